@@ -1,0 +1,153 @@
+"""Cut the segment out of the decoded sound, at 22 050 Hz, and judge whether it can be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, gcd
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from topgenre.audio.track import JITTER, Run, Samples, Track
+from topgenre.errors import DamagedAudioError, SilentError, TooShortError
+
+SAMPLE_RATE = 22_050  # Hz
+MIN_SECONDS = 1.0
+SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16-bit audio, so that dither alone is silence
+_LEAD = Fraction(1, 2)  # s decoded around the segment: codec history and filter edges end in it
+_MAX_AMPLITUDE = 1_000.0  # 60 dB over full scale: no music, but what damaged codecs produce
+_MAX_BAD_SHARE = 0.01  # of the samples
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The stretch of sound that is analysed.
+
+    Attributes
+    ----------
+    samples : ndarray of float32, shape (n,)
+        Mono, at `SAMPLE_RATE`; full scale is 1.0.
+    start, end : float
+        Seconds from the beginning of the sound.
+    notices : tuple of str
+        What the user should know about this segment, such as damage that was bridged.
+    """
+
+    samples: Samples
+    start: float
+    end: float
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Excerpt:
+    """The segment as far as it could be decoded.
+
+    Positions count output samples from the beginning of the sound.
+    """
+
+    begin: int
+    total: int
+    samples: Samples
+    covered: NDArray[np.bool_]
+    bad_seconds: float = 0.0
+    shortfall: float = 0.0  # seconds that the header promises, but that were not found
+
+    @classmethod
+    def of(cls, track: Track, length: int) -> Excerpt | None:
+        """Decode the middle `length` output samples, or give None if the sound cannot be found."""
+        extent = track.extent()
+        if extent is None:
+            return None
+        start, end = extent
+        total = int((end - start) * SAMPLE_RATE)
+        begin = max(0, total - length) // 2
+        length = min(length, total)
+        excerpt = cls(begin, total, np.zeros(length, np.float32), np.zeros(length, np.bool_))
+        first = start + Fraction(begin, SAMPLE_RATE)
+        last = first + Fraction(length, SAMPLE_RATE)
+        if track.promised:
+            excerpt.shortfall = float(track.promised - (end - start))
+        for run in track.runs(first - _LEAD, last + _LEAD):
+            excerpt.place(run, run.start - start)
+        return excerpt
+
+    def place(self, run: Run, offset: Fraction) -> None:
+        """Resample a run that begins `offset` seconds after the sound does, and put it in."""
+        sound = np.concatenate(run.blocks)
+        bad = ~(np.abs(sound) <= _MAX_AMPLITUDE)  # true of not-a-number too
+        sound[bad] = 0.0
+        # Resampling keeps the phase it would have over the whole sound only from those instants
+        # on where an input and an output sample coincide: begin at the one before the run.
+        step = run.rate // gcd(run.rate, SAMPLE_RATE)
+        position = round(offset * run.rate)
+        lead = position % step
+        if run.rate != SAMPLE_RATE:
+            sound = np.concatenate([np.zeros(lead, np.float32), sound])
+            sound = soxr.resample(sound, run.rate, SAMPLE_RATE, quality="HQ")
+        skip = ceil(Fraction(lead * SAMPLE_RATE, run.rate))
+        at = (position - lead) * SAMPLE_RATE // run.rate + skip - self.begin
+        sound = sound[skip:]
+        source = sound[max(0, -at) : max(0, len(self.samples) - at)]
+        target = slice(max(0, at), max(0, at) + len(source))
+        self.samples[target] = source
+        self.covered[target] = True
+        self.bad_seconds += int(np.count_nonzero(bad)) / run.rate
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing that could be heard is missing."""
+        return bool(self.missing < JITTER)
+
+    @property
+    def plausible(self) -> bool:
+        """Whether all of it was decoded, and the sound is as long as its header says."""
+        return self.complete and abs(self.shortfall) <= 1
+
+    @property
+    def missing(self) -> float:
+        """Seconds of the segment that could not be decoded."""
+        return int(np.count_nonzero(~self.covered)) / SAMPLE_RATE
+
+    def segment(self, label: str, length: int) -> Segment:
+        """Check the excerpt and say what is wrong with it."""
+        self._check(label)
+        notices = []
+        if len(self.samples) < length:
+            notices.append(
+                f"only {self.total / SAMPLE_RATE:.1f} s of sound: "
+                f"judgements rest on {length / SAMPLE_RATE:g} s as a rule"
+            )
+        if self.shortfall > 1:
+            notices.append(
+                f"the file is cut off: {self.shortfall:.1f} s that its header promises are missing"
+            )
+        if not self.complete:
+            notices.append(f"{self.missing:.1f} s of the segment are damaged and left silent")
+        if self.bad_seconds:
+            notices.append("damaged samples were set to zero")
+        return Segment(
+            self.samples,
+            self.begin / SAMPLE_RATE,
+            (self.begin + len(self.samples)) / SAMPLE_RATE,
+            tuple(notices),
+        )
+
+    def _check(self, label: str) -> None:
+        sound = self.total / SAMPLE_RATE
+        decoded = len(self.samples) / SAMPLE_RATE - self.missing
+        if sound < MIN_SECONDS and self.shortfall <= 1:
+            raise TooShortError(
+                f"{label}: only {sound:.2f} s of sound; at least {MIN_SECONDS:g} s are needed."
+            )
+        if decoded < MIN_SECONDS or self.bad_seconds > _MAX_BAD_SHARE * decoded:
+            raise DamagedAudioError(
+                f"{label}: too little of its middle can be decoded; get a fresh copy of the file."
+            )
+        if np.abs(self.samples).max() < SILENCE_PEAK:
+            raise SilentError(
+                f"{label}: the middle {len(self.samples) / SAMPLE_RATE:.1f} s are silent; "
+                "cut out a part with sound."
+            )

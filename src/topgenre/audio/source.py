@@ -1,0 +1,72 @@
+"""Open local files and streams, and nothing else, as files that can be searched."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from topgenre.errors import NotAudioError, SourceNotFoundError
+
+_MAX_STREAM_BYTES = 4 << 30  # of a pipe, which has to be kept on disk before it can be searched
+_SPOOL_IN_MEMORY = 32 << 20
+_READ_BYTES = 1 << 16
+
+
+def name_of(source: object) -> str:
+    """Give the name that messages call the source by default."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "the stream"
+
+
+def printable(name: str) -> str:
+    """Keep a name on one line of any terminal: escape control characters and raw bytes."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name
+    )
+
+
+@contextmanager
+def opened(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[IO[bytes]]:
+    """Give a seekable file that is known not to be empty."""
+    with ExitStack() as cleanup:
+        if isinstance(source, str | os.PathLike):
+            file: IO[bytes] = cleanup.enter_context(_open_path(Path(source), label))
+        else:
+            file = source
+        if not file.seekable():
+            copy = cleanup.enter_context(tempfile.SpooledTemporaryFile(_SPOOL_IN_MEMORY))
+            _spool(file, copy, label)
+            file = copy
+        file.seek(0)
+        if not file.read(1):
+            raise NotAudioError(f"{label}: it is empty; choose a file that holds sound.")
+        yield file
+
+
+def _open_path(path: Path, label: str) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise SourceNotFoundError(f"{label}: there is no such file; check the name.") from error
+    except IsADirectoryError as error:
+        raise SourceNotFoundError(
+            f"{label}: this is a folder; name one of the files in it."
+        ) from error
+    except ValueError as error:  # a null character in the name
+        raise SourceNotFoundError(f"{label}: no file can have this name.") from error
+
+
+def _spool(stream: IO[bytes], copy: IO[bytes], label: str) -> None:
+    left = _MAX_STREAM_BYTES
+    while block := stream.read(_READ_BYTES):
+        left -= len(block)
+        if left < 0:
+            raise NotAudioError(
+                f"{label}: the stream does not end within {_MAX_STREAM_BYTES >> 30} GiB; "
+                "save the sound to a file first."
+            )
+        copy.write(block)

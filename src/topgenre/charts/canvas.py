@@ -1,0 +1,156 @@
+"""What the pictures share: drawing without global state, text that fits, and the file."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from topgenre.errors import OutputError
+from topgenre.output import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+INK = "#1b1f24"
+FAINT_INK = "#5b6570"
+MISSING = "\N{REPLACEMENT CHARACTER}"
+
+_FONT = "DejaVu Sans"  # comes with Matplotlib, so every machine draws the same picture
+# Where one of these is installed, it draws the characters that the first font lacks.
+_FALLBACKS = (
+    "Noto Sans CJK JP",
+    "Noto Sans JP",
+    "Source Han Sans",
+    "Hiragino Sans",
+    "PingFang SC",
+    "Apple SD Gothic Neo",
+    "Microsoft YaHei",
+    "Yu Gothic",
+    "Malgun Gothic",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+)
+_DPI = 160
+
+# Matplotlib's settings belong to the whole process, so only one picture at a time changes them.
+_settings = threading.RLock()
+
+
+def picture_format(path: str | Path) -> str:
+    """Return ``"png"`` or ``"svg"`` by the suffix of a path.
+
+    Raises
+    ------
+    OutputError
+        If it has another suffix.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".png", ".svg"):
+        raise OutputError(
+            f"{path}: a picture cannot be written as {suffix or 'a file without a suffix'}; "
+            "use .png or .svg"
+        )
+    return suffix[1:]
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw with Matplotlib's own defaults, whatever the user's settings are."""
+    from matplotlib import rc_context, style
+
+    # A fixed salt makes the identifiers inside an SVG file the same every time.
+    ours = {"svg.hashsalt": "topgenre", "svg.fonttype": "none"}
+    with _settings, style.context("default"), rc_context(ours):
+        yield
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure whole or not at all; the same figure gives the same bytes.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written, or its suffix is neither ``.png`` nor ``.svg``.
+    """
+    kind = picture_format(path)
+    # Neither dates nor versions: a picture changes only where what it shows has changed.
+    metadata: dict[str, Any] = (
+        {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata, facecolor="white")
+    write_whole(path, buffer.getvalue())
+
+
+def drawable(text: str) -> str:
+    """Return text without the characters that no font at hand can draw."""
+    return "".join(
+        character
+        if character.isprintable() and any(_has(family, character) for family in families(text))
+        else MISSING
+        for character in text
+    )
+
+
+def families(text: str) -> list[str]:
+    """Return the font families that a text needs, Matplotlib's own first."""
+    if all(_has(_FONT, character) for character in text):
+        return [_FONT]
+    return [_FONT, *_installed()]
+
+
+def fit(label: Text, width: float) -> None:
+    """Take characters out of the middle of a label until it is at most `width` pixels wide.
+
+    The middle, because a file name tells by its beginning and by its end.
+    """
+    # A figure that is not shown has no renderer until its canvas is asked for one.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = label.get_figure(root=True)
+    if figure is None:
+        raise ValueError("the label is in no figure")
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    whole = label.get_text()
+    fewest, most = 0, len(whole)
+    if label.get_window_extent(renderer).width <= width:
+        return
+    while fewest < most:
+        kept = (fewest + most + 1) // 2
+        label.set_text(_without_middle(whole, kept))
+        if label.get_window_extent(renderer).width <= width:
+            fewest = kept
+        else:
+            most = kept - 1
+    label.set_text(_without_middle(whole, fewest))
+
+
+def _without_middle(text: str, kept: int) -> str:
+    head = (kept + 1) // 2
+    tail = kept - head
+    return f"{text[:head]}…{text[len(text) - tail :]}"
+
+
+@cache
+def _installed() -> tuple[str, ...]:
+    from matplotlib.font_manager import fontManager
+
+    known = set(fontManager.get_font_names())
+    return tuple(family for family in _FALLBACKS if family in known)
+
+
+@cache
+def _characters(family: str) -> frozenset[int]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    return frozenset(get_font(findfont(FontProperties(family=[family]))).get_charmap())
+
+
+def _has(family: str, character: str) -> bool:
+    return ord(character) in _characters(family)

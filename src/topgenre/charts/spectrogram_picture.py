@@ -1,0 +1,174 @@
+"""The four spectrograms of a segment as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topgenre.charts import canvas
+
+if TYPE_CHECKING:
+    from topgenre.spectrograms import Spectrograms
+
+_LOWEST = 20.0  # Hz
+_ROWS = 480  # of the drawn spectrograms: about one a pixel
+_TICKS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)  # Hz
+_RANGE = 80  # dB below the loudest
+_COLOURS = "magma"
+
+
+def save_spectrograms(spectrograms: Spectrograms, path: str | Path) -> None:
+    """Draw the three power spectrograms and the onset strength on one time axis.
+
+    Power is in dB relative to the loudest value of the full spectrogram, on one scale for all
+    three, so that the shares of harmonic and percussive sound can be compared. Frequency is
+    logarithmic. The same spectrograms give the same bytes.
+
+    Parameters
+    ----------
+    spectrograms : Spectrograms
+        What to draw.
+    path : str or Path
+        File to write, ``.png`` or ``.svg``; one that is there is replaced.
+
+    Raises
+    ------
+    OutputError
+        If the suffix is another one or the file cannot be written.
+    """
+    canvas.picture_format(path)
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    from topgenre.spectrograms import HOP_LENGTH, SAMPLE_RATE
+
+    start, end = spectrograms.start, spectrograms.end
+    hop = HOP_LENGTH / SAMPLE_RATE
+    n_frames = spectrograms.full.shape[1]
+    # A frame is drawn around the moment that its window is centred on.
+    first, last = start - hop / 2, start + (n_frames - 0.5) * hop
+    highest = SAMPLE_RATE / 2
+    loudest = float(spectrograms.full.max())
+
+    with canvas.drawing():
+        figure = Figure(figsize=(11, 9.6))
+        grid = figure.add_gridspec(
+            4,
+            2,
+            left=0.105,
+            right=0.925,
+            top=0.885,
+            bottom=0.065,
+            hspace=0.26,
+            wspace=0.03,
+            height_ratios=(1, 1, 1, 0.55),
+            width_ratios=(1, 0.016),
+        )
+        name = canvas.drawable(PurePath(spectrograms.source).name or spectrograms.source)
+        title = figure.text(
+            0.105,
+            0.953,
+            name,
+            size=16,
+            weight="bold",
+            color=canvas.INK,
+            family=canvas.families(name),
+            parse_math=False,
+        )
+        canvas.fit(title, 0.82 * figure.bbox.width)
+        figure.text(0.105, 0.928, f"{start:.1f} s to {end:.1f} s", size=11, color=canvas.FAINT_INK)
+
+        image = None
+        panels = []
+        for row, (kind, power) in enumerate(
+            (
+                ("Full", spectrograms.full),
+                ("Harmonic", spectrograms.harmonic),
+                ("Percussive", spectrograms.percussive),
+            )
+        ):
+            axes = figure.add_subplot(grid[row, 0])
+            panels.append((axes, kind))
+            image = axes.imshow(
+                _decibels(_log_frequency(power, highest), loudest),
+                cmap=_COLOURS,
+                vmin=-_RANGE,
+                vmax=0,
+                aspect="auto",
+                origin="lower",
+                extent=(first, last, np.log2(_LOWEST), np.log2(highest)),
+            )
+            axes.set_yticks(
+                [float(np.log2(tick)) for tick in _TICKS],
+                [f"{tick // 1000}k" if tick >= 1000 else str(tick) for tick in _TICKS],
+            )
+            axes.set_ylabel("Frequency (Hz)")
+            axes.tick_params(labelbottom=False)
+        if image is not None:
+            scale = figure.colorbar(image, cax=figure.add_subplot(grid[:3, 1]))
+            scale.set_label("Power relative to the loudest (dB)", color=canvas.INK)
+            scale.outline.set_visible(False)  # type: ignore[operator]
+
+        axes = figure.add_subplot(grid[3, 0])
+        panels.append((axes, "Onset strength"))
+        onset = axes.imshow(
+            spectrograms.onset,
+            cmap=_COLOURS,
+            vmin=0,
+            vmax=max(float(spectrograms.onset.max()), 1e-6),
+            aspect="auto",
+            origin="lower",
+            interpolation="nearest",
+            extent=(first, last, -0.5, len(spectrograms.onset) - 0.5),
+        )
+        bands = _sub_band_labels(highest)
+        axes.set_yticks(range(len(bands)), bands)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("Time (s)")
+        scale = figure.colorbar(onset, cax=figure.add_subplot(grid[3, 1]))
+        scale.set_label("Rise (dB)")
+
+        for axes, kind in panels:
+            axes.set_title(kind, loc="left", size=11.5, weight="bold", color=canvas.INK, pad=4)
+            axes.set_xlim(start, end)
+            axes.xaxis.set_major_locator(MaxNLocator(11, steps=[1, 2, 5, 10]))
+        canvas.save(figure, path)
+
+
+def _log_frequency(power: NDArray[np.float32], highest: float) -> NDArray[np.float64]:
+    """Return the mean power of each drawn row; a row between two bins takes the nearer one."""
+    spacing = highest / (len(power) - 1)
+    edges = np.geomspace(_LOWEST, highest, _ROWS + 1) / spacing + 0.5
+    lower = np.minimum(edges[:-1].astype(int), len(power) - 1)
+    upper = np.maximum(np.minimum(edges[1:].astype(int), len(power)), lower + 1)
+    total = np.zeros((len(power) + 1, power.shape[1]))
+    np.cumsum(power, axis=0, out=total[1:])
+    return np.asarray((total[upper] - total[lower]) / (upper - lower)[:, None])
+
+
+def _decibels(power: NDArray[np.float64], loudest: float) -> NDArray[np.float64]:
+    floor = 10 ** (-_RANGE / 10)
+    return np.asarray(10 * np.log10(np.maximum(power / max(loudest, 1e-20), floor)))
+
+
+def _sub_band_labels(highest: float) -> list[str]:
+    """Return the frequency range of each onset sub-band.
+
+    Neighbouring mel filters overlap; one sub-band ends and the next begins halfway between the
+    centres of the last filter of the one and the first filter of the other.
+    """
+    from topgenre.spectrograms import N_MELS, ONSET_CHANNELS
+
+    # Slaney's mel scale: linear up to 15 mel at 1 kHz, logarithmic above.
+    top = 15 + 27 * np.log(highest / 1000) / np.log(6.4)
+    mels = np.linspace(0, top, N_MELS + 2)
+    hertz = np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
+    inner = [(hertz[channel] + hertz[channel + 1]) / 2 for channel in ONSET_CHANNELS[1:-1]]
+    edges = [0.0, *inner, highest]
+    return [
+        f"{low / 1000:.2g}–{high / 1000:.2g} kHz"
+        for low, high in zip(edges[:-1], edges[1:], strict=True)
+    ]

@@ -1,0 +1,224 @@
+"""From sound to ranked genres: the network, its calibration, and the doubt it admits.
+
+A model is one ONNX file. Its metadata hold everything that belongs to the weights: the genres, the
+temperature that calibrates them, the thresholds of doubt, and the model card.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topgenre import preprocessed
+from topgenre.audio import load_segment
+from topgenre.errors import ModelError
+from topgenre.result import Result, rank
+from topgenre.spectrograms import Spectrograms, compute, network_input
+
+MODEL_FORMAT = 1
+METADATA_KEY = "topgenre"
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a model file says of itself.
+
+    Attributes
+    ----------
+    name : str
+        Name and version, as results quote it.
+    genres : tuple of str
+        In the order of the network's outputs.
+    temperature : float
+        Divisor of the logits that makes probabilities honest (Guo et al. 2017).
+    uncertain_below : float
+        Results whose best probability is lower are marked uncertain.
+    n_frames : int
+        Frames of input that the network takes.
+    card : dict
+        Data, splits and figures; see the model card in the documentation.
+    """
+
+    name: str
+    genres: tuple[str, ...]
+    temperature: float
+    uncertain_below: float
+    n_frames: int
+    card: dict[str, Any]
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelInfo:
+        """Read the metadata entry of a model file; raises ValueError, KeyError or TypeError."""
+        data = json.loads(text)
+        if data["format"] != MODEL_FORMAT:
+            raise ValueError(f"format {data['format']}, not {MODEL_FORMAT}")
+        return cls(
+            name=str(data["name"]),
+            genres=tuple(map(str, data["genres"])),
+            temperature=float(data["temperature"]),
+            uncertain_below=float(data["uncertain_below"]),
+            n_frames=int(data["n_frames"]),
+            card=dict(data["card"]),
+        )
+
+    def to_json(self) -> str:
+        """Return the metadata entry for a model file."""
+        return json.dumps(
+            {
+                "format": MODEL_FORMAT,
+                "name": self.name,
+                "genres": self.genres,
+                "temperature": self.temperature,
+                "uncertain_below": self.uncertain_below,
+                "n_frames": self.n_frames,
+                "card": self.card,
+            }
+        )
+
+
+class Classifier:
+    """A loaded model. It keeps no state between calls and may be shared by threads.
+
+    Parameters
+    ----------
+    path : path-like
+        Model file.
+    threads : int
+        Threads that one call may use.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, or no topgenre model.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
+        import onnxruntime
+
+        if not Path(path).is_file():
+            raise ModelError(f"{path}: no such model file; name one that `topgenre train` wrote")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(
+                os.fspath(path), options, providers=["CPUExecutionProvider"]
+            )
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            self.info = ModelInfo.from_json(metadata[METADATA_KEY])
+        except Exception as error:  # ONNX Runtime's own exceptions share no base class
+            raise ModelError(
+                f"{path}: not a usable topgenre model ({_first_line(error)}); "
+                "name one that `topgenre train` wrote"
+            ) from error
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """The genres that this model tells apart."""
+        return self.info.genres
+
+    def classify(
+        self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
+    ) -> Result:
+        """Classify the middle 10 s of a music file, or a preprocessed ``.npz`` file.
+
+        Parameters
+        ----------
+        source : path-like or binary file
+        name : str, optional
+            What results and errors call the source; by default its path.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        AudioError
+            If no segment can be had from the source; the subclass says why.
+        PreprocessedFileError
+            If a ``.npz`` file is not one that topgenre wrote.
+        """
+        return self.classify_spectrograms(analyse(source, name=name))
+
+    def classify_spectrograms(self, spectrograms: Spectrograms) -> Result:
+        """Classify four spectrograms that are at hand already."""
+        probabilities, _ = self.predict(network_input(spectrograms)[None])
+        ranked = rank(dict(zip(self.genres, map(float, probabilities[0]), strict=True)))
+        return Result(
+            path=spectrograms.source,
+            genres=ranked,
+            uncertain=ranked[0].probability < self.info.uncertain_below,
+            start=spectrograms.start,
+            end=spectrograms.end,
+            model=self.info.name,
+            notices=spectrograms.notices,
+        )
+
+    def predict(self, inputs: Array) -> tuple[Array, Array]:
+        """Return calibrated probabilities and embeddings of network inputs.
+
+        Parameters
+        ----------
+        inputs : ndarray of float32, shape (n, 4, 128, n_frames)
+            As `topgenre.spectrograms.network_input` makes them. Shorter ones than the network
+            takes are repeated, longer ones cut to their middle.
+
+        Returns
+        -------
+        tuple of ndarray of float32
+            Probabilities (n, n_genres), rows summing to 1, and embeddings (n, n_embedding).
+        """
+        fitted = fit_frames(inputs, self.info.n_frames)
+        logits, embedding = self._session.run(None, {"spectrograms": fitted})
+        scaled = logits / self.info.temperature
+        exponential = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return exponential / exponential.sum(axis=1, keepdims=True), embedding
+
+
+def load(model: str | os.PathLike[str] | None = None, *, threads: int = 1) -> Classifier:
+    """Load a model file, or the model that comes with the package.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, or no topgenre model.
+    """
+    if model is not None:
+        return Classifier(model, threads=threads)
+    shipped = resources.files("topgenre") / "model" / "topgenre.onnx"
+    with resources.as_file(shipped) as path:
+        return Classifier(path, threads=threads)
+
+
+def analyse(
+    source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
+) -> Spectrograms:
+    """Return the four spectrograms of a music file's middle 10 s, or of a preprocessed file."""
+    if not hasattr(source, "read") and Path(source).suffix.lower() == preprocessed.SUFFIX:
+        return preprocessed.load(source)
+    label = name or (os.fspath(source) if not hasattr(source, "read") else "stream")
+    return compute(load_segment(source, name=label), label)
+
+
+def fit_frames(inputs: Array, n_frames: int) -> Array:
+    """Repeat or cut network inputs (n, 4, 128, t) to `n_frames` along time."""
+    found = inputs.shape[3]
+    if found < n_frames:
+        return np.tile(inputs, -(-n_frames // found))[..., :n_frames]
+    first = (found - n_frames) // 2
+    return np.ascontiguousarray(inputs[..., first : first + n_frames])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

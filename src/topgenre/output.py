@@ -1,0 +1,39 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from topgenre.errors import OutputError
+
+
+def write_whole(path: str | Path, data: bytes) -> None:
+    """Write a file so that nobody ever sees half of it.
+
+    The bytes go to a new file beside `path`, which then takes its place in one step.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; what was at `path` before is still there.
+    """
+    path = Path(path)
+    part = path.with_name(f".topgenre-{secrets.token_hex(6)}.part")
+    try:
+        # Where a link stands, the file it points to is meant.
+        target = path.resolve() if path.is_symlink() else path
+        if target.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        part = part if target is path else target.with_name(part.name)
+        try:
+            with part.open("xb") as file:
+                file.write(data)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path}: cannot be written ({reason}); name a file in a folder that can be written to"
+        ) from error

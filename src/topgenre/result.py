@@ -1,0 +1,80 @@
+"""What a classification answers, and how it is written as JSON and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class GenreProbability(NamedTuple):
+    """One genre and its calibrated probability."""
+
+    genre: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Genres of one piece of music.
+
+    Attributes
+    ----------
+    path : str
+        The source as the caller named it.
+    genres : tuple of GenreProbability
+        Every genre, most probable first. The probabilities sum to 1.
+    uncertain : bool
+        Whether the evidence is too thin to name a genre; the ranking is then only a hint.
+    start, end : float
+        The analysed segment in seconds from the beginning of the source.
+    model : str
+        Name and version of the model that answered.
+    notices : tuple of str
+        What the user should know about how the answer came about.
+    """
+
+    path: str
+    genres: tuple[GenreProbability, ...]
+    uncertain: bool
+    start: float
+    end: float
+    model: str
+    notices: tuple[str, ...] = ()
+
+    def top(self, n: int = 3) -> tuple[GenreProbability, ...]:
+        """Return the `n` most probable genres, best first.
+
+        Raises
+        ------
+        ValueError
+            If `n` is below 1.
+        """
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}")
+        return self.genres[:n]
+
+    def to_dict(self, top: int | None = None) -> dict[str, Any]:
+        """Return the documented JSON object, with all genres or the `top` best."""
+        genres = self.genres if top is None else self.top(top)
+        return {
+            "path": self.path,
+            "genres": [
+                {"genre": genre, "probability": round(probability, 6)}
+                for genre, probability in genres
+            ],
+            "uncertain": self.uncertain,
+            "segment": {"start": round(self.start, 3), "end": round(self.end, 3)},
+            "model": self.model,
+            "notices": list(self.notices),
+        }
+
+
+def rank(probabilities: Mapping[str, float]) -> tuple[GenreProbability, ...]:
+    """Rank genres by probability; equal ones stay in alphabetical order."""
+    return tuple(
+        GenreProbability(genre, float(probability))
+        for genre, probability in sorted(
+            probabilities.items(), key=lambda item: (-item[1], item[0])
+        )
+    )

@@ -1,0 +1,295 @@
+"""The training loop: genre labels, and regression of a teacher's features, in one network."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from topgenre.training.config import TrainConfig
+from topgenre.training.data import Blocks
+from topgenre.training.net import TIME_STRIDE, WINDOW_HOP, WINDOW_STEPS, GenreNet
+
+log = logging.getLogger(__name__)
+
+N_WINDOWS = 5  # that the network pools in a block of 10 s
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherBasis:
+    """Principal components of the teacher's features, as regression targets.
+
+    Components are divided by the root of their standard deviation: halfway between plain
+    regression, which sees only the loudest few, and whitening, which weighs noise like signal.
+    """
+
+    mean: NDArray[np.float32]
+    components: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, features: NDArray[np.float32], n_components: int) -> TeacherBasis:
+        """Fit on features of shape (n, d), columns already on comparable scales."""
+        mean = features.mean(0)
+        centred = features - mean
+        covariance = centred.T @ centred / len(centred)
+        values, vectors = np.linalg.eigh(covariance.astype(np.float64))
+        order = np.argsort(values)[::-1][:n_components]
+        components = vectors[:, order] / np.maximum(values[order], 1e-8) ** 0.25
+        return cls(mean.astype(np.float32), components.astype(np.float32))
+
+    def transform(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Project features of shape (..., d) to (..., n_components)."""
+        projected: NDArray[np.float32] = (features - self.mean) @ self.components
+        return projected
+
+
+def augment(x: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
+    """Change a batch (b, 4, 128, t) as recordings differ: timbre, noise floor, bandwidth, gaps."""
+    b, _, n_mels, n_frames = x.shape
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator)
+
+    mel = torch.linspace(0, math.pi, n_mels)
+    waves = torch.stack([torch.cos(k * mel) for k in range(4)])
+    gain = (uniform(b, 4) - 0.5) * (config.eq_db / 20) @ waves
+    x = x.clone()
+    x[:, :3] += gain[:, None, :, None]
+
+    floor = torch.where(uniform(b) < config.floor_chance, -2.5 + 1.2 * uniform(b), -3.0)
+    x[:, :3] = torch.maximum(x[:, :3], floor[:, None, None, None])
+
+    top = torch.where(uniform(b) < config.band_limit_chance, 64 + 64 * uniform(b), float(n_mels))
+    above = torch.arange(n_mels) >= top[:, None]
+    x[:, :3] = torch.where(above[:, None, :, None], -3.0, x[:, :3])
+
+    for axis, size, longest in ((2, n_mels, 20), (3, n_frames, 24)):
+        length = torch.where(uniform(b) < config.mask_chance, longest * uniform(b), 0.0)
+        first = uniform(b) * (size - longest)
+        index = torch.arange(size)
+        masked = (index >= first[:, None]) & (index < (first + length)[:, None])
+        shape = (b, 1, size, 1) if axis == 2 else (b, 1, 1, size)
+        x = torch.where(masked.view(shape), x.mean((2, 3), keepdim=True), x)
+    return x
+
+
+class Sampler:
+    """Draws batches: genres balanced among labelled blocks, clips balanced within a genre."""
+
+    def __init__(self, blocks: Blocks, config: TrainConfig, train: NDArray[np.bool_]) -> None:
+        self.blocks = blocks
+        self.config = config
+        labelled = train & (blocks.label >= 0)
+        self.labelled = np.flatnonzero(labelled)
+        self.unlabelled = np.flatnonzero(train & (blocks.label < 0))
+        clip_size = np.bincount(blocks.clip)[blocks.clip]
+        clips_of = np.zeros(len(blocks.genres))
+        for genre in range(len(blocks.genres)):
+            clips_of[genre] = len(np.unique(blocks.clip[labelled & (blocks.label == genre)]))
+        weight = 1 / (clip_size[self.labelled] * clips_of[blocks.label[self.labelled]])
+        self.weight = weight / weight.sum()
+
+    def draw(
+        self, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """Return features (b, 4, 128, crop_frames), rows of the blocks, first windows."""
+        config = self.config
+        n_labelled = config.batch_size
+        if len(self.unlabelled):
+            n_labelled = round(config.labelled_share * config.batch_size)
+        rows = np.concatenate(
+            [
+                rng.choice(self.labelled, n_labelled, p=self.weight),
+                rng.choice(self.unlabelled, config.batch_size - n_labelled)
+                if len(self.unlabelled)
+                else np.empty(0, np.int64),
+            ]
+        )
+        n_inside = windows_inside(config.crop_frames)
+        first_window = rng.integers(0, N_WINDOWS - n_inside + 1, config.batch_size)
+        first_frame = np.round(first_window * WINDOW_HOP * TIME_STRIDE).astype(np.int64)
+        n_frames = self.blocks.features.n_frames
+        first_frame = np.clip(
+            first_frame + rng.integers(-8, 9, config.batch_size), 0, n_frames - config.crop_frames
+        )
+        x = np.stack(
+            [
+                self.blocks.features[row][:, :, first : first + config.crop_frames]
+                for row, first in zip(rows, first_frame, strict=True)
+            ]
+        )
+        return x.astype(np.float32), rows, first_window
+
+
+def windows_inside(n_frames: int) -> int:
+    """Return how many pooling windows the network takes from `n_frames` of input."""
+    steps = -(-n_frames // TIME_STRIDE)
+    return 1 + int((steps - WINDOW_STEPS) / WINDOW_HOP + 0.5)
+
+
+def learning_rate_at(step: int, config: TrainConfig) -> float:
+    """Linear warm-up, then a half cosine to 1 % of the peak."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, config.n_steps - config.warmup_steps)
+    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1, progress))))
+
+
+class Trainer:
+    """One run: everything needed to go on is in its checkpoint.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        Features, labels and, where there are some, teacher features.
+    train : ndarray of bool, shape (n_blocks,)
+        Blocks to learn from; no other is looked at.
+    config : TrainConfig
+    run_dir : Path
+        Folder for the checkpoint; a checkpoint found there is resumed.
+    """
+
+    def __init__(
+        self, blocks: Blocks, train: NDArray[np.bool_], config: TrainConfig, run_dir: Path
+    ) -> None:
+        self.blocks, self.config, self.run_dir = blocks, config, run_dir
+        torch.manual_seed(config.seed)
+        self.sampler = Sampler(blocks, config, train)
+        self.basis: TeacherBasis | None = None
+        if blocks.teacher is not None:
+            taught = blocks.teacher[train & blocks.taught].astype(np.float32)
+            self.basis = TeacherBasis.fit(taught.reshape(-1, taught.shape[2]), config.n_teacher)
+        self.net = GenreNet(
+            len(blocks.genres),
+            config.n_teacher if self.basis else 0,
+            config.widths,
+            config.n_embedding,
+        ).to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.net).eval()
+        decay = [p for p in self.net.parameters() if p.ndim > 1]
+        no_decay = [p for p in self.net.parameters() if p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": decay, "weight_decay": config.weight_decay},
+                {"params": no_decay, "weight_decay": 0.0},
+            ],
+            lr=config.learning_rate,
+        )
+        self.step = 0
+        self.seconds = 0.0
+        self.checkpoint = run_dir / "checkpoint.pt"
+        if self.checkpoint.exists():
+            self._resume()
+
+    def run(self) -> GenreNet:
+        """Train to the end and return the averaged network."""
+        config = self.config
+        self.net.train()
+        last_saved = last_logged = time.monotonic()
+        sums = np.zeros(3)
+        while self.step < config.n_steps:
+            began = time.monotonic()
+            sums += self._train_step()
+            self.step += 1
+            now = time.monotonic()
+            self.seconds += now - began
+            if self.step % 100 == 0:
+                genre, teacher, correct = sums / 100
+                sums[:] = 0
+                log.info(
+                    "step %d/%d  genre loss %.3f  batch accuracy %.2f  teacher R2 %.3f  %.0f s",
+                    self.step, config.n_steps, genre, correct, 1 - teacher, now - last_logged,
+                )  # fmt: skip
+                last_logged = now
+            if now - last_saved > config.checkpoint_minutes * 60:
+                self._save()
+                last_saved = now
+        self._save()
+        return self.average
+
+    def _train_step(self) -> NDArray[np.float64]:
+        config = self.config
+        # Seeded by the step, a resumed run draws what an uninterrupted one would.
+        seed = [config.seed, self.step]
+        generator = torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        features, rows, first_window = self.sampler.draw(np.random.default_rng(seed))
+        x = augment(torch.from_numpy(features), config, generator)
+        x = x.to(memory_format=torch.channels_last)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate_at(self.step, config)
+
+        with torch.autocast("cpu", torch.bfloat16):
+            embedding = self.net.windows(x)
+        embedding = embedding.float()
+        label = torch.from_numpy(self.blocks.label[rows])
+        has_label = label >= 0
+        logits = self.net.genre(embedding)[has_label]
+        n_windows = logits.shape[1]
+        target = label[has_label].repeat_interleave(n_windows)
+        genre_loss = functional.cross_entropy(
+            logits.flatten(0, 1), target, label_smoothing=config.label_smoothing
+        )
+        loss = config.genre_weight * genre_loss
+        teacher_error = 1.0
+        if self.basis and self.blocks.teacher is not None and self.net.teacher is not None:
+            taught = self.blocks.taught[rows]
+            index = first_window[:, None] + np.arange(n_windows)
+            raw = self.blocks.teacher[rows[:, None], index][taught].astype(np.float32)
+            wanted = torch.from_numpy(self.basis.transform(raw))
+            got = self.net.teacher(embedding[torch.from_numpy(taught)])
+            teacher_loss = (got - wanted).square().mean() / wanted.var(dim=(0, 1)).mean()
+            loss = loss + teacher_loss
+            teacher_error = float(teacher_loss.detach())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimizer.step()
+        decay = min(config.ema_decay, (self.step + 1) / (self.step + 10))
+        with torch.no_grad():
+            for mean, now in zip(
+                self.average.state_dict().values(), self.net.state_dict().values(), strict=True
+            ):
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(now, 1 - decay)
+                else:
+                    mean.copy_(now)
+        correct = (logits.detach().flatten(0, 1).argmax(1) == target).float().mean()
+        return np.array([float(genre_loss.detach()), teacher_error, float(correct)])
+
+    def _save(self) -> None:
+        state: dict[str, Any] = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "config": self.config.to_dict(),
+            "genres": list(self.blocks.genres),
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        if self.basis:
+            state["basis"] = [torch.from_numpy(a) for a in (self.basis.mean, self.basis.components)]
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        temporary = self.checkpoint.with_suffix(".tmp")
+        torch.save(state, temporary)
+        temporary.replace(self.checkpoint)
+
+    def _resume(self) -> None:
+        state = torch.load(self.checkpoint, weights_only=True)
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if "basis" in state:
+            mean, components = state["basis"]
+            self.basis = TeacherBasis(mean.numpy(), components.numpy())
+        log.info("resumed %s at step %d", self.checkpoint, self.step)
