@@ -45,7 +45,8 @@ def music(seconds: float = 10.0, seed: int = 1) -> Samples:
     kick = np.sin(2 * np.pi * (50 * beat + 3 * np.exp(-30 * beat))) * np.exp(-9 * beat)
     snare = rng.standard_normal(len(t)) * np.exp(-25 * ((t + 0.25) % 0.5))
     mixed = 0.5 * tones(seconds) + 0.5 * kick + 0.15 * snare + 1e-3 * rng.standard_normal(len(t))
-    return (0.6 * mixed).astype(np.float32)
+    samples: Samples = (0.6 * mixed).astype(np.float32)
+    return samples
 
 
 def half_silent(seconds: float = 10.0) -> Samples:

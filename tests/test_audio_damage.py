@@ -129,7 +129,7 @@ def check(path: Path) -> str:
 
 
 def test_damaged_files_give_a_segment_or_an_audio_error(
-    tmp_path: Path, watchdog: Callable[[], None]
+    tmp_path: Path, watchdog: Callable[[], None], capfd: pytest.CaptureFixture[str]
 ) -> None:
     outcomes = []
     for name, data in damaged_files(FILES):
@@ -138,6 +138,7 @@ def test_damaged_files_give_a_segment_or_an_audio_error(
         path.write_bytes(data)
         outcomes.append(check(path))
         path.unlink()
+    assert capfd.readouterr() == ("", "")
     # Both ends must be met, or the damage would be too slight or too great to test anything.
     assert "segment" in outcomes
     assert {"damaged_audio", "not_audio"} <= set(outcomes)

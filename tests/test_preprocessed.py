@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import signals
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import signals
 from topgenre import preprocessed
 from topgenre.audio import Segment
 from topgenre.errors import OutputError, PreprocessedFileError, SourceNotFoundError
@@ -131,14 +131,14 @@ def test_damage_gives_one_clean_error_or_none(saved: Path, data: st.DataObject) 
         del content[data.draw(st.integers(0, len(content))) :]
     for _ in range(data.draw(st.integers(1, 8))):
         # Headers lie at the ends; damage in the middle is only another number.
-        near = data.draw(st.integers(0, 2000))
-        position = min(near, len(content) - 1) if data.draw(st.booleans()) else -min(near, len(content))
-        if content:
-            content[position] = data.draw(st.integers(0, 255))
+        distance = min(data.draw(st.integers(1, 2000)), len(content))
+        if distance:
+            content[distance * data.draw(st.sampled_from([1, -1])) % len(content)] = 0xA5
     damaged = saved.with_name("damaged.npz")
     damaged.write_bytes(content)
+    problem = None
     try:
-        assert isinstance(preprocessed.load(damaged), Spectrograms)
+        preprocessed.load(damaged)
     except PreprocessedFileError as error:
-        assert "damaged.npz" in str(error)  # noqa: PT017 - either outcome is right
-        assert "\n" not in str(error)
+        problem = str(error)
+    assert problem is None or ("damaged.npz" in problem and "\n" not in problem)

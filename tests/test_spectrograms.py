@@ -5,12 +5,12 @@ from __future__ import annotations
 import librosa
 import numpy as np
 import pytest
-import signals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
+import signals
 from topgenre import hpss
 from topgenre.audio import Segment
 from topgenre.spectrograms import Spectrograms, compute, mel_project, network_input

@@ -201,9 +201,7 @@ def load(model: str | os.PathLike[str] | None = None, *, threads: int = 1) -> Cl
         return Classifier(path, threads=threads)
 
 
-def analyse(
-    source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
-) -> Spectrograms:
+def analyse(source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None) -> Spectrograms:
     """Return the four spectrograms of a music file's middle 10 s, or of a preprocessed file."""
     if not hasattr(source, "read") and Path(source).suffix.lower() == preprocessed.SUFFIX:
         return preprocessed.load(source)

@@ -81,3 +81,15 @@ class OutputError(TopgenreError):
     """A chart, picture or result that cannot be written where the user asked."""
 
     code = "output"
+
+
+class CrashedError(TopgenreError):
+    """A file that ended the worker process which had it in hand."""
+
+    code = "crashed"
+
+
+class InternalError(TopgenreError):
+    """A fault of topgenre itself that one file of a batch has brought to light."""
+
+    code = "internal"

@@ -9,8 +9,8 @@ their values, and this module never sorts a shared value twice: sixteen neighbou
 sixteen values in common, each half of them has twenty-four, and so on down to a single window. A
 block sorts its common values once and then halves itself four times, merging in only what the
 half adds and keeping only the ranks from which the median can still come. That takes 28 minima
-and maxima per output value, where a 31-point sorting network takes some 300, and each of them is one
-vectorised NumPy call over many blocks.
+and maxima per output value, where a 31-point sorting network takes some 300, and each of them is
+one vectorised NumPy call over many blocks.
 """
 
 from __future__ import annotations

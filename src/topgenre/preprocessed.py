@@ -153,5 +153,6 @@ def _read_array(
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    return read[version](file)
+    if version != (1, 0):
+        raise ValueError(f"array format {version}")
+    return np.lib.format.read_array_header_1_0(file)

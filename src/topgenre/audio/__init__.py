@@ -9,10 +9,10 @@ that part is decoded, mixed down and resampled.
 
 import os
 from contextlib import suppress
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from topgenre.audio.segment import SAMPLE_RATE, Excerpt, Segment
-from topgenre.audio.source import name_of, opened, printable
+from topgenre.audio.source import Reader, name_of, opened, printable
 from topgenre.audio.track import DECODING_ERRORS, CountedTrack, Track, refuse
 from topgenre.errors import SourceNotFoundError
 
@@ -71,7 +71,7 @@ def load_segment(
         ) from error
 
 
-def _middle(file: IO[bytes], label: str, length: int) -> Segment:
+def _middle(file: Reader, label: str, length: int) -> Segment:
     """Decode the middle `length` output samples, by seeking if that gives all of them."""
     attempts: list[Excerpt] = []
     for track_type in (Track, CountedTrack):

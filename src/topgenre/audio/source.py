@@ -29,9 +29,44 @@ def printable(name: str) -> str:
     )
 
 
+class Reader:
+    """What FFmpeg sees of a source: bytes only, neither its name nor a way to close it.
+
+    It never raises while FFmpeg reads, as PyAV would print what it cannot raise at once.
+
+    Attributes
+    ----------
+    failure : OSError or None
+        Why reading failed, if it did; FFmpeg then saw the end of the file there.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.failure: OSError | None = None
+
+    def read(self, size: int) -> bytes:
+        """Read up to `size` bytes."""
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            self.failure = error
+            return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to an offset, and give it, or -1 if there is no such place."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -1
+
+    def tell(self) -> int:
+        """Give the offset."""
+        return self._file.tell()
+
+
 @contextmanager
-def opened(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[IO[bytes]]:
-    """Give a seekable file that is known not to be empty."""
+def opened(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[Reader]:
+    """Give a seekable source that is known not to be empty; raise what reading it met."""
     with ExitStack() as cleanup:
         if isinstance(source, str | os.PathLike):
             file: IO[bytes] = cleanup.enter_context(_open_path(Path(source), label))
@@ -44,7 +79,12 @@ def opened(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[IO
         file.seek(0)
         if not file.read(1):
             raise NotAudioError(f"{label}: it is empty; choose a file that holds sound.")
-        yield file
+        reader = Reader(file)
+        try:
+            yield reader
+        finally:
+            if reader.failure:
+                raise reader.failure
 
 
 def _open_path(path: Path, label: str) -> IO[bytes]:

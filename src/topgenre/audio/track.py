@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import IO, NoReturn
+from typing import NoReturn
 
 import av
 import numpy as np
@@ -19,6 +19,7 @@ from av.packet import Packet
 from av.stream import Discard
 from numpy.typing import NDArray
 
+from topgenre.audio.source import Reader
 from topgenre.errors import DamagedAudioError, NoAudioStreamError, NotAudioError
 
 # The demuxers of sound and of video with sound. Playlists, scripts and image sequences, which
@@ -62,7 +63,7 @@ DECODING_ERRORS = (
 Samples = NDArray[np.float32]
 
 
-def refuse(file: IO[bytes], label: str) -> NoReturn:
+def refuse(file: Reader, label: str) -> NoReturn:
     """Say whether the bytes look like damaged sound or like something else."""
     file.seek(0)
     head = file.read(16)
@@ -75,21 +76,6 @@ def refuse(file: IO[bytes], label: str) -> NoReturn:
     )
 
 
-class _Reader:
-    """What FFmpeg sees of the source: bytes only, neither its name nor a way to close it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        file.seek(0)
-        self._file = file
-        self.read, self.tell = file.read, file.tell
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except OSError as error:  # the offset is absurd, and not the file's fault
-            raise ValueError("damaged headers point outside the file") from error
-
-
 def _open_no_other(url: str, flags: int, options: dict[str, str]) -> NoReturn:
     raise ValueError(f"sources may not refer to others, as this does to {url!r}")
 
@@ -100,10 +86,11 @@ class Track:
     Times are in seconds on the container's own clock, as exact fractions.
     """
 
-    def __init__(self, file: IO[bytes], label: str) -> None:
+    def __init__(self, file: Reader, label: str) -> None:
+        file.seek(0)
         try:
             self._container = av.open(
-                _Reader(file),
+                file,
                 mode="r",
                 container_options={"format_whitelist": _DEMUXERS, "protocol_whitelist": ""},
                 metadata_errors="replace",
@@ -242,7 +229,7 @@ class Track:
 class CountedTrack(Track):
     """The same for sources that cannot seek, or whose time stamps jump: all packets are counted."""
 
-    def __init__(self, file: IO[bytes], label: str) -> None:
+    def __init__(self, file: Reader, label: str) -> None:
         super().__init__(file, label)
         self._file, self._label = file, label
         self._used = False

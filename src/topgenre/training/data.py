@@ -18,17 +18,13 @@ from numpy.typing import NDArray
 from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, Segment, load_segment
 from topgenre.classifier import fit_frames
 from topgenre.errors import AudioError, DatasetError
+from topgenre.library.batch import SUFFIXES
 from topgenre.spectrograms import HOP_LENGTH, compute, network_input
 
 log = logging.getLogger(__name__)
 
 BLOCK_SAMPLES = round(SEGMENT_SECONDS * SAMPLE_RATE)
 BLOCK_FRAMES = 1 + BLOCK_SAMPLES // HOP_LENGTH
-AUDIO_SUFFIXES = frozenset(
-    ".wav .flac .aif .aiff .au .mp3 .ogg .oga .opus .m4a .aac .wma .mp4 .webm".split()
-)
-"""Suffixes of the files that a data set folder is searched for."""
-
 _CACHE_VERSION = 1
 _CLIPS_PER_PART = 50  # of the cache; an interrupted run repeats at most one part
 _LONGEST_CLIP = 1200.0  # seconds read of one file
@@ -82,7 +78,7 @@ def read_dataset(folder: Path, split_files: Sequence[Path] = ()) -> list[Clip]:
         clips = [
             Clip(path, path.relative_to(folder).as_posix(), path.parent.name, "")
             for path in sorted(folder.glob("*/*"))
-            if path.suffix.lower() in AUDIO_SUFFIXES
+            if path.suffix.lower() in SUFFIXES
         ]
     else:
         raise DatasetError(f"{folder}: no such folder; name one with a folder of music a genre")
@@ -111,7 +107,7 @@ def read_unlabelled(folder: Path) -> list[Clip]:
     clips = [
         Clip(path, f"{folder.name}/{path.relative_to(folder).as_posix()}", "", "")
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+        if path.suffix.lower() in SUFFIXES and path.is_file()
     ]
     if not clips:
         raise DatasetError(f"{folder}: no music found below this folder")
@@ -139,7 +135,8 @@ class Features:
         if not 0 <= row < len(self):
             raise IndexError(row)
         part = int(np.searchsorted(self.ends, row, side="right"))
-        return self.parts[part][row - (self.ends[part] - len(self.parts[part]))]
+        block: NDArray[np.float16] = self.parts[part][row - self.ends[part] + len(self.parts[part])]
+        return block
 
 
 @dataclass(frozen=True, slots=True)

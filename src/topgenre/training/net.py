@@ -19,9 +19,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, n_in: int, n_out: int, stride: int = 1) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(n_out)
+        self.norm1: nn.Module = nn.BatchNorm2d(n_out)
         self.conv2 = nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(n_out)
+        self.norm2: nn.Module = nn.BatchNorm2d(n_out)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or n_in != n_out:
             self.shortcut = nn.Sequential(
@@ -96,7 +96,8 @@ class GenreNet(nn.Module):
             window = steps[:, :, first : first + WINDOW_STEPS]
             pooled.append(torch.cat([window.mean(2), window.amax(2)], 1))
         stacked = torch.stack(pooled, 1)
-        return self.embed(stacked.flatten(0, 1)).unflatten(0, stacked.shape[:2])
+        embeddings: Tensor = self.embed(stacked.flatten(0, 1))
+        return embeddings.view(*stacked.shape[:2], -1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return genre logits and embedding of a segment, each the mean over its windows.

@@ -19,6 +19,7 @@ from torch.nn import functional
 from topgenre.training.config import TrainConfig
 from topgenre.training.data import Blocks
 from topgenre.training.net import TIME_STRIDE, WINDOW_HOP, WINDOW_STEPS, GenreNet
+from topgenre.training.teacher import COLUMN_WEIGHTS
 
 log = logging.getLogger(__name__)
 
@@ -29,27 +30,33 @@ N_WINDOWS = 5  # that the network pools in a block of 10 s
 class TeacherBasis:
     """Principal components of the teacher's features, as regression targets.
 
-    Components are divided by the root of their standard deviation: halfway between plain
-    regression, which sees only the loudest few, and whitening, which weighs noise like signal.
+    Columns are standardised and weighted first. Components are divided by the root of their
+    standard deviation: halfway between plain regression, which sees only the loudest few, and
+    whitening, which weighs noise like signal.
     """
 
     mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
     components: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, features: NDArray[np.float32], n_components: int) -> TeacherBasis:
-        """Fit on features of shape (n, d), columns already on comparable scales."""
-        mean = features.mean(0)
-        centred = features - mean
-        covariance = centred.T @ centred / len(centred)
+    def fit(
+        cls, features: NDArray[np.float32], weights: NDArray[np.float32], n_components: int
+    ) -> TeacherBasis:
+        """Fit on features of shape (n, d), with weights of shape (d,) for their columns."""
+        mean, scale = features.mean(0), weights / (features.std(0) + 1e-3)
+        standardised = cls(mean, scale, np.eye(len(mean), dtype=np.float32)).transform(features)
+        covariance = standardised.T @ standardised / len(features)
         values, vectors = np.linalg.eigh(covariance.astype(np.float64))
         order = np.argsort(values)[::-1][:n_components]
         components = vectors[:, order] / np.maximum(values[order], 1e-8) ** 0.25
-        return cls(mean.astype(np.float32), components.astype(np.float32))
+        return cls(mean, scale, components.astype(np.float32))
 
     def transform(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Project features of shape (..., d) to (..., n_components)."""
-        projected: NDArray[np.float32] = (features - self.mean) @ self.components
+        # Clipped, so that no single feature of a strange sound dominates a batch.
+        standardised = np.clip((features - self.mean) * self.scale, -10, 10)
+        projected: NDArray[np.float32] = standardised @ self.components
         return projected
 
 
@@ -92,10 +99,14 @@ class Sampler:
         labelled = train & (blocks.label >= 0)
         self.labelled = np.flatnonzero(labelled)
         self.unlabelled = np.flatnonzero(train & (blocks.label < 0))
-        clip_size = np.bincount(blocks.clip)[blocks.clip]
-        clips_of = np.zeros(len(blocks.genres))
-        for genre in range(len(blocks.genres)):
-            clips_of[genre] = len(np.unique(blocks.clip[labelled & (blocks.label == genre)]))
+        _, clip = np.unique(blocks.name, return_inverse=True)
+        clip_size = np.bincount(clip)[clip]
+        clips_of = np.array(
+            [
+                len(np.unique(clip[labelled & (blocks.label == genre)]))
+                for genre in range(len(blocks.genres))
+            ]
+        )
         weight = 1 / (clip_size[self.labelled] * clips_of[blocks.label[self.labelled]])
         self.weight = weight / weight.sum()
 
@@ -157,25 +168,39 @@ class Trainer:
     config : TrainConfig
     run_dir : Path
         Folder for the checkpoint; a checkpoint found there is resumed.
+    start : Trainer, optional
+        A finished run whose averaged weights and teacher basis this one starts from.
     """
 
     def __init__(
-        self, blocks: Blocks, train: NDArray[np.bool_], config: TrainConfig, run_dir: Path
+        self,
+        blocks: Blocks,
+        train: NDArray[np.bool_],
+        config: TrainConfig,
+        run_dir: Path,
+        start: Trainer | None = None,
     ) -> None:
         self.blocks, self.config, self.run_dir = blocks, config, run_dir
         torch.manual_seed(config.seed)
         self.sampler = Sampler(blocks, config, train)
         self.basis: TeacherBasis | None = None
-        if blocks.teacher is not None:
-            taught = blocks.teacher[train & blocks.taught].astype(np.float32)
-            self.basis = TeacherBasis.fit(taught.reshape(-1, taught.shape[2]), config.n_teacher)
+        if start:
+            self.basis = start.basis
+        elif blocks.teacher is not None:
+            taught = blocks.teacher[train].astype(np.float32)
+            self.basis = TeacherBasis.fit(
+                taught.reshape(-1, taught.shape[2]), COLUMN_WEIGHTS, config.n_teacher
+            )
         self.net = GenreNet(
             len(blocks.genres),
             config.n_teacher if self.basis else 0,
             config.widths,
             config.n_embedding,
-        ).to(memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.net).eval()
+        )
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub gap
+        if start:
+            self.net.load_state_dict(start.average.state_dict())
+        self.average: GenreNet = copy.deepcopy(self.net).eval()
         decay = [p for p in self.net.parameters() if p.ndim > 1]
         no_decay = [p for p in self.net.parameters() if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -221,7 +246,9 @@ class Trainer:
         config = self.config
         # Seeded by the step, a resumed run draws what an uninterrupted one would.
         seed = [config.seed, self.step]
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        torch_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
+        torch.manual_seed(torch_seed)  # for dropout
+        generator = torch.Generator().manual_seed(torch_seed)
         features, rows, first_window = self.sampler.draw(np.random.default_rng(seed))
         x = augment(torch.from_numpy(features), config, generator)
         x = x.to(memory_format=torch.channels_last)
@@ -242,16 +269,15 @@ class Trainer:
         loss = config.genre_weight * genre_loss
         teacher_error = 1.0
         if self.basis and self.blocks.teacher is not None and self.net.teacher is not None:
-            taught = self.blocks.taught[rows]
             index = first_window[:, None] + np.arange(n_windows)
-            raw = self.blocks.teacher[rows[:, None], index][taught].astype(np.float32)
+            raw = self.blocks.teacher[rows[:, None], index].astype(np.float32)
             wanted = torch.from_numpy(self.basis.transform(raw))
-            got = self.net.teacher(embedding[torch.from_numpy(taught)])
-            teacher_loss = (got - wanted).square().mean() / wanted.var(dim=(0, 1)).mean()
+            error = (self.net.teacher(embedding) - wanted).square().mean()
+            teacher_loss = error / wanted.var(dim=(0, 1)).mean()
             loss = loss + teacher_loss
             teacher_error = float(teacher_loss.detach())
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimizer.step()
         decay = min(config.ema_decay, (self.step + 1) / (self.step + 10))
@@ -277,7 +303,8 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
         }
         if self.basis:
-            state["basis"] = [torch.from_numpy(a) for a in (self.basis.mean, self.basis.components)]
+            basis = (self.basis.mean, self.basis.scale, self.basis.components)
+            state["basis"] = [torch.from_numpy(array) for array in basis]
         self.run_dir.mkdir(parents=True, exist_ok=True)
         temporary = self.checkpoint.with_suffix(".tmp")
         torch.save(state, temporary)
@@ -290,6 +317,5 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         if "basis" in state:
-            mean, components = state["basis"]
-            self.basis = TeacherBasis(mean.numpy(), components.numpy())
+            self.basis = TeacherBasis(*(tensor.numpy() for tensor in state["basis"]))
         log.info("resumed %s at step %d", self.checkpoint, self.step)

@@ -1,0 +1,52 @@
+# Everything runs in .venv, which these targets build by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run-time
+DEV := $(VENV)/.dev
+
+.PHONY: demo test test-all lint bench clean
+
+demo: $(RUN)  ## classify synthetic music and draw the charts
+	$(BIN)/python -m topgenre.demo demo
+	$(BIN)/topgenre classify demo/*.* --top 3 --charts demo/charts
+	@echo "The demo sound is synthetic. Charts: demo/charts"
+
+test: $(DEV)  ## style, types and tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+test-all:  ## the run-time tests on every supported Python that is installed
+	for version in 3.11 3.12 3.13; do \
+	  if python$$version -c 'import sys' 2>/dev/null; then \
+	    python$$version -m venv $(VENV)-$$version && \
+	    $(VENV)-$$version/bin/pip install -q -c constraints.txt -e '.[dev]' && \
+	    $(VENV)-$$version/bin/pytest -q --ignore tests/test_training.py || exit 1; \
+	  else echo "python$$version is not installed"; fi; \
+	done
+
+lint: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/mypy
+
+bench: $(DEV)  ## our times beside librosa's, in one process
+	$(BIN)/python benchmarks/bench_spectrograms.py
+	$(BIN)/python benchmarks/bench_audio.py
+	$(BIN)/python benchmarks/bench_classify.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install -q -c constraints.txt -e '.[train,dev]'
+	@touch $@ $(RUN)
+
+clean:
+	rm -rf $(VENV) $(VENV)-3.* build dist .mypy_cache .ruff_cache .pytest_cache .coverage

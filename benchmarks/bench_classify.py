@@ -1,0 +1,97 @@
+"""Whole-process time and peak memory of `topgenre classify`, beside a librosa HPSS process.
+
+Each command runs in a process of its own, cold; the median of a few rounds counts. The reference
+process only imports librosa, decodes 10 s of WAV and computes its HPSS once.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from topgenre.audio import SAMPLE_RATE, load_segment
+from topgenre.classifier import load
+from topgenre.demo import STYLES, synthesise, write_audio
+from topgenre.spectrograms import compute, network_input, stft_power
+
+ROUNDS = 5
+REFERENCE = """
+import sys, librosa
+samples, _ = librosa.load(sys.argv[1], sr=22050)
+librosa.decompose.hpss(librosa.stft(samples))
+"""
+
+
+def run(command: list[str]) -> tuple[float, float]:
+    """Return seconds and peak megabytes of a process."""
+    seconds, megabytes = [], []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds.append(time.perf_counter() - began)
+        megabytes.append(usage.ru_maxrss / 1024)
+        if status:
+            raise SystemExit(f"failed: {' '.join(command)}")
+    return statistics.median(seconds), max(megabytes)
+
+
+def median_ms(function: object, *arguments: object) -> float:
+    """Return the median milliseconds of a warm call."""
+    times = []
+    for _ in range(15):
+        began = time.perf_counter()
+        function(*arguments)  # type: ignore[operator]
+        times.append(time.perf_counter() - began)
+    return 1e3 * statistics.median(times)
+
+
+def main() -> None:
+    """Print the tables."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        song = synthesise(STYLES[0], seconds=60.0)
+        files = {
+            "4-minute mp3": (folder / "song.mp3", np.tile(song, 4)),
+            "2-hour mp3": (folder / "long.mp3", np.tile(song, 120)),
+        }
+        for path, samples in files.values():
+            write_audio(path, samples)
+        excerpt = folder / "excerpt.wav"
+        write_audio(excerpt, song[:, : 10 * 44_100])
+
+        print(f"{'process, cold':44}{'seconds':>9}{'peak MB':>9}{'ratio':>8}")
+        base, memory = run([sys.executable, "-c", REFERENCE, str(excerpt)])
+        print(f"{'python: import librosa, hpss of 10 s':44}{base:9.2f}{memory:9.0f}{1:8.2f}")
+        for label, (path, _) in files.items():
+            seconds, memory = run([sys.executable, "-m", "topgenre", "classify", str(path)])
+            name = f"topgenre classify, {label}"
+            print(f"{name:44}{seconds:9.2f}{memory:9.0f}{seconds / base:8.2f}")
+
+        classifier = load()
+        print(f"\n{'stage, warm, 4-minute mp3':44}{'ms':>9}")
+        path = files["4-minute mp3"][0]
+        segment = load_segment(path)
+        stack = compute(segment)
+        inputs = network_input(stack)[None]
+        for label, ms in {
+            "decode the middle 10 s": median_ms(load_segment, path),
+            "one STFT (for scale)": median_ms(stft_power, segment.samples),
+            "four spectrograms": median_ms(compute, segment),
+            "network input": median_ms(network_input, stack),
+            "network": median_ms(classifier.predict, inputs),
+            "classify(path)": median_ms(classifier.classify, path),
+        }.items():
+            print(f"{label:44}{ms:9.1f}")
+        print(f"sample rate {SAMPLE_RATE} Hz, {ROUNDS} rounds, Python {sys.version.split()[0]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Measure a model through the same path that a user's file takes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topgenre.classifier import Classifier
+from topgenre.errors import AudioError, DatasetError
+from topgenre.training.data import Clip
+from topgenre.training.metrics import Figure, confusion, figures
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A model's figures on a split.
+
+    Attributes
+    ----------
+    n : int
+        Clips measured.
+    figures : dict of str to Figure
+        Accuracy, top-3 accuracy, expected calibration error and log loss.
+    confusion : ndarray of int64, shape (n_genres, n_genres)
+        Rows are true genres, columns the most probable ones.
+    genres : tuple of str
+    uncertain : float
+        Share of clips marked uncertain.
+    failed : tuple of str
+        Clips that could not be classified, with the reason; they are not in `n`.
+    """
+
+    n: int
+    figures: dict[str, Figure]
+    confusion: NDArray[np.int64]
+    genres: tuple[str, ...]
+    uncertain: float
+    failed: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON values."""
+        return {
+            "n": self.n,
+            "figures": {
+                name: {"value": figure.value, "low": figure.low, "high": figure.high}
+                for name, figure in self.figures.items()
+            },
+            "uncertain": self.uncertain,
+            "genres": self.genres,
+            "confusion": self.confusion.tolist(),
+            "failed": self.failed,
+        }
+
+
+def evaluate(
+    classifier: Classifier,
+    clips: Sequence[Clip],
+    progress: Callable[[int, int], object] = lambda done, of: None,
+) -> Evaluation:
+    """Classify labelled clips and compare.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    clips : sequence of Clip
+        With genres that the model knows.
+    progress : callable
+        Called with the numbers of finished and of all clips.
+
+    Raises
+    ------
+    DatasetError
+        If a clip's genre is unknown to the model, or no clip can be classified.
+    """
+    number = {genre: index for index, genre in enumerate(classifier.genres)}
+    unknown = {clip.genre for clip in clips} - number.keys()
+    if unknown:
+        raise DatasetError(
+            f"the data set has the genre {sorted(unknown)[0]!r}, which the model does not know; "
+            f"it knows {', '.join(classifier.genres)}"
+        )
+    rows, labels, failed, uncertain = [], [], [], 0
+    for done, clip in enumerate(clips, 1):
+        try:
+            result = classifier.classify(clip.path)
+        except AudioError as error:
+            failed.append(str(error))
+        else:
+            probability = dict(result.genres)
+            rows.append([probability[genre] for genre in classifier.genres])
+            labels.append(number[clip.genre])
+            uncertain += result.uncertain
+        progress(done, len(clips))
+    if not rows:
+        raise DatasetError("no clip of the split could be classified")
+    probabilities, truth = np.array(rows), np.array(labels, np.int64)
+    return Evaluation(
+        n=len(rows),
+        figures=figures(probabilities, truth),
+        confusion=confusion(probabilities, truth),
+        genres=classifier.genres,
+        uncertain=uncertain / len(rows),
+        failed=tuple(failed),
+    )

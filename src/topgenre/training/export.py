@@ -1,0 +1,127 @@
+"""From a trained network to the one file that is shipped."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from topgenre.classifier import METADATA_KEY, Classifier, ModelInfo
+from topgenre.errors import ModelError
+from topgenre.training.net import N_CHANNELS, N_MELS, GenreNet, ResidualBlock
+
+OPSET = 18
+TOLERANCE = 1e-4  # of probabilities between PyTorch and the exported file
+
+_HALF_FROM = 256  # values; smaller tensors, such as biases, stay in full precision
+
+
+def export(net: GenreNet, info: ModelInfo, path: Path) -> float:
+    """Write a network and all that belongs to it as one ONNX file, and check what it computes.
+
+    Batch normalisation is folded into the convolutions. Large weights are stored as float16 and
+    widened when the file is loaded, which halves the file and leaves the arithmetic in float32.
+
+    Parameters
+    ----------
+    net : GenreNet
+        Left as it is.
+    info : ModelInfo
+        Metadata for the file.
+    path : Path
+        File to write.
+
+    Returns
+    -------
+    float
+        Largest difference in probabilities between the file and PyTorch with the same rounded
+        weights, on random inputs.
+
+    Raises
+    ------
+    ModelError
+        If that difference is above `TOLERANCE`.
+    """
+    net = _folded(net)
+    example = torch.randn(1, N_CHANNELS, N_MELS, info.n_frames)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it lists operators we do not use
+    program = torch.onnx.export(
+        net,
+        (example,),
+        input_names=["spectrograms"],
+        output_names=["logits", "embedding"],
+        dynamic_shapes={"x": {0: torch.export.Dim("n", min=1)}},
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    if program is None:
+        raise ModelError(f"{path}: PyTorch could not export the network")
+    model = program.model_proto
+    _store_weights_as_half(model)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, info.to_json()
+    onnx.checker.check_model(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(model.SerializeToString())
+    return _check(net, path, info)
+
+
+def _folded(net: GenreNet) -> GenreNet:
+    """Copy a network with batch normalisation folded in and large weights rounded to float16."""
+    net = copy.deepcopy(net).float().eval()
+    for module in list(net.modules()):
+        if isinstance(module, ResidualBlock):
+            for number in ("1", "2"):
+                norm = getattr(module, f"norm{number}")
+                fused = fuse_conv_bn_eval(getattr(module, f"conv{number}"), norm)
+                setattr(module, f"conv{number}", fused)
+                setattr(module, f"norm{number}", nn.Identity())
+        elif isinstance(module, nn.Sequential):
+            for index in range(len(module) - 1):
+                first, second = module[index], module[index + 1]
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    module[index] = fuse_conv_bn_eval(first, second)
+                elif isinstance(first, nn.Linear) and isinstance(second, nn.BatchNorm1d):
+                    module[index] = fuse_linear_bn_eval(first, second)
+                else:
+                    continue
+                module[index + 1] = nn.Identity()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.numel() >= _HALF_FROM:
+                parameter.data = parameter.half().float().contiguous()
+    return net
+
+
+def _store_weights_as_half(model: onnx.ModelProto) -> None:
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type == TensorProto.FLOAT and values.size >= _HALF_FROM:
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    for index, cast in enumerate(casts):
+        model.graph.node.insert(index, cast)
+
+
+def _check(net: GenreNet, path: Path, info: ModelInfo) -> float:
+    """Compare probabilities of the file with those of the network."""
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(-1, 1, (4, N_CHANNELS, N_MELS, info.n_frames)).astype(np.float32)
+    with torch.no_grad():
+        logits, _ = net(torch.from_numpy(inputs))
+    expected = torch.softmax(logits / info.temperature, 1).numpy()
+    probabilities, _ = Classifier(path).predict(inputs)
+    difference = float(np.abs(probabilities - expected).max())
+    if difference > TOLERANCE:
+        raise ModelError(f"{path}: differs from PyTorch by {difference:.1e}, over {TOLERANCE:.0e}")
+    return difference

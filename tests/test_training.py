@@ -1,0 +1,283 @@
+"""Training from a folder of synthetic music to a model file that every face can load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import signals
+from topgenre.classifier import load
+from topgenre.demo import write_audio
+from topgenre.errors import DatasetError
+from topgenre.training.calibrate import fit_temperature, softmax
+from topgenre.training.config import TrainConfig
+from topgenre.training.data import (
+    BLOCK_SAMPLES,
+    Clip,
+    build_cache,
+    cut_blocks,
+    read_dataset,
+    read_unlabelled,
+)
+from topgenre.training.evaluate import evaluate
+from topgenre.training.metrics import confusion, expected_calibration_error, figures, top_k_hits
+from topgenre.training.run import Sources, hold_out, train_model
+from topgenre.training.teacher import COLUMN_WEIGHTS, MusicnnTeacher
+from topgenre.training.train import Trainer
+
+TINY = TrainConfig(
+    widths=(4, 8, 8, 8),
+    n_embedding=16,
+    n_teacher=8,
+    n_steps=30,
+    final_steps=10,
+    warmup_steps=5,
+    batch_size=8,
+    learning_rate=1e-2,
+    ema_decay=0.8,
+)
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three genres that an ear tells apart at once, four clips each, one of them short."""
+    folder = tmp_path_factory.mktemp("genres")
+    makers = {"buzz": signals.noise, "hum": signals.tones, "tick": signals.clicks}
+    for genre, make in makers.items():
+        (folder / genre).mkdir()
+        for number in range(4):
+            samples = make(2.5 if number == 0 else 11.0)
+            rng = np.random.default_rng(number)
+            samples = samples + 1e-3 * rng.standard_normal(len(samples)).astype(np.float32)
+            path = folder / genre / f"{genre}.{number:05}.wav"
+            write_audio(path, np.stack([samples, samples]), signals.SAMPLE_RATE)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def teacher_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of the teacher's shapes: its arithmetic is tested, not its taste."""
+    rng = np.random.default_rng(0)
+    kernels = {
+        "conv2d": (7, 38, 1, 204), "conv2d_1": (7, 67, 1, 204), "conv2d_2": (128, 1, 1, 51),
+        "conv2d_3": (64, 1, 1, 51), "conv2d_4": (32, 1, 1, 51), "conv2d_5": (7, 561, 1, 64),
+        "conv2d_6": (7, 64, 1, 64), "conv2d_7": (7, 64, 1, 64), "dense": (1506, 200),
+    }  # fmt: skip
+    weights: dict[str, np.ndarray] = {}
+    for name, shape in kernels.items():
+        weights[f"{name}.kernel"] = rng.normal(0, shape[0] ** -0.5 / 30, shape).astype(np.float32)
+        weights[f"{name}.bias"] = rng.normal(0, 0.1, shape[-1]).astype(np.float32)
+    for index, size in enumerate([1, 204, 204, 51, 51, 51, 64, 64, 64, 1506, 200]):
+        name = f"batch_normalization_{index}" if index else "batch_normalization"
+        for part in ("gamma", "moving_variance"):
+            weights[f"{name}.{part}"] = np.ones(size, np.float32)
+        for part in ("beta", "moving_mean"):
+            weights[f"{name}.{part}"] = np.zeros(size, np.float32)
+    path = tmp_path_factory.mktemp("teacher") / "teacher.npz"
+    np.savez(path, allow_pickle=False, **weights)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(dataset: Path, teacher_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with everything: teacher, unlabelled music, a faster copy."""
+    run_dir = tmp_path_factory.mktemp("run")
+    sources = Sources(
+        dataset, unlabelled=(dataset / "hum",), speeds=(1.1,), teacher=teacher_weights
+    )
+    return train_model(sources, run_dir, TINY, "tiny 1")
+
+
+def test_trained_model_loads_and_knows_its_genres(trained: Path, dataset: Path) -> None:
+    classifier = load(trained)
+    assert classifier.genres == ("buzz", "hum", "tick")
+    assert classifier.info.name == "tiny 1"
+    result = classifier.classify(dataset / "hum" / "hum.00001.wav")
+    assert sum(p for _, p in result.genres) == pytest.approx(1, abs=1e-5)
+
+
+def test_trained_model_tells_noise_from_tones_from_clicks(trained: Path, dataset: Path) -> None:
+    evaluation = evaluate(load(trained), read_dataset(dataset))
+    assert evaluation.n == 12
+    assert evaluation.failed == ()
+    assert evaluation.figures["accuracy"].value > 0.6
+    assert evaluation.confusion.sum() == 12
+    json.dumps(evaluation.to_dict())
+
+
+def test_card_states_split_size_and_intervals(trained: Path) -> None:
+    card = json.loads(trained.with_name("card.json").read_text(encoding="utf-8"))
+    assert card["clips"] == {"train": 9, "valid": 3, "unlabelled": 4}
+    assert card["measured"]["n"] == 3
+    value, low, high = card["measured"]["figures"]["accuracy"]
+    assert low <= value <= high
+    assert card == load(trained).info.card
+
+
+def test_interrupted_run_ends_where_an_uninterrupted_one_does(
+    dataset: Path, tmp_path: Path
+) -> None:
+    clips = hold_out(read_dataset(dataset))
+    blocks = build_cache(clips, tmp_path / "cache")
+    train = blocks.split == "train"
+
+    class InterruptedRunError(Exception):
+        pass
+
+    class Stops(Trainer):
+        def _train_step(self) -> np.ndarray:
+            if self.step == 7:
+                self._save()
+                raise InterruptedRunError
+            return super()._train_step()
+
+    config = TrainConfig(
+        widths=TINY.widths, n_embedding=16, n_steps=12, batch_size=4, warmup_steps=2
+    )
+    whole = Trainer(blocks, train, config, tmp_path / "whole").run()
+    with pytest.raises(InterruptedRunError):
+        Stops(blocks, train, config, tmp_path / "parts").run()
+    resumed = Trainer(blocks, train, config, tmp_path / "parts")
+    assert resumed.step == 7
+    for one, other in zip(whole.parameters(), resumed.run().parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_cache_is_not_computed_twice(dataset: Path, tmp_path: Path) -> None:
+    clips = read_dataset(dataset)
+    first = build_cache(clips, tmp_path)
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    second = build_cache(clips, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == stamps
+    np.testing.assert_array_equal(first.features[3], second.features[3])
+    assert first.middle.sum() == len(clips)
+
+
+def test_a_bad_clip_is_left_out_with_a_warning(
+    dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF nothing more")
+    clips = [*read_dataset(dataset)[:2], Clip(bad, "bad.wav", "hum", "")]
+    blocks = build_cache(clips, tmp_path / "cache")
+    assert set(blocks.name) == {"buzz/buzz.00000.wav", "buzz/buzz.00001.wav"}
+    assert "bad.wav" in caplog.text
+
+
+def test_index_file_is_followed(dataset: Path) -> None:
+    index = dataset / "index.csv"
+    index.write_text(
+        "split,path,genre,seconds,kind\n"
+        "train,hum/hum.00001.wav,hum,11,full\nvalid,hum/hum.00002.wav,hum,11,full\n",
+        encoding="utf-8",
+    )
+    try:
+        assert [(c.name, c.split) for c in read_dataset(dataset)] == [
+            ("hum/hum.00001.wav", "train"),
+            ("hum/hum.00002.wav", "valid"),
+        ]
+        index.write_text("split,path,genre\ntrain,hum/gone.wav,hum\n", encoding="utf-8")
+        with pytest.raises(DatasetError, match=r"gone\.wav"):
+            read_dataset(dataset)
+        index.write_text("a,b\n1,2\n", encoding="utf-8")
+        with pytest.raises(DatasetError, match="columns"):
+            read_dataset(dataset)
+    finally:
+        index.unlink()
+
+
+def test_split_files_filter(dataset: Path, tmp_path: Path) -> None:
+    lists = {
+        "train_filtered.txt": "hum/hum.00001.au\n",
+        "valid_filtered.txt": "tick/tick.00002.wav",
+    }
+    paths = []
+    for name, text in lists.items():
+        paths.append(tmp_path / name)
+        paths[-1].write_text(text, encoding="utf-8")
+    assert [(c.name, c.split) for c in read_dataset(dataset, paths)] == [
+        ("hum/hum.00001.wav", "train"),
+        ("tick/tick.00002.wav", "valid"),
+    ]
+
+
+def test_data_sets_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no such folder"):
+        read_dataset(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match="no music"):
+        read_dataset(tmp_path)
+    with pytest.raises(DatasetError, match="no music"):
+        read_unlabelled(tmp_path)
+
+
+def test_unknown_genres_cannot_be_evaluated(trained: Path, dataset: Path) -> None:
+    clip = Clip(dataset / "hum" / "hum.00001.wav", "x", "polka", "")
+    with pytest.raises(DatasetError, match="polka"):
+        evaluate(load(trained), [clip])
+
+
+def test_blocks_hold_the_middle_ten_seconds() -> None:
+    samples = np.arange(30 * signals.SAMPLE_RATE, dtype=np.float32)
+    blocks = list(cut_blocks(samples, 5.0))
+    assert len(blocks) == 5
+    middle = next(block for block, is_middle in blocks if is_middle)
+    assert middle[0] == 10 * signals.SAMPLE_RATE
+    assert all(len(block) == BLOCK_SAMPLES for block, _ in blocks)
+    assert [is_middle for _, is_middle in cut_blocks(samples[:1000], 5.0)] == [True]
+
+
+def test_settings_come_from_toml(tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text("n_steps = 7\nwidths = [4, 4, 4, 4]\n", encoding="utf-8")
+    config = TrainConfig.load(path)
+    assert (config.n_steps, config.widths) == (7, (4, 4, 4, 4))
+    path.write_text("n_stepps = 7\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="n_stepps"):
+        TrainConfig.load(path)
+    path.write_text("n_steps = \n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="TOML"):
+        TrainConfig.load(path)
+
+
+def test_teacher_is_deaf_to_volume_and_repeats_short_sounds(teacher_weights: Path) -> None:
+    teacher = MusicnnTeacher(teacher_weights)
+    features = teacher(signals.music())
+    assert features.shape == (5, len(COLUMN_WEIGHTS))
+    np.testing.assert_allclose(teacher(0.1 * signals.music()), features, atol=2e-2)
+    assert np.isfinite(teacher(signals.music(2.0))).all()
+
+
+def test_teacher_file_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    path.write_bytes(b"none")
+    with pytest.raises(DatasetError, match=r"weights\.npz"):
+        MusicnnTeacher(path)
+
+
+def test_calibration_error_of_known_cases() -> None:
+    labels = np.array([0, 0, 1, 1])
+    sure = np.array([[1.0, 0.0]] * 4)
+    assert expected_calibration_error(sure, labels) == pytest.approx(0.5)
+    honest = np.array([[0.75, 0.25]] * 4)
+    assert expected_calibration_error(honest, np.array([0, 0, 0, 1])) == pytest.approx(0.0)
+
+
+def test_temperature_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (4000, 5))
+    labels = np.array([rng.choice(5, p=p) for p in softmax(logits)])
+    assert fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.1)
+
+
+def test_figures_enclose_their_value() -> None:
+    rng = np.random.default_rng(0)
+    probabilities = softmax(rng.normal(0, 1, (200, 4)))
+    labels = rng.integers(0, 4, 200)
+    for figure in figures(probabilities, labels).values():
+        assert figure.low <= figure.value <= figure.high
+    assert top_k_hits(probabilities, labels, 4).all()
+    assert confusion(probabilities, labels).sum() == 200
