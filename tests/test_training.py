@@ -34,7 +34,6 @@ TINY = TrainConfig(
     n_embedding=16,
     n_teacher=8,
     n_steps=30,
-    final_steps=10,
     warmup_steps=5,
     batch_size=8,
     learning_rate=1e-2,

@@ -56,12 +56,22 @@ class Spectrograms:
     notices: tuple[str, ...] = ()
 
 
+def mel_edges(n_mels: int, highest: float) -> NDArray[np.float64]:
+    """Return the n_mels + 2 frequencies in Hz, from 0 to `highest`, between which mel bands lie.
+
+    Band i rises from edge i to edge i + 1 and falls to edge i + 2. Slaney's mel scale, linear below
+    1 kHz (15 mel) and logarithmic above (``librosa.mel_frequencies``).
+    """
+    mels = np.linspace(0, 15 + 27 * np.log(highest / 1000) / np.log(6.4), n_mels + 2)
+    return np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
+
+
 @cache
 def _mel_ramps() -> tuple[NDArray[np.intp], Array, Array]:
     """Lay out the mel triangles as what they are: rising and falling ramps between edges.
 
     Between two neighbouring edges one triangle falls while the next one rises, so each bin counts
-    for two bands only. Slaney's mel scale (linear below 1 kHz, logarithmic above).
+    for two bands only.
 
     Returns
     -------
@@ -69,12 +79,7 @@ def _mel_ramps() -> tuple[NDArray[np.intp], Array, Array]:
         First bin after each of the first 129 edges; the ramps (2, 1025, 1), rising and falling;
         and Slaney's area normalisation (128, 1).
     """
-    step = 200.0 / 3  # Hz a mel below 1 kHz
-    log_step = np.log(6.4) / 27  # natural logarithm of frequency a mel above
-    corner = 1000 / step
-    top = corner + np.log(SAMPLE_RATE / 2 / 1000) / log_step
-    mels = np.linspace(0, top, N_MELS + 2)
-    edges = np.where(mels < corner, mels * step, 1000 * np.exp(log_step * (mels - corner)))
+    edges = mel_edges(N_MELS, SAMPLE_RATE / 2)
     bins = np.linspace(0, SAMPLE_RATE / 2, N_BINS)
     first = np.searchsorted(bins, edges[:-1])
     position = np.interp(bins, edges, np.arange(len(edges)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path, PurePath
+from typing import Any
 
 from topgenre.charts import canvas
 from topgenre.charts.wording import UNCERTAIN, percent
@@ -60,7 +61,7 @@ def save_bar_chart(result: Result, path: str | Path, *, top: int = 10) -> None:
     with canvas.drawing():
         figure = Figure(figsize=(_WIDTH, height))
 
-        def write(text: str, x: float, y: float, **style: object) -> None:
+        def write(text: str, x: float, y: float, **style: Any) -> None:
             """Write a line at inches from the left and from the top, as wide as fits."""
             text = canvas.drawable(text)
             label = figure.text(

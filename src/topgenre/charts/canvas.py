@@ -21,7 +21,9 @@ INK = "#1b1f24"
 FAINT_INK = "#5b6570"
 MISSING = "\N{REPLACEMENT CHARACTER}"
 
-_FONT = "DejaVu Sans"  # comes with Matplotlib, so every machine draws the same picture
+# DejaVu Sans, which comes with Matplotlib: every machine draws the same picture. An SVG file names
+# the generic family too, for viewers that do not have it.
+_FONT = "sans-serif"
 # Where one of these is installed, it draws the characters that the first font lacks.
 _FALLBACKS = (
     "Noto Sans CJK JP",
@@ -65,7 +67,7 @@ def drawing() -> Iterator[None]:
     from matplotlib import rc_context, style
 
     # A fixed salt makes the identifiers inside an SVG file the same every time.
-    ours = {"svg.hashsalt": "topgenre", "svg.fonttype": "none"}
+    ours: Any = {"svg.hashsalt": "topgenre", "svg.fonttype": "none"}
     with _settings, style.context("default"), rc_context(ours):
         yield
 
@@ -110,21 +112,14 @@ def fit(label: Text, width: float) -> None:
 
     The middle, because a file name tells by its beginning and by its end.
     """
-    # A figure that is not shown has no renderer until its canvas is asked for one.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    figure = label.get_figure(root=True)
-    if figure is None:
-        raise ValueError("the label is in no figure")
-    renderer = FigureCanvasAgg(figure).get_renderer()
     whole = label.get_text()
     fewest, most = 0, len(whole)
-    if label.get_window_extent(renderer).width <= width:
+    if label.get_window_extent().width <= width:
         return
     while fewest < most:
         kept = (fewest + most + 1) // 2
         label.set_text(_without_middle(whole, kept))
-        if label.get_window_extent(renderer).width <= width:
+        if label.get_window_extent().width <= width:
             fewest = kept
         else:
             most = kept - 1
@@ -147,9 +142,14 @@ def _installed() -> tuple[str, ...]:
 
 @cache
 def _characters(family: str) -> frozenset[int]:
+    """Return the characters that a family has in both weights that the charts use."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    return frozenset(get_font(findfont(FontProperties(family=[family]))).get_charmap())
+    regular, bold = (
+        get_font(findfont(FontProperties(family=[family], weight=weight))).get_charmap()
+        for weight in ("normal", "bold")
+    )
+    return frozenset(regular) & frozenset(bold)
 
 
 def _has(family: str, character: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,8 @@ def save_spectrograms(spectrograms: Spectrograms, path: str | Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    from topgenre.spectrograms import HOP_LENGTH, SAMPLE_RATE
+    from topgenre.audio import SAMPLE_RATE
+    from topgenre.spectrograms import HOP_LENGTH
 
     start, end = spectrograms.start, spectrograms.end
     hop = HOP_LENGTH / SAMPLE_RATE
@@ -110,7 +112,7 @@ def save_spectrograms(spectrograms: Spectrograms, path: str | Path) -> None:
         if image is not None:
             scale = figure.colorbar(image, cax=figure.add_subplot(grid[:3, 1]))
             scale.set_label("Power relative to the loudest (dB)", color=canvas.INK)
-            scale.outline.set_visible(False)  # type: ignore[operator]
+            scale.outline.set_visible(False)
 
         axes = figure.add_subplot(grid[3, 0])
         panels.append((axes, "Onset strength"))
@@ -160,15 +162,10 @@ def _sub_band_labels(highest: float) -> list[str]:
     Neighbouring mel filters overlap; one sub-band ends and the next begins halfway between the
     centres of the last filter of the one and the first filter of the other.
     """
-    from topgenre.spectrograms import N_MELS, ONSET_CHANNELS
+    from topgenre.spectrograms import N_MELS, ONSET_CHANNELS, mel_edges
 
-    # Slaney's mel scale: linear up to 15 mel at 1 kHz, logarithmic above.
-    top = 15 + 27 * np.log(highest / 1000) / np.log(6.4)
-    mels = np.linspace(0, top, N_MELS + 2)
-    hertz = np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
-    inner = [(hertz[channel] + hertz[channel + 1]) / 2 for channel in ONSET_CHANNELS[1:-1]]
-    edges = [0.0, *inner, highest]
+    edges = mel_edges(N_MELS, highest)
+    inner = [(edges[channel] + edges[channel + 1]) / 2 for channel in ONSET_CHANNELS[1:-1]]
     return [
-        f"{low / 1000:.2g}–{high / 1000:.2g} kHz"
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        f"{low / 1000:.2g}-{high / 1000:.2g} kHz" for low, high in pairwise([0.0, *inner, highest])
     ]

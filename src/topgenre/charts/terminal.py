@@ -70,13 +70,12 @@ class _Bars:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         plain = not console.is_terminal or options.ascii_only or console.legacy_windows
-        for line in self._lines(plain, options):
-            yield line
+        yield from self._lines(plain, options)
 
     def _lines(self, plain: bool, options: ConsoleOptions) -> Iterator[Text]:
         result = self._result
         width = max(options.max_width, 20)
-        encoding = "ascii" if options.ascii_only else options.encoding
+        encoding = options.encoding
         tint = "magenta" if result.uncertain else "cyan"
 
         segment = f"{result.start:.1f}-{result.end:.1f} s"

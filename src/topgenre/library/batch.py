@@ -10,15 +10,15 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from topgenre.errors import CrashedError, InternalError, SourceNotFoundError, TopgenreError
 from topgenre.result import Result
@@ -41,6 +41,7 @@ SUFFIXES = frozenset(
 
 _A_HANDFUL = 20  # files that are done before further processes would be up
 _LOOK_AHEAD = 16  # files a worker that may be finished while an earlier one is not
+_ENDING = 5.0  # s that a process whose pipe is closed may take to end by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ class Failure:
     path: str
     error: TopgenreError
     details: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented JSON object."""
+        return {
+            "path": self.path,
+            "error": {"type": self.error.code, "message": str(self.error)},
+        }
 
 
 Outcome = Result | Failure
@@ -83,7 +91,7 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[str | Failure]:
         cannot be read. `classify_files` takes both.
     """
     found: list[str | Failure] = []
-    for path in map(os.fspath, paths):
+    for path in [os.fspath(path) for path in paths]:
         # Not `os.path.isdir`: a null character in a name is for the one who opens it to report.
         if path == STANDARD_INPUT or not _is_folder(path):
             found.append(path)
@@ -114,7 +122,7 @@ def classify_files(
     *,
     model: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Classify files one by one, or side by side; each outcome comes as soon as its turn has come.
 
     Parameters
@@ -189,7 +197,7 @@ def _search(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
 def _may_be_file(entry: os.DirEntry[str]) -> bool:
     try:
         # A link to nowhere is kept: that a piece of music is gone is worth a word.
-        return entry.is_file() or entry.is_symlink() and not Path(entry.path).exists()
+        return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
     except OSError:
         return True
 
@@ -208,8 +216,10 @@ def _outcome(classifier: Classifier, path: str) -> Outcome:
     try:
         if path == STANDARD_INPUT:
             result = classifier.classify(sys.stdin.buffer, name="standard input")
-            return replace(result, path=path)
-        return classifier.classify(path)
+        else:
+            result = classifier.classify(path)
+        # Not what a preprocessed file says it was made from.
+        return replace(result, path=path)
     except TopgenreError as error:
         # Without its traceback, which would keep the sound of every failed file in memory.
         return Failure(path, type(error)(*error.args))
@@ -222,6 +232,81 @@ def _outcome(classifier: Classifier, path: str) -> Outcome:
         )
 
 
+def _side_by_side(
+    paths: Sequence[str | Failure], model: str | os.PathLike[str] | None, jobs: int
+) -> Iterator[Outcome]:
+    waiting = deque(enumerate(paths))
+    finished: dict[int, Outcome] = {}
+    pool = _Pool(model, jobs)
+    try:
+        for turn in range(len(paths)):
+            while turn not in finished:
+                # Hand out work, though not too far ahead of the file whose turn it is.
+                while waiting and waiting[0][0] < turn + _LOOK_AHEAD * jobs:
+                    number, path = waiting[0]
+                    if isinstance(path, Failure):
+                        finished[number] = path
+                    elif not pool.assign(number, path):
+                        break
+                    waiting.popleft()
+                if turn not in finished:
+                    finished.update(pool.outcomes())
+            yield finished.pop(turn)
+    finally:
+        pool.stop()
+
+
+class _Pool:
+    """Worker processes, each with at most one file in hand; one that ends is replaced."""
+
+    def __init__(self, model: str | os.PathLike[str] | None, jobs: int) -> None:
+        self._model = model
+        self._jobs = jobs
+        self._workers: list[_Worker] = []
+
+    def assign(self, number: int, path: str) -> bool:
+        """Give a file to an idle worker, if there is one."""
+        while len(self._workers) < self._jobs:
+            self._workers.append(_Worker(self._model))
+        for worker in [worker for worker in self._workers if worker.task is None]:
+            if worker.assign(number, path):
+                return True
+            self._discard(worker)  # it was killed while it had nothing to do
+        return False
+
+    def outcomes(self) -> dict[int, Outcome]:
+        """Wait for workers to report, or to end, and return what came of the files in hand."""
+        busy = [worker for worker in self._workers if worker.task]
+        reporting = wait([worker.connection for worker in busy])
+        outcomes: dict[int, Outcome] = {}
+        for worker in busy:
+            if worker.connection not in reporting:
+                continue
+            try:
+                message = worker.connection.recv()
+            except (EOFError, OSError):
+                number, failure = worker.crash()
+                outcomes[number] = failure
+                self._discard(worker)
+                continue
+            if worker.ready:
+                outcomes[worker.finish()] = message
+            elif message is None:
+                worker.ready = True
+            else:
+                raise message
+        return outcomes
+
+    def stop(self) -> None:
+        """End all workers at once."""
+        for worker in self._workers[:]:
+            self._discard(worker)
+
+    def _discard(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.stop()
+
+
 class _Worker:
     """A process that classifies one file after the other.
 
@@ -232,129 +317,82 @@ class _Worker:
     def __init__(self, model: str | os.PathLike[str] | None) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, model), daemon=True)
-        with _no_interrupts():
-            self.process.start()
+        self._process = context.Process(target=_work, args=(theirs, model), daemon=True)
+        with _interrupts_held():
+            self._process.start()
         theirs.close()
         self.ready = False
         self.task: tuple[int, str] | None = None
 
-    def assign(self, number: int, path: str) -> None:
-        self.task = (number, path)
+    def assign(self, number: int, path: str) -> bool:
+        """Give the process its next file; tell whether it was there to take it."""
         try:
             self.connection.send(path)
         except OSError:
-            pass  # it has ended; whoever waits for its answer will find out
+            # One that ended before it was ready is not idle but unusable: `crash` says so.
+            if self.ready:
+                return False
+        self.task = (number, path)
+        return True
+
+    def finish(self) -> int:
+        """Return the number of the file in hand, which is in hand no longer."""
+        assert self.task is not None
+        number, self.task = self.task[0], None
+        return number
+
+    def crash(self) -> tuple[int, Failure]:
+        """Blame the file in hand for the end of the process."""
+        self._process.join(_ENDING)
+        status = self._process.exitcode or 0
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        if not self.ready or self.task is None:
+            raise TopgenreError(
+                f"a worker process ended before it could work ({how}); do without: use one job"
+            )
+        number, path = self.task
+        return number, Failure(
+            path,
+            CrashedError(
+                f"{path}: it ended the process that decoded it ({how}); "
+                "memory may be short, or the file may be made to do harm"
+            ),
+        )
 
     def stop(self) -> None:
-        self.process.kill()
-        self.process.join()
+        """End the process."""
+        self._process.kill()
+        self._process.join()
         self.connection.close()
 
 
 def _work(connection: Connection, model: str | os.PathLike[str] | None) -> None:
-    # Ctrl-C reaches every process of a terminal; what to do about it is the parent's business.
+    # Where it is not held off already: what to do about Ctrl-C is the parent's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from topgenre.classifier import load
 
-    try:
-        classifier = load(model)
-    except TopgenreError as error:
-        connection.send(error)
-        return
-    connection.send(None)
-    while True:
+    # When the parent is gone, so is the reason to say anything.
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            path = connection.recv()
-        except EOFError:
+            classifier = load(model)
+        except TopgenreError as error:
+            connection.send(error)
             return
-        connection.send(_outcome(classifier, path))
+        connection.send(None)
+        while True:
+            connection.send(_outcome(classifier, connection.recv()))
 
 
 @contextmanager
-def _no_interrupts() -> Iterator[None]:
-    """Start processes that ignore Ctrl-C from their first moment on."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what a signal does
+def _interrupts_held() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach; one that comes meanwhile is not lost."""
+    if sys.platform == "win32":
+        yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The first process starts a helper of multiprocessing, which would lift the block.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _side_by_side(
-    paths: Sequence[str | Failure], model: str | os.PathLike[str] | None, jobs: int
-) -> Iterator[Outcome]:
-    waiting = deque(enumerate(paths))
-    finished: dict[int, Outcome] = {}
-    workers: list[_Worker] = []
-    try:
-        for turn in range(len(paths)):
-            while turn not in finished:
-                # Hand out work, though not too far ahead of the file whose turn it is.
-                while waiting and waiting[0][0] < turn + _LOOK_AHEAD * jobs:
-                    number, path = waiting[0]
-                    if isinstance(path, Failure):
-                        finished[number] = path
-                    elif (worker := _idle(workers)) is not None:
-                        worker.assign(number, path)
-                    else:
-                        break
-                    waiting.popleft()
-                busy_or_starting = [w for w in workers if w.task or not w.ready]
-                while waiting and len(workers) < jobs:
-                    workers.append(_Worker(model))
-                    busy_or_starting.append(workers[-1])
-                if turn in finished:
-                    break
-                for worker in _reporting(busy_or_starting):
-                    try:
-                        message = worker.connection.recv()
-                    except (EOFError, OSError):
-                        workers.remove(worker)
-                        worker.stop()
-                        number, outcome = _crash(worker)
-                        finished[number] = outcome
-                        continue
-                    if not worker.ready:
-                        if message is not None:
-                            raise message
-                        worker.ready = True
-                    elif worker.task is not None:
-                        finished[worker.task[0]] = message
-                        worker.task = None
-            yield finished.pop(turn)
-    finally:
-        for worker in workers:
-            worker.stop()
-
-
-def _idle(workers: Iterable[_Worker]) -> _Worker | None:
-    return next((worker for worker in workers if worker.ready and worker.task is None), None)
-
-
-def _reporting(workers: Sequence[_Worker]) -> list[_Worker]:
-    """Wait until workers have something to say, or have ended."""
-    connections = wait([worker.connection for worker in workers])
-    return [worker for worker in workers if worker.connection in connections]
-
-
-def _crash(worker: _Worker) -> tuple[int, Failure]:
-    """Name the file that a worker had in hand when it ended."""
-    if worker.task is None:
-        raise TopgenreError(
-            f"a worker process could not start (exit status {worker.process.exitcode}); "
-            "do without them: --jobs 1"
-        )
-    number, path = worker.task
-    status = worker.process.exitcode or 0
-    how = f"by signal {-status}" if status < 0 else f"with status {status}"
-    return number, Failure(
-        path,
-        CrashedError(
-            f"{path}: decoding it ended a worker process {how}; "
-            "memory may be short, or the file is made to do harm"
-        ),
-    )
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -36,9 +36,6 @@ class TrainConfig:
     band_limit_chance: float = 0.15  # random low-pass: telephones, small speakers, low bit rates
     mask_chance: float = 0.5  # SpecAugment: one mask in time and one in frequency
 
-    final_steps: int = 1_500  # with the held-out split added, for the weights that ship
-    final_learning_rate: float = 5e-4
-
     checkpoint_minutes: float = 2.0
 
     @classmethod

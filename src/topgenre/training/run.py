@@ -30,6 +30,7 @@ from topgenre.training.data import (
     read_unlabelled,
 )
 from topgenre.training.export import export
+from topgenre.training.head import fit_head
 from topgenre.training.metrics import confusion, figures
 from topgenre.training.net import GenreNet
 from topgenre.training.teacher import MusicnnTeacher
@@ -76,8 +77,8 @@ def train_model(
     """Train, measure on the held-out split, calibrate, learn the rest too, export.
 
     The figures and the temperature come from a network that has seen nothing of the held-out
-    split. The shipped weights then go on learning with that split added; no figure is claimed
-    for them that was not measured before.
+    split. For the weights that ship, the last layer is then fitted once more with that split
+    added; no figure is claimed for it that was not measured before.
 
     Parameters
     ----------
@@ -106,22 +107,23 @@ def train_model(
     if not (held_out & blocks.middle).any() or not (labelled & ~held_out).any():
         raise DatasetError(f"{sources.dataset}: needs clips to train on and clips to hold out")
 
-    trainer = Trainer(blocks, ~held_out, config, run_dir / "held-out")
-    measured = trainer.run()
-    rows = np.flatnonzero(held_out & blocks.middle & labelled)
-    logits, truth = predict(measured, blocks, rows), blocks.label[rows]
+    trainer = Trainer(blocks, ~held_out, config, run_dir)
+    net = trainer.run()
+    rows = np.flatnonzero(labelled)
+    embeddings = embed(net, blocks, rows)
+
+    def head_of(kept: NDArray[np.bool_]) -> None:
+        chosen = rows[kept]
+        fit_head(net, embeddings[kept], blocks.label[chosen], blocks.name[chosen])
+
+    head_of(~held_out[rows])
+    judged = (held_out & blocks.middle)[rows]
+    truth = blocks.label[rows[judged]]
+    with torch.no_grad():
+        logits = net.genre(torch.from_numpy(embeddings[judged])).numpy()
     temperature = fit_temperature(logits, truth)
     probabilities = softmax(logits / temperature)
-
-    final_config = dataclasses.replace(
-        config,
-        n_steps=config.final_steps,
-        learning_rate=config.final_learning_rate,
-        seed=config.seed + 1,
-    )
-    everything = np.ones(len(blocks.label), bool)
-    final = Trainer(blocks, everything, final_config, run_dir / "final", start=trainer)
-    net = final.run()
+    head_of(np.ones(len(rows), bool))
 
     card: dict[str, Any] = {
         "trained": datetime.now(UTC).date().isoformat(),
@@ -134,7 +136,7 @@ def train_model(
         "teacher": "MSD_musicnn" if sources.teacher else None,
         "measured": {
             "split": "valid, middle 10 s, by weights that never saw it",
-            "n": len(rows),
+            "n": len(truth),
             "seed": config.seed,
             "figures": {
                 key: [round(v, 4) for v in (f.value, f.low, f.high)]
@@ -143,7 +145,7 @@ def train_model(
             "confusion": confusion(probabilities, truth).tolist(),
         },
         "config": config.to_dict(),
-        "minutes": round((trainer.seconds + final.seconds) / 60, 1),
+        "minutes": round(trainer.seconds / 60, 1),
         "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
     }
     info = ModelInfo(
@@ -205,13 +207,13 @@ def hold_out(clips: Sequence[Clip]) -> list[Clip]:
 
 
 @torch.no_grad()
-def predict(net: GenreNet, blocks: Blocks, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the logits of whole blocks, shape (n, n_genres)."""
+def embed(net: GenreNet, blocks: Blocks, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the embeddings of whole blocks, shape (n, n_embedding)."""
     net.eval()
-    logits = [
-        net(torch.from_numpy(blocks.features[row][None].astype(np.float32)))[0] for row in rows
+    embeddings = [
+        net(torch.from_numpy(blocks.features[row][None].astype(np.float32)))[1] for row in rows
     ]
-    return torch.cat(logits).numpy()
+    return torch.cat(embeddings).numpy()
 
 
 def clip_count(blocks: Blocks, rows: NDArray[np.bool_]) -> int:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from topgenre.errors import DatasetError
+from topgenre.spectrograms import mel_edges
 
 SAMPLE_RATE = 16_000  # Hz
 N_FFT, HOP_LENGTH, N_MELS = 512, 256, 96
@@ -163,9 +164,7 @@ class MusicnnTeacher:
 
 def _mel_filter_bank() -> Array:
     """Return Slaney-style mel filters (96, 257) for 0 ... 8 kHz."""
-    top = 15 + 27 * np.log(SAMPLE_RATE / 2 / 1000) / np.log(6.4)
-    mels = np.linspace(0, top, N_MELS + 2)
-    edges = np.where(mels < 15, mels * 200 / 3, 1000 * np.exp(np.log(6.4) / 27 * (mels - 15)))
+    edges = mel_edges(N_MELS, SAMPLE_RATE / 2)
     bins = np.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]

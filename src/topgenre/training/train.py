@@ -168,8 +168,6 @@ class Trainer:
     config : TrainConfig
     run_dir : Path
         Folder for the checkpoint; a checkpoint found there is resumed.
-    start : Trainer, optional
-        A finished run whose averaged weights and teacher basis this one starts from.
     """
 
     def __init__(
@@ -178,15 +176,12 @@ class Trainer:
         train: NDArray[np.bool_],
         config: TrainConfig,
         run_dir: Path,
-        start: Trainer | None = None,
     ) -> None:
         self.blocks, self.config, self.run_dir = blocks, config, run_dir
         torch.manual_seed(config.seed)
         self.sampler = Sampler(blocks, config, train)
         self.basis: TeacherBasis | None = None
-        if start:
-            self.basis = start.basis
-        elif blocks.teacher is not None:
+        if blocks.teacher is not None:
             taught = blocks.teacher[train].astype(np.float32)
             self.basis = TeacherBasis.fit(
                 taught.reshape(-1, taught.shape[2]), COLUMN_WEIGHTS, config.n_teacher
@@ -198,8 +193,6 @@ class Trainer:
             config.n_embedding,
         )
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub gap
-        if start:
-            self.net.load_state_dict(start.average.state_dict())
         self.average: GenreNet = copy.deepcopy(self.net).eval()
         decay = [p for p in self.net.parameters() if p.ndim > 1]
         no_decay = [p for p in self.net.parameters() if p.ndim <= 1]

@@ -1,0 +1,95 @@
+"""``topgenre evaluate``: a model's figures on a labelled data set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from topgenre.training.evaluate import Evaluation
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: topgenre evaluate gtzan --only valid")(evaluate)
+
+
+def evaluate(
+    dataset: Annotated[
+        Path, typer.Argument(metavar="DATASET_DIR", help="A folder with a folder of music a genre.")
+    ],
+    only: Annotated[
+        str | None, typer.Option(metavar="SPLIT", help="Measure on this split alone.")
+    ] = None,
+    split: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="List of a split's clips, such as valid_filtered.txt; repeatable."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Measure a model on labelled music: accuracy, calibration, confusion.
+
+    Figures come with 95 % bootstrap intervals over clips. On music that the model was trained on
+    they say how well it remembers, not how well it judges.
+    """
+    from topgenre.classifier import load
+    from topgenre.cli.status_line import StatusLine
+    from topgenre.errors import DatasetError
+    from topgenre.training.data import read_dataset
+    from topgenre.training.evaluate import evaluate as measure
+
+    clips = [c for c in read_dataset(dataset, split or ()) if only is None or c.split == only]
+    if not clips:
+        raise DatasetError(f"{dataset}: no clip is in a split called {only!r}")
+    line = StatusLine(len(clips))
+
+    def show(done: int, of: int) -> None:
+        line.wipe()
+        if done < of:
+            line.draw(done)
+
+    classifier = load(model)
+    evaluation = measure(classifier, clips, show)
+    if as_json:
+        record = {"model": classifier.info.name, "split": only, **evaluation.to_dict()}
+        typer.echo(json.dumps(record))
+    else:
+        typer.echo(_report(evaluation))
+    for reason in evaluation.failed:
+        typer.echo(f"left out: {reason}", err=True)
+    if evaluation.failed:
+        raise typer.Exit(1)
+
+
+def _report(evaluation: Evaluation) -> str:
+    names = {
+        "accuracy": "accuracy",
+        "top3": "top-3 accuracy",
+        "ece": "expected calibration error",
+        "log_loss": "log loss",
+    }
+    lines = [f"{evaluation.n} clips; value and 95 % interval"]
+    lines += [f"{names[key]:28}{figure}" for key, figure in evaluation.figures.items()]
+    lines += [f"{'marked uncertain':28}{evaluation.uncertain:.3f}", ""]
+    width = max(map(len, evaluation.genres))
+    lines.append(f"{'true genre':{width}}   n  right  most often taken for")
+    for index, genre in enumerate(evaluation.genres):
+        row = evaluation.confusion[index]
+        if not row.sum():
+            continue
+        others = sorted(
+            ((count, other) for other, count in enumerate(row) if other != index and count),
+            reverse=True,
+        )
+        wrong = ", ".join(f"{evaluation.genres[other]} {count}" for count, other in others[:3])
+        lines.append(f"{genre:{width}} {row.sum():3}  {row[index] / row.sum():5.0%}  {wrong}")
+    return "\n".join(line.rstrip() for line in lines)

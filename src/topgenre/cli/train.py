@@ -1,0 +1,86 @@
+"""``topgenre train``: from folders of music to a model file."""
+
+from __future__ import annotations
+
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: topgenre train MyMusic --run-dir runs/mine")(train)
+
+
+def train(
+    dataset: Annotated[
+        Path, typer.Argument(metavar="DATASET_DIR", help="A folder with a folder of music a genre.")
+    ],
+    run_dir: Annotated[
+        Path, typer.Option(metavar="DIR", help="Cache, checkpoints and results.")
+    ] = Path("runs/default"),
+    split: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="List of a split's clips, such as valid_filtered.txt; repeatable."
+        ),
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Teacher's weights; see docs/model.md.")
+    ] = None,
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="More music for the teacher to label; repeatable."),
+    ] = None,
+    speed: Annotated[
+        list[float] | None,
+        typer.Option(help="Add copies of the clips at this speed, such as 1.09; repeatable."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings as TOML; see docs/model.md.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name and version of the model.")] = "custom 1",
+) -> None:
+    """Train a model on your own genres.
+
+    Needs the extra `train`. An interrupted run goes on when the same command is given again.
+    """
+    if missing := [module for module in ("torch", "onnx", "onnxscript") if not find_spec(module)]:
+        raise typer.BadParameter(
+            f"{missing[0]} is not installed; training needs: pip install 'topgenre[train]'"
+        )
+    from topgenre.cli.status_line import StatusLine
+    from topgenre.training.config import TrainConfig
+    from topgenre.training.run import Sources, train_model
+
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("topgenre").setLevel(logging.INFO)
+
+    line: StatusLine | None = None
+
+    def show(done: int, of: int) -> None:
+        nonlocal line
+        line = line or StatusLine(of)
+        line.wipe()
+        if done < of:
+            line.draw(done)
+        else:
+            line = None
+
+    model = train_model(
+        Sources(
+            dataset,
+            split_files=tuple(split or ()),
+            unlabelled=tuple(unlabelled or ()),
+            speeds=tuple(speed or ()),
+            teacher=teacher,
+        ),
+        run_dir,
+        TrainConfig.load(config) if config else TrainConfig(),
+        name,
+        show,
+    )
+    typer.echo(f"{model}\nTry it: topgenre classify song.mp3 --model {model}")

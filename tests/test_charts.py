@@ -1,0 +1,178 @@
+"""Charts: what terminals, pipes and picture files show of a result."""
+
+from __future__ import annotations
+
+import io
+import re
+from functools import partial
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from rich.console import Console
+
+import signals
+from topgenre.audio import Segment
+from topgenre.charts import print_bars, render_bars, save_bar_chart, save_spectrograms
+from topgenre.errors import OutputError
+from topgenre.result import Result, rank
+from topgenre.spectrograms import Spectrograms, compute
+
+SHARES = {"jazz": 0.62, "blues": 0.2, "rock": 0.1, "pop": 0.0796, "metal": 0.0004, "disco": 0.0}
+
+
+def result(path: str = "music/So What.mp3", *, uncertain: bool = False, **other: object) -> Result:
+    fields = {"start": 61.5, "end": 71.5, "model": "test 1", "notices": ()} | other
+    return Result(path=path, genres=rank(SHARES), uncertain=uncertain, **fields)  # type: ignore[arg-type]
+
+
+def printed(one: Result, *, width: int = 80, terminal: bool = False, top: int = 3) -> str:
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer,
+        width=width,
+        force_terminal=terminal,
+        color_system="truecolor" if terminal else "auto",
+    )
+    print_bars([one], console, top=top)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def stack() -> Spectrograms:
+    return compute(Segment(signals.music(4.0), 61.5, 65.5), "music/So What.mp3")
+
+
+def test_bars_are_ranked_and_in_proportion() -> None:
+    lines = printed(result(), top=6).splitlines()
+    assert "So What.mp3" in lines[0]
+    assert "61.5-71.5 s" in lines[0]
+    assert [line.split()[0] for line in lines[1:]] == list(SHARES)
+    lengths = [line.count("#") for line in lines[1:]]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] == pytest.approx(3.1 * lengths[1], abs=2)
+    assert lengths[4] == 1  # small, but not nothing
+    assert lengths[5] == 0
+
+
+def test_percentages_never_round_to_certainty() -> None:
+    text = printed(result(), top=6)
+    assert "62.0%" in text
+    assert "<0.1%" in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_terminal_lines_fit(width: int) -> None:
+    text = printed(result("a/long/way/" * 12 + "song.mp3"), width=width, terminal=True, top=6)
+    visible = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert "\x1b[" in text
+    assert all(len(line) <= width for line in visible.splitlines())
+    assert "song.mp3" in visible
+
+
+def test_pipes_get_plain_ascii_and_the_whole_path() -> None:
+    path = "a/long/way/" * 12 + "song.mp3"
+    text = printed(result(path), width=40)
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert path in text
+
+
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = printed(result(), terminal=True)
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", text)
+
+
+def test_terminal_without_unicode_gets_ascii() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    print_bars([result("mùsica/ñandú.mp3")], Console(file=stream, force_terminal=True, width=60))
+    stream.seek(0)
+    assert stream.read().isascii()
+
+
+def test_doubt_and_notices_are_said() -> None:
+    text = printed(result(uncertain=True, notices=("only 4.2 s of sound",)))
+    assert "not sure" in text
+    assert "only 4.2 s of sound" in text
+    assert "not sure" not in printed(result())
+
+
+def test_control_characters_in_names_do_not_reach_the_terminal() -> None:
+    assert "\x1b]" not in printed(result("evil\x1b]0;title\x07.mp3"), terminal=True)
+
+
+def test_bars_need_a_positive_number() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        render_bars(result(), top=0)
+
+
+def svg_texts(path: Path) -> list[str]:
+    root = ElementTree.parse(path).getroot()
+    return ["".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_svg_chart_names_genres_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "chart.svg"
+    save_bar_chart(result(uncertain=True), path, top=4)
+    texts = svg_texts(path)
+    assert [text for text in texts if text in SHARES] == list(SHARES)[:4]
+    assert "So What.mp3" in texts
+    assert any("62.0%" in text for text in texts)
+    assert any("Not sure" in text for text in texts)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_same_result_same_bytes(tmp_path: Path, stack: Spectrograms, suffix: str) -> None:
+    for draw in (partial(save_bar_chart, result()), partial(save_spectrograms, stack)):
+        one, other = tmp_path / f"one{suffix}", tmp_path / f"other{suffix}"
+        draw(one)
+        draw(other)
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_longer_bar_for_the_likelier_genre(tmp_path: Path) -> None:
+    path = tmp_path / "chart.png"
+    save_bar_chart(result(), path, top=3)
+    pixels = imread(path)[..., :3]
+    blue = np.abs(pixels - np.array([0x00, 0x72, 0xB2]) / 255).sum(axis=2) < 0.02
+    pale = np.abs(pixels - np.array([0x8F, 0xBF, 0xDC]) / 255).sum(axis=2) < 0.02
+    assert blue.sum(axis=1).max() == pytest.approx(3.1 * pale.sum(axis=1).max(), rel=0.05)
+
+
+def test_spectrogram_picture_shows_what_it_says(tmp_path: Path, stack: Spectrograms) -> None:
+    svg = tmp_path / "spectrograms.svg"
+    save_spectrograms(stack, svg)
+    texts = svg_texts(svg)
+    for wanted in ("Full", "Harmonic", "Percussive", "Onset strength", "Frequency (Hz)", "10k"):
+        assert wanted in texts
+    assert any(text.startswith("62") for text in texts)  # seconds of the source, not of the segment
+    png = tmp_path / "spectrograms.png"
+    save_spectrograms(stack, png)
+    assert imread(png)[..., :3].std() > 0.1
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".mp3", "音楽 \U0001f3b5 $x^2$.mp3", "tab\there.mp3"])
+def test_any_name_can_be_drawn(tmp_path: Path, stack: Spectrograms, name: str) -> None:
+    path = tmp_path / "chart.png"
+    save_bar_chart(result(name), path)
+    assert imread(path).shape[1] == 1280
+
+
+@pytest.mark.parametrize("name", ["chart.jpg", "chart", "chart.png.exe"])
+def test_other_suffixes_are_refused(tmp_path: Path, stack: Spectrograms, name: str) -> None:
+    with pytest.raises(OutputError, match=r"\.png or \.svg"):
+        save_bar_chart(result(), tmp_path / name)
+    with pytest.raises(OutputError, match=r"\.png or \.svg"):
+        save_spectrograms(stack, tmp_path / name)
+
+
+def test_unwritable_target_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"nowhere.*chart\.png"):
+        save_bar_chart(result(), tmp_path / "nowhere" / "chart.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(OutputError, match="folder"):
+        save_bar_chart(result(), tmp_path / "folder.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
