@@ -18,6 +18,7 @@ from topgenre.demo import write_audio
 from topgenre.errors import ModelError
 from topgenre.result import rank
 from topgenre.spectrograms import compute, network_input
+from topgenre.training.not_music import not_music
 
 GENRES = {
     "blues", "classical", "country", "disco", "hiphop",
@@ -77,7 +78,7 @@ def test_open_file_gives_the_same_answer(classifier: Classifier, song: Path) -> 
 def test_volume_does_not_change_the_answer(classifier: Classifier) -> None:
     def probabilities(gain: float) -> np.ndarray:
         segment = Segment(gain * signals.music(), 0.0, 10.0)
-        return classifier.predict(network_input(compute(segment))[None])[0]
+        return classifier.predict(network_input(compute(segment))[None]).probabilities
 
     np.testing.assert_allclose(probabilities(0.1), probabilities(1.0), atol=5e-3)
 
@@ -86,11 +87,21 @@ def test_predictions_do_not_depend_on_the_batch(classifier: Classifier) -> None:
     inputs = np.stack(
         [network_input(compute(Segment(signal(), 0.0, 10.0))) for signal in signals.ALL.values()]
     )
-    together, embeddings = classifier.predict(inputs)
+    together = classifier.predict(inputs)
     alone = [classifier.predict(one[None]) for one in inputs]
-    np.testing.assert_allclose(together, np.concatenate([p for p, _ in alone]), atol=1e-5)
-    np.testing.assert_allclose(embeddings, np.concatenate([e for _, e in alone]), atol=1e-4)
-    np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-5)
+    for index, joint in enumerate(together):
+        single = np.concatenate([prediction[index] for prediction in alone])
+        np.testing.assert_allclose(joint, single, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(together.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_noises_and_tones_are_no_confident_genre(classifier: Classifier) -> None:
+    results = [
+        classifier.classify_spectrograms(compute(Segment(samples, 0.0, 10.0)))
+        for samples in not_music(40, seed=2026)
+    ]
+    assert sum(result.uncertain for result in results) >= 38
+    assert any("not sound like music" in notice for r in results for notice in r.notices)
 
 
 def test_short_sounds_are_repeated_and_long_ones_cut_to_the_middle() -> None:

@@ -86,7 +86,11 @@ def trained(dataset: Path, teacher_weights: Path, tmp_path_factory: pytest.TempP
     """A run with everything: teacher, unlabelled music, a faster copy."""
     run_dir = tmp_path_factory.mktemp("run")
     sources = Sources(
-        dataset, unlabelled=(dataset / "hum",), speeds=(1.1,), teacher=teacher_weights
+        dataset,
+        unlabelled=(dataset / "hum",),
+        speeds=(1.1,),
+        not_music=(dataset / "buzz",),
+        teacher=teacher_weights,
     )
     return train_model(sources, run_dir, TINY, "tiny 1")
 

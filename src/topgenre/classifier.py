@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,24 @@ class ModelInfo:
         )
 
 
+class Prediction(NamedTuple):
+    """What the network says of n inputs.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float32, shape (n, n_genres)
+        Calibrated; rows sum to 1.
+    music : ndarray of float32, shape (n,)
+        Probability that the sound is music at all.
+    embedding : ndarray of float32, shape (n, n_embedding)
+        Where the sound lies among others; near ones sound alike.
+    """
+
+    probabilities: Array
+    music: Array
+    embedding: Array
+
+
 class Classifier:
     """A loaded model. It keeps no state between calls and may be shared by threads.
 
@@ -153,20 +171,25 @@ class Classifier:
 
     def classify_spectrograms(self, spectrograms: Spectrograms) -> Result:
         """Classify four spectrograms that are at hand already."""
-        probabilities, _ = self.predict(network_input(spectrograms)[None])
-        ranked = rank(dict(zip(self.genres, map(float, probabilities[0]), strict=True)))
+        prediction = self.predict(network_input(spectrograms)[None])
+        ranked = rank(dict(zip(self.genres, map(float, prediction.probabilities[0]), strict=True)))
+        thin = ranked[0].probability < self.info.uncertain_below
+        unlike_music = bool(prediction.music[0] < 0.5)
+        notices = spectrograms.notices
+        if unlike_music:
+            notices += ("this does not sound like music",)
         return Result(
             path=spectrograms.source,
             genres=ranked,
-            uncertain=ranked[0].probability < self.info.uncertain_below,
+            uncertain=thin or unlike_music,
             start=spectrograms.start,
             end=spectrograms.end,
             model=self.info.name,
-            notices=spectrograms.notices,
+            notices=notices,
         )
 
-    def predict(self, inputs: Array) -> tuple[Array, Array]:
-        """Return calibrated probabilities and embeddings of network inputs.
+    def predict(self, inputs: Array) -> Prediction:
+        """Return what the network says of many inputs at once.
 
         Parameters
         ----------
@@ -176,14 +199,13 @@ class Classifier:
 
         Returns
         -------
-        tuple of ndarray of float32
-            Probabilities (n, n_genres), rows summing to 1, and embeddings (n, n_embedding).
+        Prediction
         """
         fitted = fit_frames(inputs, self.info.n_frames)
-        logits, embedding = self._session.run(None, {"spectrograms": fitted})
+        logits, music, embedding = self._session.run(None, {"spectrograms": fitted})
         scaled = logits / self.info.temperature
         exponential = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return exponential / exponential.sum(axis=1, keepdims=True), embedding
+        return Prediction(exponential / exponential.sum(axis=1, keepdims=True), music, embedding)
 
 
 def load(model: str | os.PathLike[str] | None = None, *, threads: int = 1) -> Classifier:

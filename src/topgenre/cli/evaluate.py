@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: topgenre evaluate gtzan --only valid")(evaluate)
+    app.command(
+        short_help="Measure a model on labelled music.",
+        epilog="Example: topgenre evaluate gtzan --only valid",
+    )(evaluate)
 
 
 def evaluate(

@@ -39,6 +39,10 @@ def train(
         list[float] | None,
         typer.Option(help="Add copies of the clips at this speed, such as 1.09; repeatable."),
     ] = None,
+    not_music: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Speech, noise: sounds to be unsure about; repeatable."),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Settings as TOML; see docs/model.md.")
     ] = None,
@@ -76,6 +80,7 @@ def train(
             split_files=tuple(split or ()),
             unlabelled=tuple(unlabelled or ()),
             speeds=tuple(speed or ()),
+            not_music=tuple(not_music or ()),
             teacher=teacher,
         ),
         run_dir,

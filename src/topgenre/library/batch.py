@@ -98,7 +98,7 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[str | Failure]:
             continue
         inside = list(_search(path, set()))
         found += inside or [
-            Failure(
+            _failure(
                 path,
                 SourceNotFoundError(
                     f"{path}: there is no music file in this folder; name another one"
@@ -177,7 +177,7 @@ def _search(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
             listing = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        yield Failure(
+        yield _failure(
             folder,
             SourceNotFoundError(
                 f"{folder}: the folder cannot be read ({reason}); check its permissions"
@@ -221,11 +221,10 @@ def _outcome(classifier: Classifier, path: str) -> Outcome:
         # Not what a preprocessed file says it was made from.
         return replace(result, path=path)
     except TopgenreError as error:
-        # Without its traceback, which would keep the sound of every failed file in memory.
-        return Failure(path, type(error)(*error.args))
+        return _failure(path, error)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__} {error}".split())
-        return Failure(
+        return _failure(
             path,
             InternalError(f"{path}: a fault in topgenre ({reason}); please report it"),
             traceback.format_exc(),
@@ -254,6 +253,14 @@ def _side_by_side(
             yield finished.pop(turn)
     finally:
         pool.stop()
+
+
+def _failure(path: str, error: TopgenreError, details: str = "") -> Failure:
+    from topgenre.audio.source import printable
+
+    # A new error has no traceback, which would keep the sound of every failed file in memory; and
+    # its message is one line, whatever characters the file's name is made of.
+    return Failure(path, type(error)(printable(str(error))), details)
 
 
 class _Pool:
@@ -351,7 +358,7 @@ class _Worker:
                 f"a worker process ended before it could work ({how}); do without: use one job"
             )
         number, path = self.task
-        return number, Failure(
+        return number, _failure(
             path,
             CrashedError(
                 f"{path}: it ended the process that decoded it ({how}); "

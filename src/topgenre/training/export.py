@@ -56,7 +56,7 @@ def export(net: GenreNet, info: ModelInfo, path: Path) -> float:
         net,
         (example,),
         input_names=["spectrograms"],
-        output_names=["logits", "embedding"],
+        output_names=["logits", "music", "embedding"],
         dynamic_shapes={"x": {0: torch.export.Dim("n", min=1)}},
         opset_version=OPSET,
         dynamo=True,
@@ -118,9 +118,9 @@ def _check(net: GenreNet, path: Path, info: ModelInfo) -> float:
     rng = np.random.default_rng(0)
     inputs = rng.normal(-1, 1, (4, N_CHANNELS, N_MELS, info.n_frames)).astype(np.float32)
     with torch.no_grad():
-        logits, _ = net(torch.from_numpy(inputs))
+        logits, _, _ = net(torch.from_numpy(inputs))
     expected = torch.softmax(logits / info.temperature, 1).numpy()
-    probabilities, _ = Classifier(path).predict(inputs)
+    probabilities = Classifier(path).predict(inputs).probabilities
     difference = float(np.abs(probabilities - expected).max())
     if difference > TOLERANCE:
         raise ModelError(f"{path}: differs from PyTorch by {difference:.1e}, over {TOLERANCE:.0e}")

@@ -1,4 +1,4 @@
-"""The last layer, fitted anew: logistic regression on the embeddings of the trained network.
+"""The last layers: logistic regressions on the embeddings of the trained network.
 
 The network's own last layer saw the training clips through every step and is far surer of them
 than of anything else. A strongly regularised one on the same embeddings generalises better, and
@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn import functional
 
 from topgenre.training.net import GenreNet
@@ -39,24 +40,52 @@ def fit_head(
     _, clip, blocks_of = np.unique(clips, return_inverse=True, return_counts=True)
     weight = 1 / blocks_of[clip]
     weight /= np.bincount(labels, weight, minlength=net.genre.out_features)[labels]
-    target = torch.from_numpy(labels)
-    weights = torch.from_numpy((weight / weight.sum()).astype(np.float32))
+    _regress(net.genre, embeddings, labels, weight / weight.sum())
+
+
+def fit_music(net: GenreNet, music: NDArray[np.float32], other: NDArray[np.float32]) -> None:
+    """Fit the layer that tells music from sounds that are none.
+
+    Parameters
+    ----------
+    net : GenreNet
+        Its layer ``music`` is overwritten.
+    music, other : ndarray of float32, shapes (n, n_embedding) and (m, n_embedding)
+        Embeddings of both kinds; the kinds count equally.
+    """
+    both = nn.Linear(music.shape[1], 2)
+    labels = np.repeat([0, 1], [len(other), len(music)])
+    weight = np.repeat([0.5 / len(other), 0.5 / len(music)], [len(other), len(music)])
+    _regress(both, np.concatenate([other, music]), labels, weight)
+    with torch.no_grad():
+        net.music.weight.copy_(both.weight[1:] - both.weight[:1])
+        net.music.bias.copy_(both.bias[1:] - both.bias[:1])
+
+
+def _regress(
+    layer: nn.Linear,
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64],
+) -> None:
+    """Fit a layer to the least weighted cross-entropy plus the penalty `L2`."""
     mean = torch.from_numpy(embeddings.mean(0))
     scale = torch.from_numpy(embeddings.std(0) + 1e-3)
     x = (torch.from_numpy(embeddings) - mean) / scale
-
-    slope = torch.zeros(net.genre.out_features, x.shape[1], requires_grad=True)
-    offset = torch.zeros(net.genre.out_features, requires_grad=True)
+    target = torch.from_numpy(labels)
+    weight = torch.from_numpy(weights.astype(np.float32))
+    slope = torch.zeros(layer.out_features, x.shape[1], requires_grad=True)
+    offset = torch.zeros(layer.out_features, requires_grad=True)
     optimizer = torch.optim.LBFGS([slope, offset], max_iter=300, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
         each = functional.cross_entropy(x @ slope.T + offset, target, reduction="none")
-        total = (weights * each).sum() + L2 / 2 * slope.square().sum()
+        total = (weight * each).sum() + L2 / 2 * slope.square().sum()
         torch.autograd.backward(total)
         return total
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        net.genre.weight.copy_(slope / scale)
-        net.genre.bias.copy_(offset - (slope / scale) @ mean)
+        layer.weight.copy_(slope / scale)
+        layer.bias.copy_(offset - (slope / scale) @ mean)

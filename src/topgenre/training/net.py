@@ -84,6 +84,7 @@ class GenreNet(nn.Module):
             nn.ReLU(inplace=True),
         )
         self.genre = nn.Linear(n_embedding, n_genres)
+        self.music = nn.Linear(n_embedding, 1)
         self.teacher = nn.Linear(n_embedding, n_teacher) if n_teacher else None
 
     def windows(self, x: Tensor) -> Tensor:
@@ -99,8 +100,8 @@ class GenreNet(nn.Module):
         embeddings: Tensor = self.embed(stacked.flatten(0, 1))
         return embeddings.view(*stacked.shape[:2], -1)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return genre logits and embedding of a segment, each the mean over its windows.
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what is said of a segment, from the mean embedding of its windows.
 
         Parameters
         ----------
@@ -110,7 +111,8 @@ class GenreNet(nn.Module):
         Returns
         -------
         tuple of Tensor
-            Logits (batch, n_genres) and embedding (batch, n_embedding).
+            Logits of the genres (batch, n_genres), the probability that this is music at all
+            (batch,), and the embedding (batch, n_embedding).
         """
         embedding = self.windows(x).mean(1)
-        return self.genre(embedding), embedding
+        return self.genre(embedding), torch.sigmoid(self.music(embedding))[:, 0], embedding

@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from topgenre.audio import SEGMENT_SECONDS, Segment
 from topgenre.classifier import ModelInfo
 from topgenre.errors import DatasetError
+from topgenre.spectrograms import compute, network_input
 from topgenre.training.calibrate import fit_temperature, softmax, uncertain_below
 from topgenre.training.config import TrainConfig
 from topgenre.training.data import (
@@ -30,15 +32,17 @@ from topgenre.training.data import (
     read_unlabelled,
 )
 from topgenre.training.export import export
-from topgenre.training.head import fit_head
+from topgenre.training.head import fit_head, fit_music
 from topgenre.training.metrics import confusion, figures
 from topgenre.training.net import GenreNet
+from topgenre.training.not_music import not_music
 from topgenre.training.teacher import MusicnnTeacher
 from topgenre.training.train import Trainer
 
 log = logging.getLogger(__name__)
 
 UNLABELLED_HOP = 15.0  # seconds between blocks of unlabelled music
+N_NOT_MUSIC = 320  # synthetic sounds that are no music
 HELD_OUT_SHARE = 5  # one clip in so many is held out where the data set has no `valid` split
 
 
@@ -56,6 +60,8 @@ class Sources:
         Folders of more music, for the teacher's features.
     speeds : tuple of float
         Further copies of the labelled clips, played faster or slower.
+    not_music : tuple of Path
+        Folders of speech and other sounds that are no music, beyond the synthetic ones.
     teacher : Path, optional
         Weights that `topgenre.training.teacher.convert` wrote.
     """
@@ -64,6 +70,7 @@ class Sources:
     split_files: tuple[Path, ...] = ()
     unlabelled: tuple[Path, ...] = ()
     speeds: tuple[float, ...] = ()
+    not_music: tuple[Path, ...] = ()
     teacher: Path | None = None
 
 
@@ -124,6 +131,7 @@ def train_model(
     temperature = fit_temperature(logits, truth)
     probabilities = softmax(logits / temperature)
     head_of(np.ones(len(rows), bool))
+    fit_music(net, embeddings, embed_other(net, sources.not_music, run_dir))
 
     card: dict[str, Any] = {
         "trained": datetime.now(UTC).date().isoformat(),
@@ -211,9 +219,24 @@ def embed(net: GenreNet, blocks: Blocks, rows: NDArray[np.int64]) -> NDArray[np.
     """Return the embeddings of whole blocks, shape (n, n_embedding)."""
     net.eval()
     embeddings = [
-        net(torch.from_numpy(blocks.features[row][None].astype(np.float32)))[1] for row in rows
+        net(torch.from_numpy(blocks.features[row][None].astype(np.float32)))[2] for row in rows
     ]
     return torch.cat(embeddings).numpy()
+
+
+@torch.no_grad()
+def embed_other(net: GenreNet, folders: Sequence[Path], run_dir: Path) -> NDArray[np.float32]:
+    """Return the embeddings of sounds that are no music."""
+    inputs = [
+        network_input(compute(Segment(samples, 0.0, SEGMENT_SECONDS)))
+        for samples in not_music(N_NOT_MUSIC, seed=0)
+    ]
+    synthetic = torch.from_numpy(np.stack(inputs))
+    found = [torch.cat([net(x[None])[2] for x in synthetic]).numpy()]
+    for folder in folders:
+        blocks = build_cache(read_unlabelled(folder), run_dir / "cache", hop_seconds=10)
+        found.append(embed(net, blocks, np.arange(len(blocks.label))))
+    return np.concatenate(found)
 
 
 def clip_count(blocks: Blocks, rows: NDArray[np.bool_]) -> int:

@@ -171,3 +171,11 @@ def _mel_filter_bank() -> Array:
     area = 2 / (edges[2:] - edges[:-2])
     bank: Array = (np.maximum(0, np.minimum(rising, falling)) * area[:, None]).astype(np.float32)
     return bank
+
+
+if __name__ == "__main__":
+    import sys
+
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m topgenre.training.teacher CHECKPOINT_DIR WEIGHTS.npz")
+    convert(Path(sys.argv[1]), Path(sys.argv[2]))
