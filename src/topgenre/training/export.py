@@ -18,7 +18,7 @@ from topgenre.errors import ModelError
 from topgenre.training.net import N_CHANNELS, N_MELS, GenreNet, ResidualBlock
 
 OPSET = 18
-TOLERANCE = 1e-4  # of probabilities between PyTorch and the exported file
+TOLERANCE = 1e-4  # between PyTorch and the exported file
 
 _HALF_FROM = 256  # values; smaller tensors, such as biases, stay in full precision
 
@@ -41,8 +41,8 @@ def export(net: GenreNet, info: ModelInfo, path: Path) -> float:
     Returns
     -------
     float
-        Largest difference in probabilities between the file and PyTorch with the same rounded
-        weights, on random inputs.
+        Largest difference between the file and PyTorch with the same rounded weights on random
+        inputs: in probabilities, and in embeddings relative to the largest value.
 
     Raises
     ------
@@ -114,14 +114,18 @@ def _store_weights_as_half(model: onnx.ModelProto) -> None:
 
 
 def _check(net: GenreNet, path: Path, info: ModelInfo) -> float:
-    """Compare probabilities of the file with those of the network."""
+    """Compare what the file computes with what the network does, on a scale of 0 to 1."""
     rng = np.random.default_rng(0)
     inputs = rng.normal(-1, 1, (4, N_CHANNELS, N_MELS, info.n_frames)).astype(np.float32)
     with torch.no_grad():
-        logits, _, _ = net(torch.from_numpy(inputs))
-    expected = torch.softmax(logits / info.temperature, 1).numpy()
-    probabilities = Classifier(path).predict(inputs).probabilities
-    difference = float(np.abs(probabilities - expected).max())
+        logits, music, embedding = net(torch.from_numpy(inputs))
+    expected = (torch.softmax(logits / info.temperature, 1), music, embedding / embedding.max())
+    found = Classifier(path).predict(inputs)
+    found = found._replace(embedding=found.embedding / embedding.max().item())
+    difference = max(
+        float(np.abs(one - other.numpy()).max())
+        for one, other in zip(found, expected, strict=True)
+    )
     if difference > TOLERANCE:
         raise ModelError(f"{path}: differs from PyTorch by {difference:.1e}, over {TOLERANCE:.0e}")
     return difference

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from topgenre.training.data import BLOCK_SAMPLES, SAMPLE_RATE
+from topgenre.audio import SAMPLE_RATE
+from topgenre.training.data import BLOCK_SAMPLES
 
 Array = NDArray[np.float32]
 
@@ -74,16 +75,16 @@ def _sweep(rng: np.random.Generator) -> NDArray[np.float64]:
     period = rng.uniform(0.5, 10)
     octaves = rng.uniform(1, 7) * (_time() % period) / period
     hertz = np.minimum(40 * 2 ** (rng.uniform(0, 4) + octaves), 11_000)
-    return np.sin(2 * np.pi * np.cumsum(hertz) / SAMPLE_RATE)
+    return np.asarray(np.sin(2 * np.pi * np.cumsum(hertz) / SAMPLE_RATE))
 
 
 def _hum(rng: np.random.Generator) -> NDArray[np.float64]:
     """Mains and machines: many harmonics of one low tone."""
     base = rng.uniform(25, 130)
-    return np.sum(
-        [rng.uniform(0, 1) / k * np.sin(2 * np.pi * k * base * _time()) for k in range(1, 20)],
-        axis=0,
-    )
+    total = np.zeros(BLOCK_SAMPLES)
+    for k in range(1, 20):
+        total += rng.uniform(0, 1) / k * np.sin(2 * np.pi * k * base * _time())
+    return total
 
 
 def _clicks(rng: np.random.Generator) -> NDArray[np.float64]:
