@@ -17,6 +17,9 @@ from topgenre.spectrograms import Spectrograms, compute, mel_project, network_in
 
 Array = NDArray[np.float32]
 
+# Far beyond what sound can have on both ends, but no denormal numbers.
+MAGNITUDES = st.just(0.0) | st.floats(2**-99, 2**99, width=32)
+
 
 def stack_of(samples: Array) -> Spectrograms:
     return compute(Segment(samples, 0.0, len(samples) / signals.SAMPLE_RATE, ()), "test")
@@ -96,7 +99,7 @@ def test_running_median_needs_half_a_kernel() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(0, 2**99, width=32), min_size=2, max_size=2))
+@given(st.lists(MAGNITUDES, min_size=2, max_size=2))
 def test_masks_share_every_bin(values: list[float]) -> None:
     harmonic, percussive = (np.array([v], np.float32) for v in values)
     masks = hpss.soft_masks(harmonic, percussive)

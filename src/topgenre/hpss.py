@@ -67,9 +67,6 @@ def _median_of_padded(padded: Array, out: Array) -> None:
     `padded` starts one row before the first window and has ``out.shape[0]`` + 46 rows,
     ``out.shape[0]`` being a multiple of the block.
     """
-    n_blocks = out.shape[0] // _BLOCK
-    width = out.shape[1]
-
     # groups[n]: sorted runs of n neighbouring values; run k holds rows k * n ... k * n + n - 1.
     groups: dict[int, list[Array]] = {1: [padded]}
     for n in (1, 2, 4):
@@ -78,43 +75,43 @@ def _median_of_padded(padded: Array, out: Array) -> None:
 
     # Windows first ... first + 15 of a block share rows first + 15 ... first + 30 of the input,
     # which are rows 16 ... 31 of the block in `padded`.
-    octets = groups[8]
-    kept = _merge(
-        [v[2 : 2 + 2 * n_blocks : 2] for v in octets],
-        [v[3 : 3 + 2 * n_blocks : 2] for v in octets],
-    )
-    kept = [v[:, None] for v in kept]
-
-    for n in (8, 4, 2, 1):
-        # Each block of 2n windows, at row r of `padded`, becomes two of n. The left one adds the
-        # n rows that come just before the shared core, the right one those just after it.
-        n_parents = _BLOCK // (2 * n)
-        runs = groups[n]
-        added = []
-        for run in runs:
-            pair = np.empty((n_blocks, n_parents, 2, width), np.float32)
-            for parent in range(n_parents):
-                left = 2 * parent + 1
-                right = 2 * parent + 32 // n
-                step = _BLOCK // n
-                stop = step * n_blocks
-                pair[:, parent, 0] = run[left : left + stop : step][:n_blocks]
-                pair[:, parent, 1] = run[right : right + stop : step][:n_blocks]
-            added.append(pair)
-        kept = [
-            v.reshape(n_blocks, 2 * n_parents, width)
-            for v in _halve([v[:, :, None] for v in kept], added)
-        ]
-    out.reshape(n_blocks, _BLOCK, width)[...] = kept[0]
+    n_blocks = len(out) // _BLOCK
+    core = [
+        [run[first : first + 2 * n_blocks : 2] for run in groups[_BLOCK // 2]] for first in (2, 3)
+    ]
+    _descend(_merge(*core), groups, out, 0)
 
 
-def running_median(x: Array) -> Array:
+def _descend(kept: list[Array], groups: dict[int, list[Array]], out: Array, first: int) -> None:
+    """Split the windows first ... first + 2n - 1 of all blocks in two, down to single windows.
+
+    The left half adds to the shared values the n rows that come just before them, the right half
+    those just after. `kept` holds the 2n ranks in which the median can still be.
+    """
+    n = len(kept) // 2
+    step = _BLOCK // n
+    left = 2 * (first // (2 * n)) + 1
+    right = left - 1 + 2 * step
+    for child, start in ((first, left), (first + n, right)):
+        stop = start + step * (len(out) // _BLOCK)
+        added = [run[start:stop:step] for run in groups[n]]
+        if n == 1:
+            median = out[child::_BLOCK]
+            np.maximum(kept[0], added[0], out=median)
+            np.minimum(median, kept[1], out=median)
+        else:
+            _descend(_halve(kept, added), groups, out, child)
+
+
+def running_median(x: Array, out: Array | None = None) -> Array:
     """Take the running median of 31 points down the columns, with reflected edges.
 
     Parameters
     ----------
     x : ndarray of float32, shape (n, m)
         At least 15 rows; each column is filtered on its own.
+    out : ndarray of float32, shape (n, m), optional
+        Where to put the result; a transposed view saves transposing it later.
 
     Returns
     -------
@@ -133,7 +130,8 @@ def running_median(x: Array) -> Array:
     n_blocks = -(-n // _BLOCK)
     rows = n_blocks * _BLOCK
     width = max(16, _TILE // n_blocks)
-    out = np.empty((n, m), np.float32)
+    if out is None:
+        out = np.empty((n, m), np.float32)
     for first in range(0, m, width):
         columns = x[:, first : first + width]
         padded = np.zeros((rows + 48, columns.shape[1]), np.float32)
@@ -169,3 +167,21 @@ def soft_masks(harmonic: Array, percussive: Array) -> tuple[Array, Array]:
     harmonic_mask = np.reciprocal(ratio + np.float32(1))
     ratio *= harmonic_mask
     return harmonic_mask, ratio
+
+
+def share_power(power: Array, harmonic: Array, percussive: Array) -> None:
+    """Turn two median-filtered magnitudes, in place, into the shares of power that they claim.
+
+    Parameters
+    ----------
+    power : ndarray of float32, shape (n, m)
+    harmonic, percussive : ndarray of float32, shape (n, m)
+        Overwritten with `power` times the squared `soft_masks`: masks act on magnitudes.
+    """
+    step = max(1, _TILE // power.shape[1])
+    for first in range(0, len(power), step):
+        rows = slice(first, first + step)
+        masks = soft_masks(harmonic[rows], percussive[rows])
+        for target, mask in zip((harmonic, percussive), masks, strict=True):
+            np.square(mask, out=mask)
+            np.multiply(mask, power[rows], out=target[rows])

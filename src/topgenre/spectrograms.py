@@ -22,6 +22,7 @@ ONSET_CHANNELS = (0, 32, 64, 96, 128)  # mel bands that bound the four onset sub
 N_BINS = N_FFT // 2 + 1
 CHANNELS = ("full", "harmonic", "percussive", "onset")
 
+_FRAMES_AT_ONCE = 16  # of the Fourier transform: they stay in the cache
 _AMIN = 1e-10  # the power that librosa.power_to_db takes for zero
 _TOP_DB = 80.0  # and how far below the loudest value it lets any other fall
 
@@ -118,9 +119,12 @@ def stft_power(samples: Array) -> Array:
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)  # periodic, as for filters
     padded = np.pad(samples, N_FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_LENGTH]
-    spectrum = np.fft.rfft(frames * window)
-    power: Array = np.square(spectrum.real)
-    power += np.square(spectrum.imag)
+    power = np.empty((len(frames), N_BINS), np.float32)
+    for first in range(0, len(frames), _FRAMES_AT_ONCE):
+        rows = slice(first, first + _FRAMES_AT_ONCE)
+        spectrum = np.fft.rfft(frames[rows] * window)
+        np.square(spectrum.real, out=power[rows])
+        power[rows] += np.square(spectrum.imag)
     return power
 
 
@@ -164,13 +168,10 @@ def compute(segment: Segment, source: str = "") -> Spectrograms:
     """
     by_frame = stft_power(segment.samples)
     by_bin = np.ascontiguousarray(by_frame.T)
-    harmonic_median = np.ascontiguousarray(hpss.running_median(np.sqrt(by_frame)).T)
-    percussive_median = hpss.running_median(np.sqrt(by_bin))
-    harmonic, percussive = hpss.soft_masks(harmonic_median, percussive_median)
-    # The masks act on magnitudes, so power takes them squared.
-    for mask in (harmonic, percussive):
-        np.square(mask, out=mask)
-        mask *= by_bin
+    harmonic = np.empty_like(by_bin)
+    hpss.running_median(np.sqrt(by_frame, out=by_frame), out=harmonic.T)
+    percussive = hpss.running_median(np.sqrt(by_bin))
+    hpss.share_power(by_bin, harmonic, percussive)
     return Spectrograms(
         full=by_bin,
         harmonic=harmonic,

@@ -123,8 +123,7 @@ def _check(net: GenreNet, path: Path, info: ModelInfo) -> float:
     found = Classifier(path).predict(inputs)
     found = found._replace(embedding=found.embedding / embedding.max().item())
     difference = max(
-        float(np.abs(one - other.numpy()).max())
-        for one, other in zip(found, expected, strict=True)
+        float(np.abs(one - other.numpy()).max()) for one, other in zip(found, expected, strict=True)
     )
     if difference > TOLERANCE:
         raise ModelError(f"{path}: differs from PyTorch by {difference:.1e}, over {TOLERANCE:.0e}")
