@@ -206,7 +206,7 @@ def test_nothing_to_do_without_a_terminal() -> None:
 
 
 def test_reader_that_leaves_is_no_error(folder: Path) -> None:
-    command = [sys.executable, "-m", "topgenre", "classify", "--json", *[folder] * 40]
+    command = [sys.executable, "-m", "topgenre", "classify", "--json", *[str(folder)] * 40]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None
         assert running.stderr is not None
@@ -216,7 +216,7 @@ def test_reader_that_leaves_is_no_error(folder: Path) -> None:
 
 
 def test_interrupt_ends_with_130(folder: Path) -> None:
-    command = [sys.executable, "-m", "topgenre", "classify", "--json", *[folder] * 400]
+    command = [sys.executable, "-m", "topgenre", "classify", "--json", *[str(folder)] * 400]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None
         running.stdout.readline()
