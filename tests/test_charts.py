@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -124,6 +125,21 @@ def test_svg_chart_names_genres_in_order(tmp_path: Path) -> None:
     assert any("Not sure" in text for text in texts)
 
 
+def test_svg_text_stays_sans_serif_where_the_font_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "chart.svg"
+    save_bar_chart(result(), path)
+    styles = re.findall(r'<text style="([^"]*)"', path.read_text(encoding="utf-8"))
+    assert styles
+    assert all("sans-serif;" in style for style in styles)
+
+
+def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path, stack: Spectrograms) -> None:
+    before = dict(matplotlib.rcParams)
+    save_bar_chart(result(), tmp_path / "chart.svg")
+    save_spectrograms(stack, tmp_path / "spectrograms.png")
+    assert dict(matplotlib.rcParams) == before
+
+
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_same_result_same_bytes(tmp_path: Path, stack: Spectrograms, suffix: str) -> None:
     for draw in (partial(save_bar_chart, result()), partial(save_spectrograms, stack)):
@@ -154,7 +170,16 @@ def test_spectrogram_picture_shows_what_it_says(tmp_path: Path, stack: Spectrogr
     assert imread(png)[..., :3].std() > 0.1
 
 
-@pytest.mark.parametrize("name", ["x" * 300 + ".mp3", "音楽 \U0001f3b5 $x^2$.mp3", "tab\there.mp3"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x" * 300 + ".mp3",
+        "音楽 \U0001f3b5 $x^2$.mp3",
+        "tab\there.mp3",
+        "\U0001ee00.mp3",  # which the chart's font has in its regular weight alone
+        "not \udcff utf-8.mp3",
+    ],
+)
 def test_any_name_can_be_drawn(tmp_path: Path, stack: Spectrograms, name: str) -> None:
     path = tmp_path / "chart.png"
     save_bar_chart(result(name), path)
