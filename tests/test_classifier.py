@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -143,3 +144,12 @@ def test_classifying_needs_neither_torch_nor_librosa(song: Path) -> None:
         "sys.exit(', '.join(heavy) or 0)"
     )
     subprocess.run([sys.executable, "-c", script, str(song)], check=True)
+
+
+def test_nothing_is_reported_to_the_makers_of_the_runtime(song: Path, tmp_path: Path) -> None:
+    """ONNX Runtime's telemetry would leave the file of its session in the temporary folder."""
+    code = f"import topgenre; topgenre.load().classify({str(song)!r})"
+    environment = {k: v for k, v in os.environ.items() if k not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    environment["TMPDIR"] = str(tmp_path)
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    assert not list(tmp_path.iterdir())

@@ -34,6 +34,7 @@ TINY = TrainConfig(
     n_embedding=16,
     n_teacher=8,
     n_steps=30,
+    final_steps=2,
     warmup_steps=5,
     batch_size=8,
     learning_rate=1e-2,

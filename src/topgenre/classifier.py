@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -17,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre import preprocessed
-from topgenre.audio import load_segment
+from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, SILENCE_PEAK, Segment, load_segment
 from topgenre.errors import ModelError
-from topgenre.result import Result, rank
+from topgenre.result import GenreProbability, Result, Window, rank
 from topgenre.spectrograms import Spectrograms, compute, network_input
 
 MODEL_FORMAT = 1
 METADATA_KEY = "topgenre"
+LONGEST_WHOLE = 1800.0  # seconds of a track that are analysed as a whole: 160 MB of samples
 
 Array = NDArray[np.float32]
 
@@ -120,8 +122,7 @@ class Classifier:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
-        import onnxruntime
-
+        onnxruntime = _runtime()
         if not Path(path).is_file():
             raise ModelError(f"{path}: no such model file; name one that `topgenre train` wrote")
         options = onnxruntime.SessionOptions()
@@ -172,20 +173,70 @@ class Classifier:
     def classify_spectrograms(self, spectrograms: Spectrograms) -> Result:
         """Classify four spectrograms that are at hand already."""
         prediction = self.predict(network_input(spectrograms)[None])
-        ranked = rank(dict(zip(self.genres, map(float, prediction.probabilities[0]), strict=True)))
+        return self._judge(prediction, spectrograms, spectrograms.source)
+
+    def classify_whole(
+        self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
+    ) -> Result:
+        """Classify all of a music file: the mean over windows of 10 s, and the genres over time.
+
+        Parameters
+        ----------
+        source : path-like or binary file
+        name : str, optional
+            What results and errors call the source; by default its path.
+
+        Returns
+        -------
+        Result
+            With its timeline. Silent windows are left out; of a track of more than half an hour
+            the middle half-hour counts, and a notice says so.
+
+        Raises
+        ------
+        AudioError
+            If nothing can be had from the source; the subclass says why.
+        """
+        label = _label(source, name)
+        segment = load_segment(source, seconds=LONGEST_WHOLE, name=label)
+        parts = [self._predict_segment(window) for window in _windows(segment)]
+        prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        times = [(window.start, window.end) for window in _windows(segment)]
+        timeline = tuple(
+            Window(*time, self._ranked(row))
+            for time, row in zip(times, prediction.probabilities, strict=True)
+        )
+        result = self._judge(prediction, segment, label)
+        if segment.duration is None or segment.duration > LONGEST_WHOLE:
+            longest = f"of this long track, the middle {LONGEST_WHOLE / 60:g} min were analysed"
+            result = replace(result, notices=(*result.notices, longest))
+        return replace(result, timeline=timeline)
+
+    def _predict_segment(self, segment: Segment) -> Prediction:
+        return self.predict(network_input(compute(segment))[None])
+
+    def _ranked(self, probabilities: Array) -> tuple[GenreProbability, ...]:
+        return rank(dict(zip(self.genres, map(float, probabilities), strict=True)))
+
+    def _judge(
+        self, prediction: Prediction, analysed: Segment | Spectrograms, label: str
+    ) -> Result:
+        """Average over the rows of a prediction, and say what they amount to."""
+        ranked = self._ranked(prediction.probabilities.mean(axis=0))
         thin = ranked[0].probability < self.info.uncertain_below
-        unlike_music = bool(prediction.music[0] < 0.5)
-        notices = spectrograms.notices
+        unlike_music = bool(prediction.music.mean() < 0.5)
+        notices = analysed.notices
         if unlike_music:
             notices += ("this does not sound like music",)
         return Result(
-            path=spectrograms.source,
+            path=label,
             genres=ranked,
             uncertain=thin or unlike_music,
-            start=spectrograms.start,
-            end=spectrograms.end,
+            start=analysed.start,
+            end=analysed.end,
             model=self.info.name,
             notices=notices,
+            duration=analysed.duration,
         )
 
     def predict(self, inputs: Array) -> Prediction:
@@ -208,6 +259,15 @@ class Classifier:
         return Prediction(exponential / exponential.sum(axis=1, keepdims=True), music, embedding)
 
 
+def _runtime() -> Any:
+    """Import ONNX Runtime without letting it report to its maker, as its wheels do from 1.29 on."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # for the case that it had been imported before
+    return onnxruntime
+
+
 def load(model: str | os.PathLike[str] | None = None, *, threads: int = 1) -> Classifier:
     """Load a model file, or the model that comes with the package.
 
@@ -227,8 +287,23 @@ def analyse(source: str | os.PathLike[str] | BinaryIO, *, name: str | None = Non
     """Return the four spectrograms of a music file's middle 10 s, or of a preprocessed file."""
     if not hasattr(source, "read") and Path(source).suffix.lower() == preprocessed.SUFFIX:
         return preprocessed.load(source)
-    label = name or (os.fspath(source) if not hasattr(source, "read") else "stream")
+    label = _label(source, name)
     return compute(load_segment(source, name=label), label)
+
+
+def _label(source: str | os.PathLike[str] | BinaryIO, name: str | None) -> str:
+    return name or (os.fspath(source) if not hasattr(source, "read") else "stream")
+
+
+def _windows(segment: Segment) -> Iterator[Segment]:
+    """Cut a sound into windows of 10 s, evenly, the last ending with it; skip silent ones."""
+    length = min(round(SEGMENT_SECONDS * SAMPLE_RATE), len(segment.samples))
+    n_windows = -(-len(segment.samples) // length)
+    for first in np.linspace(0, len(segment.samples) - length, n_windows).astype(int):
+        samples = segment.samples[first : first + length]
+        if np.abs(samples).max() >= SILENCE_PEAK:
+            start = segment.start + first / SAMPLE_RATE
+            yield Segment(samples, start, start + length / SAMPLE_RATE)
 
 
 def fit_frames(inputs: Array, n_frames: int) -> Array:

@@ -62,6 +62,7 @@ def save(spectrograms: Spectrograms, path: str | os.PathLike[str]) -> None:
         "source": spectrograms.source,
         "segment": {"start": spectrograms.start, "end": spectrograms.end},
         "notices": list(spectrograms.notices),
+        "duration": spectrograms.duration,
     }
     buffer = io.BytesIO()
     np.savez(
@@ -95,6 +96,8 @@ def load(path: str | os.PathLike[str]) -> Spectrograms:
             start, end = float(segment["start"]), float(segment["end"])
             source = str(metadata["source"])
             notices = tuple(map(str, metadata["notices"]))
+            duration = metadata.get("duration")  # files of before 0.2 do not have it
+            duration = None if duration is None else float(duration)
             float32 = np.dtype(np.float32)
             arrays = {
                 channel: _read_array(
@@ -125,7 +128,9 @@ def load(path: str | os.PathLike[str]) -> Spectrograms:
             f"{path}: its spectrograms contradict each other; "
             "make it again with `topgenre spectrograms`"
         )
-    return Spectrograms(**arrays, start=start, end=end, source=source, notices=notices)
+    return Spectrograms(
+        **arrays, start=start, end=end, source=source, notices=notices, duration=duration
+    )
 
 
 def _read_array(

@@ -13,6 +13,34 @@ class GenreProbability(NamedTuple):
     genre: str
     probability: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented JSON object."""
+        return {"genre": self.genre, "probability": round(self.probability, 6)}
+
+
+class Window(NamedTuple):
+    """What one stretch of a whole track was taken for.
+
+    Attributes
+    ----------
+    start, end : float
+        Seconds from the beginning of the source.
+    genres : tuple of GenreProbability
+        Every genre, most probable first.
+    """
+
+    start: float
+    end: float
+    genres: tuple[GenreProbability, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented JSON object."""
+        return {
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "probabilities": {genre: round(share, 6) for genre, share in self.genres},
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -32,6 +60,10 @@ class Result:
         Name and version of the model that answered.
     notices : tuple of str
         What the user should know about how the answer came about.
+    duration : float, optional
+        Seconds of the whole source, where it is known.
+    timeline : tuple of Window
+        The genres over time, where the whole track was asked for; `genres` is their mean.
     """
 
     path: str
@@ -41,6 +73,8 @@ class Result:
     end: float
     model: str
     notices: tuple[str, ...] = ()
+    duration: float | None = None
+    timeline: tuple[Window, ...] = ()
 
     def top(self, n: int = 3) -> tuple[GenreProbability, ...]:
         """Return the `n` most probable genres, best first.
@@ -57,17 +91,18 @@ class Result:
     def to_dict(self, top: int | None = None) -> dict[str, Any]:
         """Return the documented JSON object, with all genres or the `top` best."""
         genres = self.genres if top is None else self.top(top)
-        return {
+        record = {
             "path": self.path,
-            "genres": [
-                {"genre": genre, "probability": round(probability, 6)}
-                for genre, probability in genres
-            ],
+            "genres": [genre.to_dict() for genre in genres],
             "uncertain": self.uncertain,
             "segment": {"start": round(self.start, 3), "end": round(self.end, 3)},
+            "duration": None if self.duration is None else round(self.duration, 3),
             "model": self.model,
             "notices": list(self.notices),
         }
+        if self.timeline:
+            record["timeline"] = [window.to_dict() for window in self.timeline]
+        return record
 
 
 def rank(probabilities: Mapping[str, float]) -> tuple[GenreProbability, ...]:

@@ -45,6 +45,8 @@ class Spectrograms:
         The source as the caller named it.
     notices : tuple of str
         What was noticed while decoding.
+    duration : float, optional
+        Seconds of the whole source, where it is known.
     """
 
     full: Array
@@ -55,6 +57,7 @@ class Spectrograms:
     end: float
     source: str
     notices: tuple[str, ...] = ()
+    duration: float | None = None
 
 
 def mel_edges(n_mels: int, highest: float) -> NDArray[np.float64]:
@@ -181,6 +184,7 @@ def compute(segment: Segment, source: str = "") -> Spectrograms:
         end=segment.end,
         source=source,
         notices=segment.notices,
+        duration=segment.duration,
     )
 
 

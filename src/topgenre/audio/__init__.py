@@ -11,14 +11,15 @@ import os
 from contextlib import suppress
 from typing import BinaryIO
 
-from topgenre.audio.segment import SAMPLE_RATE, Excerpt, Segment
+from topgenre.audio.segment import SAMPLE_RATE, SILENCE_PEAK, Excerpt, Segment
 from topgenre.audio.source import Reader, name_of, opened, printable
 from topgenre.audio.track import DECODING_ERRORS, CountedTrack, Track, refuse
 from topgenre.errors import SourceNotFoundError
 
-__all__ = ["SAMPLE_RATE", "SEGMENT_SECONDS", "Segment", "load_segment"]
+__all__ = ["SAMPLE_RATE", "SEGMENT_SECONDS", "SILENCE_PEAK", "Segment", "load_segment"]
 
 SEGMENT_SECONDS = 10.0
+_NOTHING_FOUND = tuple(error for error in DECODING_ERRORS if error is not MemoryError)
 
 
 def load_segment(
@@ -75,8 +76,9 @@ def _middle(file: Reader, label: str, length: int) -> Segment:
     """Decode the middle `length` output samples, by seeking if that gives all of them."""
     attempts: list[Excerpt] = []
     for track_type in (Track, CountedTrack):
-        # Whatever fails here counts as nothing found: the second way may still work.
-        with suppress(*DECODING_ERRORS), track_type(file, label) as track:
+        # Whatever fails here counts as nothing found: the second way may still work. Only where
+        # memory is short for sound that is there, neither will, and the file is not to blame.
+        with suppress(*_NOTHING_FOUND), track_type(file, label) as track:
             excerpt = Excerpt.of(track, length)
             if excerpt is not None:
                 attempts.insert(0, excerpt)  # where both are as good, counting is to be trusted

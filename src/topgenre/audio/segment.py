@@ -33,12 +33,15 @@ class Segment:
         Seconds from the beginning of the sound.
     notices : tuple of str
         What the user should know about this segment, such as damage that was bridged.
+    duration : float, optional
+        Seconds of the whole sound, where it is known.
     """
 
     samples: Samples
     start: float
     end: float
     notices: tuple[str, ...] = ()
+    duration: float | None = None
 
 
 @dataclass(slots=True)
@@ -133,6 +136,7 @@ class Excerpt:
             self.begin / SAMPLE_RATE,
             (self.begin + len(self.samples)) / SAMPLE_RATE,
             tuple(notices),
+            self.total / SAMPLE_RATE,
         )
 
     def _check(self, label: str) -> None:

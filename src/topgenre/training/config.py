@@ -18,6 +18,7 @@ class TrainConfig:
     widths: tuple[int, int, int, int] = (24, 48, 96, 160)  # 0.7 GMAC for 10 s: 25 ms on a core
     n_embedding: int = 256
     n_teacher: int = 192  # principal components of the teacher's features that are regressed
+    genre_directions: float = 0.3  # weight of the directions that tell genres, against those
 
     n_steps: int = 12_000
     batch_size: int = 32
@@ -35,6 +36,9 @@ class TrainConfig:
     floor_chance: float = 0.3  # random noise floor: old, noisy or heavily coded sound
     band_limit_chance: float = 0.15  # random low-pass: telephones, small speakers, low bit rates
     mask_chance: float = 0.5  # SpecAugment: one mask in time and one in frequency
+
+    final_steps: int = 1500  # more, on everything, once the figures have been measured
+    final_learning_rate: float = 5e-4  # low enough to keep what is learnt
 
     checkpoint_minutes: float = 2.0
 

@@ -40,7 +40,7 @@ def fit_head(
     _, clip, blocks_of = np.unique(clips, return_inverse=True, return_counts=True)
     weight = 1 / blocks_of[clip]
     weight /= np.bincount(labels, weight, minlength=net.genre.out_features)[labels]
-    _regress(net.genre, embeddings, labels, weight / weight.sum())
+    regress(net.genre, embeddings, labels, weight / weight.sum())
 
 
 def fit_music(net: GenreNet, music: NDArray[np.float32], other: NDArray[np.float32]) -> None:
@@ -56,13 +56,13 @@ def fit_music(net: GenreNet, music: NDArray[np.float32], other: NDArray[np.float
     both = nn.Linear(music.shape[1], 2)
     labels = np.repeat([0, 1], [len(other), len(music)])
     weight = np.repeat([0.5 / len(other), 0.5 / len(music)], [len(other), len(music)])
-    _regress(both, np.concatenate([other, music]), labels, weight)
+    regress(both, np.concatenate([other, music]), labels, weight)
     with torch.no_grad():
         net.music.weight.copy_(both.weight[1:] - both.weight[:1])
         net.music.bias.copy_(both.bias[1:] - both.bias[:1])
 
 
-def _regress(
+def regress(
     layer: nn.Linear,
     embeddings: NDArray[np.float32],
     labels: NDArray[np.int64],

@@ -41,7 +41,7 @@ from topgenre.training.train import Trainer
 
 log = logging.getLogger(__name__)
 
-UNLABELLED_HOP = 15.0  # seconds between blocks of unlabelled music
+UNLABELLED_HOP = 10.0  # seconds between blocks of unlabelled music
 N_NOT_MUSIC = 320  # synthetic sounds that are no music
 HELD_OUT_SHARE = 5  # one clip in so many is held out where the data set has no `valid` split
 
@@ -59,7 +59,7 @@ class Sources:
     unlabelled : tuple of Path
         Folders of more music, for the teacher's features.
     speeds : tuple of float
-        Further copies of the labelled clips, played faster or slower.
+        Further copies of all the music, played faster or slower.
     not_music : tuple of Path
         Folders of speech and other sounds that are no music, beyond the synthetic ones.
     teacher : Path, optional
@@ -84,8 +84,9 @@ def train_model(
     """Train, measure on the held-out split, calibrate, learn the rest too, export.
 
     The figures and the temperature come from a network that has seen nothing of the held-out
-    split. For the weights that ship, the last layer is then fitted once more with that split
-    added; no figure is claimed for it that was not measured before.
+    split. The weights that ship then learn that split too: some more steps at a low rate on
+    everything, and a last layer fitted to everything. No figure is claimed for them that was not
+    measured before.
 
     Parameters
     ----------
@@ -116,21 +117,26 @@ def train_model(
 
     trainer = Trainer(blocks, ~held_out, config, run_dir)
     net = trainer.run()
-    rows = np.flatnonzero(labelled)
-    embeddings = embed(net, blocks, rows)
-
-    def head_of(kept: NDArray[np.bool_]) -> None:
-        chosen = rows[kept]
-        fit_head(net, embeddings[kept], blocks.label[chosen], blocks.name[chosen])
-
-    head_of(~held_out[rows])
-    judged = (held_out & blocks.middle)[rows]
-    truth = blocks.label[rows[judged]]
+    rows = np.flatnonzero(labelled & ~held_out)
+    fit_head(net, embed(net, blocks, rows), blocks.label[rows], blocks.name[rows])
+    judged = np.flatnonzero(held_out & blocks.middle)
+    truth = blocks.label[judged]
     with torch.no_grad():
-        logits = net.genre(torch.from_numpy(embeddings[judged])).numpy()
+        logits = net.genre(torch.from_numpy(embed(net, blocks, judged))).numpy()
     temperature = fit_temperature(logits, truth)
     probabilities = softmax(logits / temperature)
-    head_of(np.ones(len(rows), bool))
+    measured = figures(probabilities, truth)
+    log.info("held-out clips: %s", ", ".join(f"{key} {f}" for key, f in measured.items()))
+
+    last_phase = dataclasses.replace(
+        config, n_steps=config.final_steps, learning_rate=config.final_learning_rate
+    )
+    everything = np.ones(len(blocks.label), bool)
+    final = Trainer(blocks, everything, last_phase, run_dir / "final", start=trainer)
+    net = final.run()
+    rows = np.flatnonzero(labelled)
+    embeddings = embed(net, blocks, rows)
+    fit_head(net, embeddings, blocks.label[rows], blocks.name[rows])
     fit_music(net, embeddings, embed_other(net, sources.not_music, run_dir))
 
     card: dict[str, Any] = {
@@ -148,12 +154,12 @@ def train_model(
             "seed": config.seed,
             "figures": {
                 key: [round(v, 4) for v in (f.value, f.low, f.high)]
-                for key, f in figures(probabilities, truth).items()
+                for key, f in measured.items()
             },
             "confusion": confusion(probabilities, truth).tolist(),
         },
         "config": config.to_dict(),
-        "minutes": round(trainer.seconds / 60, 1),
+        "minutes": round((trainer.seconds + final.seconds) / 60, 1),
         "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
     }
     info = ModelInfo(
@@ -177,23 +183,17 @@ def prepare(sources: Sources, run_dir: Path, progress: Callable[[int, int], obje
     cache = run_dir / "cache"
     clips = hold_out(read_dataset(sources.dataset, sources.split_files))
     clips = [clip for clip in clips if clip.split != "test"]
-    caches = [build_cache(clips, cache, teacher=teacher, progress=progress)]
-    caches += [
-        build_cache(clips, cache, hop_seconds=10, speed=speed, teacher=teacher, progress=progress)
-        for speed in sources.speeds
-    ]
+    sets = [(clips, 5.0, 1.0)] + [(clips, 10.0, speed) for speed in sources.speeds]
     if teacher:
-        caches += [
-            build_cache(
-                read_unlabelled(folder),
-                cache,
-                hop_seconds=UNLABELLED_HOP,
-                teacher=teacher,
-                progress=progress,
-            )
-            for folder in sources.unlabelled
-        ]
-    return concatenate(caches)
+        for more in map(read_unlabelled, sources.unlabelled):
+            sets += [(more, UNLABELLED_HOP, 1.0)]
+            sets += [(more, 3 * UNLABELLED_HOP, speed) for speed in sources.speeds]
+    return concatenate(
+        build_cache(
+            members, cache, hop_seconds=hop, speed=speed, teacher=teacher, progress=progress
+        )
+        for members, hop, speed in sets
+    )
 
 
 def hold_out(clips: Sequence[Clip]) -> list[Clip]:

@@ -81,7 +81,7 @@ class MusicnnTeacher:
 
         Columns: 200 penultimate units, means and log-compressed maxima of 753 local features.
         """
-        pooled = self.local_features(self._windows(self.spectrogram(samples)))
+        pooled = self.local_features(self.spectrogram(samples))
         mean, largest = pooled.mean(2), pooled.amax(2)
         both = torch.stack([largest, mean], 2).flatten(1)
         hidden = functional.relu(
@@ -104,14 +104,20 @@ class MusicnnTeacher:
         ).abs().square()  # fmt: skip
         return torch.log10(10_000 * (self._mel @ power) + 1).T[:BLOCK_FRAMES]
 
-    def _windows(self, spectrogram: Tensor) -> Tensor:
-        x = self._norm(0, spectrogram[None], 0)[0]
-        return torch.stack([x[first : first + WINDOW_FRAMES] for first in WINDOW_STARTS])
+    def local_features(self, spectrogram: Tensor) -> Tensor:
+        """Map a spectrogram (frames, 96) to the features of its windows, (5, 753, 187).
 
-    def local_features(self, x: Tensor) -> Tensor:
-        """Map normalised windows (n, 187, 96) to features at each frame, (n, 753, 187)."""
-        front = [self._timbre(i, x) for i in (0, 1)]
-        front += [self._tempo(i, length, x) for i, length in ((2, 128), (3, 64), (4, 32))]
+        The two layers that cost nearly everything run in bfloat16, and timbre, which looks at
+        seven frames, runs once over the block instead of once a window: together four times
+        faster, and closer to the package than one window's features are to the next.
+        """
+        x = self._norm(0, spectrogram[None], 0)[0]
+        timbre = torch.cat([self._timbre(i, x) for i in (0, 1)])
+        windows = torch.stack([x[first : first + WINDOW_FRAMES] for first in WINDOW_STARTS])
+        front = [
+            torch.stack([timbre[:, first : first + WINDOW_FRAMES] for first in WINDOW_STARTS]),
+            *(self._tempo(i, length, windows) for i, length in ((2, 128), (3, 64), (4, 32))),
+        ]
         features = torch.cat(front, 1)
         first = self._mid(5, features)
         second = self._mid(6, first) + first
@@ -119,29 +125,39 @@ class MusicnnTeacher:
         return torch.cat([features, first, second, third], 1)
 
     def _timbre(self, index: int, x: Tensor) -> Tensor:
-        """Tall filters at every pitch, of which the strongest answer counts."""
-        name = f"conv2d_{index}" if index else "conv2d"
-        kernel = self._weights[f"{name}.kernel"][:, :, 0].permute(2, 1, 0)
+        """Tall filters at every pitch, of which the strongest answer counts: (204, frames)."""
+        kernel, sign = self._kernel(index)
         height = kernel.shape[1]
         # As 1-d convolutions over all vertical positions: far faster than one-channel 2-d ones.
-        shifted = functional.pad(x, (0, 0, 3, 3)).unfold(2, height, 1).permute(0, 2, 3, 1)
-        answers = functional.relu(
-            functional.conv1d(
-                shifted.flatten(0, 1).contiguous(),
-                kernel.contiguous(),
-                self._weights[f"{name}.bias"],
-            )
+        shifted = functional.pad(x, (0, 0, 3, 3)).bfloat16().unfold(1, height, 1).permute(1, 2, 0)
+        answers = functional.conv1d(
+            shifted.contiguous(), (kernel * sign).permute(2, 1, 0).contiguous()
         )
-        by_position = answers.view(*shifted.shape[:2], *answers.shape[1:])
-        return self._norm(index + 1, by_position, 2).amax(1)
+        return self._activate(index, answers.amax(0).T.float() * sign).T
 
     def _tempo(self, index: int, length: int, x: Tensor) -> Tensor:
         """Long filters over time in every mel band, of which the strongest answer counts."""
-        kernel = self._weights[f"conv2d_{index}.kernel"][:, 0, 0]
+        kernel, sign = self._kernel(index)
         before = (length - 1) // 2
-        windows = functional.pad(x, (0, 0, before, length - 1 - before)).unfold(1, length, 1)
-        answers = functional.relu(windows @ kernel + self._weights[f"conv2d_{index}.bias"])
-        return self._norm(index + 1, answers, 3).amax(2).transpose(1, 2)
+        padded = functional.pad(x.transpose(1, 2).bfloat16(), (before, length - 1 - before))
+        answers = padded.contiguous().unfold(2, length, 1) @ (kernel[:, 0] * sign)
+        return self._activate(index, answers.amax(1).float() * sign).transpose(1, 2)
+
+    def _kernel(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return a layer's kernel (time, pitch, channels), and +1 or -1 for each channel.
+
+        Where normalisation turns a channel upside down, its strongest answer is the lowest.
+        """
+        name = f"conv2d_{index}" if index else "conv2d"
+        gamma = self._weights[f"batch_normalization_{index + 1}.gamma"]
+        return self._weights[f"{name}.kernel"][:, :, 0].bfloat16(), torch.where(gamma < 0, -1, 1)
+
+    def _activate(self, index: int, x: Tensor) -> Tensor:
+        """Add the bias, clip and normalise; the channels are the last axis."""
+        name = f"conv2d_{index}" if index else "conv2d"
+        return self._norm(
+            index + 1, functional.relu(x + self._weights[f"{name}.bias"]), x.ndim - 1
+        )
 
     def _mid(self, index: int, x: Tensor) -> Tensor:
         kernel = self._weights[f"conv2d_{index}.kernel"][:, :, 0].permute(2, 1, 0)

@@ -13,26 +13,29 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from topgenre.training.config import TrainConfig
 from topgenre.training.data import Blocks
+from topgenre.training.head import regress
 from topgenre.training.net import TIME_STRIDE, WINDOW_HOP, WINDOW_STEPS, GenreNet
 from topgenre.training.teacher import COLUMN_WEIGHTS
 
 log = logging.getLogger(__name__)
 
 N_WINDOWS = 5  # that the network pools in a block of 10 s
+_BASIS_BLOCKS = 8000  # are enough to find the principal components, and fit into memory
 
 
 @dataclass(frozen=True, slots=True)
 class TeacherBasis:
-    """Principal components of the teacher's features, as regression targets.
+    """Directions in the space of the teacher's features, as regression targets.
 
-    Columns are standardised and weighted first. Components are divided by the root of their
-    standard deviation: halfway between plain regression, which sees only the loudest few, and
-    whitening, which weighs noise like signal.
+    Columns are standardised and weighted first. Most directions are principal components, divided
+    by the root of their standard deviation: halfway between plain regression, which sees only the
+    loudest few, and whitening, which weighs noise like signal. The others are the logits of a
+    linear classifier on the features, a direction a genre: what the labels ask of the features.
     """
 
     mean: NDArray[np.float32]
@@ -45,18 +48,44 @@ class TeacherBasis:
     ) -> TeacherBasis:
         """Fit on features of shape (n, d), with weights of shape (d,) for their columns."""
         mean, scale = features.mean(0), weights / (features.std(0) + 1e-3)
-        standardised = cls(mean, scale, np.eye(len(mean), dtype=np.float32)).transform(features)
+        standardised = cls(mean, scale, np.empty((len(mean), 0), np.float32)).standardise(features)
         covariance = standardised.T @ standardised / len(features)
         values, vectors = np.linalg.eigh(covariance.astype(np.float64))
         order = np.argsort(values)[::-1][:n_components]
         components = vectors[:, order] / np.maximum(values[order], 1e-8) ** 0.25
         return cls(mean, scale, components.astype(np.float32))
 
-    def transform(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Project features of shape (..., d) to (..., n_components)."""
+    def with_genres(
+        self,
+        features: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        weights: NDArray[np.float64],
+        share: float,
+    ) -> TeacherBasis:
+        """Add a direction a genre, fitted on features (n, d), labels (n,) and weights (n,).
+
+        `share` is how much variance they get, relative to that of all principal components.
+        """
+        standardised = self.standardise(features)
+        layer = nn.Linear(standardised.shape[1], int(labels.max()) + 1)
+        regress(layer, standardised, labels, weights)
+        directions = layer.weight.detach().numpy().T
+        variance = (standardised @ directions).var(0).sum()
+        wanted = share * (standardised @ self.components).var(0).sum()
+        directions = directions * np.float32(math.sqrt(wanted / variance))
+        return TeacherBasis(
+            self.mean, self.scale, np.concatenate([self.components, directions], 1)
+        )
+
+    def standardise(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Centre and scale features of shape (..., d)."""
         # Clipped, so that no single feature of a strange sound dominates a batch.
-        standardised = np.clip((features - self.mean) * self.scale, -10, 10)
-        projected: NDArray[np.float32] = standardised @ self.components
+        standardised: NDArray[np.float32] = np.clip((features - self.mean) * self.scale, -10, 10)
+        return standardised
+
+    def transform(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Project features of shape (..., d) to (..., n_directions)."""
+        projected: NDArray[np.float32] = self.standardise(features) @ self.components
         return projected
 
 
@@ -168,6 +197,8 @@ class Trainer:
     config : TrainConfig
     run_dir : Path
         Folder for the checkpoint; a checkpoint found there is resumed.
+    start : Trainer, optional
+        Another run whose weights and targets this one begins with.
     """
 
     def __init__(
@@ -176,22 +207,33 @@ class Trainer:
         train: NDArray[np.bool_],
         config: TrainConfig,
         run_dir: Path,
+        start: Trainer | None = None,
     ) -> None:
         self.blocks, self.config, self.run_dir = blocks, config, run_dir
         torch.manual_seed(config.seed)
         self.sampler = Sampler(blocks, config, train)
-        self.basis: TeacherBasis | None = None
-        if blocks.teacher is not None:
-            taught = blocks.teacher[train].astype(np.float32)
-            self.basis = TeacherBasis.fit(
+        self.basis: TeacherBasis | None = start.basis if start else None
+        if blocks.teacher is not None and self.basis is None:
+            some = np.flatnonzero(train)[:: max(1, int(train.sum()) // _BASIS_BLOCKS)]
+            taught = blocks.teacher[some].astype(np.float32)
+            basis = TeacherBasis.fit(
                 taught.reshape(-1, taught.shape[2]), COLUMN_WEIGHTS, config.n_teacher
+            )
+            rows = self.sampler.labelled
+            self.basis = basis.with_genres(
+                blocks.teacher[rows].astype(np.float32).mean(1),
+                blocks.label[rows],
+                self.sampler.weight,
+                config.genre_directions,
             )
         self.net = GenreNet(
             len(blocks.genres),
-            config.n_teacher if self.basis else 0,
+            self.basis.components.shape[1] if self.basis else 0,
             config.widths,
             config.n_embedding,
         )
+        if start:
+            self.net.load_state_dict(start.average.state_dict())
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub gap
         self.average: GenreNet = copy.deepcopy(self.net).eval()
         decay = [p for p in self.net.parameters() if p.ndim > 1]
