@@ -11,6 +11,7 @@ from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import signals
@@ -255,3 +256,20 @@ def test_a_script_that_cannot_start_workers_is_told_so(songs: list[str], tmp_pat
     process = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert process.returncode == 1
     assert "a worker process ended before it could work (exit status 1)" in process.stderr
+
+
+def test_whole_tracks(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    write_audio(path, np.stack([signals.music(25.0)] * 2), signals.SAMPLE_RATE)
+    (alone,) = classify_files([str(path)], whole=True)
+    (worker, _) = classify_files([str(path), str(path)], whole=True, jobs=2)
+    assert alone == worker
+    assert isinstance(alone, Result)
+    assert [round(window.start, 1) for window in alone.timeline] == [0, 7.5, 15]
+    assert alone.timeline[-1].end == alone.end == alone.duration
+    mean = {genre: 0.0 for genre, _ in alone.genres}
+    for window in alone.timeline:
+        assert sum(share for _, share in window.genres) == pytest.approx(1, abs=1e-5)
+        for genre, share in window.genres:
+            mean[genre] += share / len(alone.timeline)
+    assert dict(alone.genres) == pytest.approx(mean, abs=1e-5)

@@ -173,7 +173,7 @@ class Classifier:
     def classify_spectrograms(self, spectrograms: Spectrograms) -> Result:
         """Classify four spectrograms that are at hand already."""
         prediction = self.predict(network_input(spectrograms)[None])
-        return self._judge(prediction, spectrograms, spectrograms.source)
+        return self.judge(prediction, spectrograms, spectrograms.source)
 
     def classify_whole(
         self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
@@ -206,7 +206,7 @@ class Classifier:
             Window(*time, self._ranked(row))
             for time, row in zip(times, prediction.probabilities, strict=True)
         )
-        result = self._judge(prediction, segment, label)
+        result = self.judge(prediction, segment, label)
         if segment.duration is None or segment.duration > LONGEST_WHOLE:
             longest = f"of this long track, the middle {LONGEST_WHOLE / 60:g} min were analysed"
             result = replace(result, notices=(*result.notices, longest))
@@ -218,9 +218,7 @@ class Classifier:
     def _ranked(self, probabilities: Array) -> tuple[GenreProbability, ...]:
         return rank(dict(zip(self.genres, map(float, probabilities), strict=True)))
 
-    def _judge(
-        self, prediction: Prediction, analysed: Segment | Spectrograms, label: str
-    ) -> Result:
+    def judge(self, prediction: Prediction, analysed: Segment | Spectrograms, label: str) -> Result:
         """Average over the rows of a prediction, and say what they amount to."""
         ranked = self._ranked(prediction.probabilities.mean(axis=0))
         thin = ranked[0].probability < self.info.uncertain_below

@@ -83,6 +83,24 @@ class OutputError(TopgenreError):
     code = "output"
 
 
+class CatalogueError(TopgenreError):
+    """A catalogue that is missing, damaged, in use elsewhere, or cannot be written."""
+
+    code = "catalogue"
+
+
+class OverrunError(TopgenreError):
+    """A file that took a worker process longer than it may."""
+
+    code = "overrun"
+
+
+class RecommendationError(TopgenreError):
+    """Recommendations that cannot be had: a service fails, or a setting makes no sense."""
+
+    code = "recommendation"
+
+
 class CrashedError(TopgenreError):
     """A file that ended the worker process which had it in hand."""
 

@@ -113,3 +113,12 @@ def rank(probabilities: Mapping[str, float]) -> tuple[GenreProbability, ...]:
             probabilities.items(), key=lambda item: (-item[1], item[0])
         )
     )
+
+
+def valid(value: Any) -> Any:
+    """Spell out the bytes of file names that are no characters, in a record or a text."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {key: valid(entry) for key, entry in value.items()}
+    return value

@@ -9,7 +9,18 @@ import typer
 from typer.core import TyperGroup
 
 from topgenre import __version__
-from topgenre.cli import classify, evaluate, genres, spectrograms, train
+from topgenre.cli import (
+    classify,
+    evaluate,
+    genres,
+    recommend,
+    scan,
+    serve,
+    similar,
+    spectrograms,
+    train,
+    watch,
+)
 from topgenre.cli.interrupt import INTERRUPTED, MESSAGE
 from topgenre.cli.output import say_error
 from topgenre.errors import TopgenreError
@@ -37,7 +48,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for module in (classify, spectrograms, genres, train, evaluate):
+for module in (
+    *(classify, recommend, scan, similar, watch, serve),
+    *(spectrograms, genres, train, evaluate),
+):
     module.add_to(app)
 
 

@@ -41,6 +41,10 @@ class Request:
         Model file, None for the one that comes with the package.
     jobs : int or None
         Worker processes, None for as many as are worth it.
+    whole : bool
+        Whether to go through whole tracks.
+    recommend : bool
+        Whether to find music to listen to as well.
     """
 
     paths: list[str | Failure]
@@ -50,6 +54,8 @@ class Request:
     charts: Path | None = None
     model: Path | None = None
     jobs: int | None = None
+    whole: bool = False
+    recommend: bool = False
 
 
 def add_to(app: typer.Typer) -> None:
@@ -86,6 +92,13 @@ def classify(
         Path | None,
         typer.Option(metavar="DIR", help="Draw each result into this folder, as .png."),
     ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="Go through whole tracks instead of their middle 10 s."),
+    ] = False,
+    recommend: Annotated[
+        bool, typer.Option("--recommend", help="Find music to listen to as well.")
+    ] = False,
     model: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
@@ -100,6 +113,8 @@ def classify(
     """Name the genres of music files, most probable first."""
     if as_json and as_csv:
         raise typer.BadParameter("it contradicts --json; choose one", param_hint="--csv")
+    if as_csv and recommend:
+        raise typer.BadParameter("no table holds it; use --json", param_hint="--recommend")
     if chart and charts:
         raise typer.BadParameter("it contradicts --charts; choose one", param_hint="--chart")
     check_standard_input(paths)
@@ -111,7 +126,7 @@ def classify(
             f"it draws one file, not {len(found)}; use --charts DIR", param_hint="--chart"
         )
     form: Literal["human", "json", "csv"] = "json" if as_json else "csv" if as_csv else "human"
-    raise typer.Exit(run(Request(found, top, form, chart, charts, model, jobs)))
+    raise typer.Exit(run(Request(found, top, form, chart, charts, model, jobs, whole, recommend)))
 
 
 def check_standard_input(paths: list[str]) -> None:
@@ -140,8 +155,14 @@ def run(request: Request) -> int:
     begin = time.monotonic()
     charts = _Charts(request)
     show = _printer(request)
+    if request.recommend:
+        from topgenre.cli.recommend import recommending
+
+        show = recommending(show, request.top, as_json=request.form == "json")
     status = StatusLine(len(request.paths))
-    outcomes = classify_files(request.paths, model=request.model, jobs=request.jobs)
+    outcomes = classify_files(
+        request.paths, model=request.model, jobs=request.jobs, whole=request.whole
+    )
     try:
         # Closed in any case, so that no worker process outlives what it works for.
         with closing(outcomes):

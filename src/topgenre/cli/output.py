@@ -8,12 +8,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import typer
 
 from topgenre.library.batch import Failure, Outcome
-from topgenre.result import Result
+from topgenre.result import Result, valid
 
 _DEFAULT_TOP = 3
 _NARROWEST_PATH = 16  # columns
@@ -33,7 +32,7 @@ def json_printer(top: int | None) -> Printer:
     def show(outcome: Outcome) -> None:
         record = outcome.to_dict() if isinstance(outcome, Failure) else outcome.to_dict(top)
         # ASCII, as no terminal or pipe turns that into anything else.
-        typer.echo(json.dumps(_valid(record)))
+        typer.echo(json.dumps(valid(record)))
 
     return show
 
@@ -54,14 +53,14 @@ def csv_printer(top: int) -> Printer:
     def show(outcome: Outcome) -> None:
         if isinstance(outcome, Failure):
             blanks = [""] * (len(ranked) + 4)
-            write([_valid(outcome.path), *blanks, _valid(str(outcome.error))])
+            write([valid(outcome.path), *blanks, valid(str(outcome.error))])
             return
         record = outcome.to_dict(top)
         segment = record["segment"]
         values = [genre[key] for genre in record["genres"] for key in ("genre", "probability")]
         write(
             [
-                *(_valid(record["path"]), str(record["uncertain"]).lower()),
+                *(valid(record["path"]), str(record["uncertain"]).lower()),
                 *(segment["start"], segment["end"], *values, record["model"], ""),
             ]
         )
@@ -151,12 +150,3 @@ def _printable(text: str, encoding: str) -> str:
     from topgenre.charts.terminal import printable
 
     return printable(text, encoding)
-
-
-def _valid(value: Any) -> Any:
-    """Escape the bytes of file names that are no characters, in a record or a text."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {key: _valid(entry) for key, entry in value.items()}
-    return value

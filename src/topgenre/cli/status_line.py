@@ -22,25 +22,36 @@ class StatusLine:
     """
 
     def __init__(self, total: int) -> None:
-        self._total = total
+        self.total = total
+        # A single file is done before anybody has read the line.
+        self.wanted = total > 1 and sys.stderr.isatty()
         self._begin = time.monotonic()
         self._shown = ""
-        # A single file is done before anybody has read the line.
-        self._wanted = total > 1 and sys.stderr.isatty()
         utf8 = (sys.stderr.encoding or "").lower().startswith("utf")
         self._full, self._empty = "━─" if utf8 else "#-"
 
     def draw(self, done: int) -> None:
         """Draw the line anew."""
-        if not self._wanted:
-            return
-        share = done / self._total
-        full = round(share * _BAR)
-        text = f"{self._full * full}{self._empty * (_BAR - full)} {done}/{self._total} files"
+        if self.wanted:
+            self.show(self.text(done))
+
+    def text(self, done: int) -> str:
+        """Word how far the batch has come."""
+        pace = ""
         passed = time.monotonic() - self._begin
         if done and passed > 1:
-            left = round(passed / done * (self._total - done))
-            text += f", {left // 60}:{left % 60:02d} left"
+            left = round(passed / done * (self.total - done))
+            pace = f", {left // 60}:{left % 60:02d} left"
+        return self.bar(done) + pace
+
+    def bar(self, done: int) -> str:
+        """Draw the share that is done."""
+        full = round(done / self.total * _BAR)
+        return f"{self._full * full}{self._empty * (_BAR - full)} {done}/{self.total} files"
+
+    def show(self, text: str) -> None:
+        """Put a text into the line, as far as it fits."""
+        self.wipe()
         self._shown = text[: shutil.get_terminal_size().columns - 1]
         sys.stderr.write(self._shown)
         sys.stderr.flush()

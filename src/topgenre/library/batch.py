@@ -10,17 +10,24 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 import traceback
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from topgenre.errors import CrashedError, InternalError, SourceNotFoundError, TopgenreError
+from topgenre.errors import (
+    CrashedError,
+    InternalError,
+    OverrunError,
+    SourceNotFoundError,
+    TopgenreError,
+)
 from topgenre.result import Result
 
 if TYPE_CHECKING:
@@ -62,6 +69,15 @@ class Failure:
     error: TopgenreError
     details: str = ""
 
+    @classmethod
+    def of(cls, path: str, error: TopgenreError, details: str = "") -> Failure:
+        """Return a failure whose error takes little room, and one line."""
+        from topgenre.audio.source import printable
+
+        # A new error has no traceback, which would keep the sound of every failed file in memory;
+        # and its message is one line, whatever characters the file's name is made of.
+        return cls(path, type(error)(printable(str(error))), details)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the documented JSON object."""
         return {
@@ -71,6 +87,9 @@ class Failure:
 
 
 Outcome = Result | Failure
+
+T = TypeVar("T")
+Work = Callable[["Classifier", str], T]
 
 
 def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[str | Failure]:
@@ -93,19 +112,27 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[str | Failure]:
     found: list[str | Failure] = []
     for path in [os.fspath(path) for path in paths]:
         # Not `os.path.isdir`: a null character in a name is for the one who opens it to report.
-        if path == STANDARD_INPUT or not _is_folder(path):
+        if path == STANDARD_INPUT or not is_folder(path):
             found.append(path)
             continue
-        inside = list(_search(path, set()))
-        found += inside or [
-            _failure(
-                path,
-                SourceNotFoundError(
-                    f"{path}: there is no music file in this folder; name another one"
-                ),
-            )
-        ]
+        found += list(search_folder(path, set())) or [no_music(path)]
     return found
+
+
+def is_folder(path: str) -> bool:
+    """Tell whether there is a folder of this name, and never raise."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def no_music(folder: str) -> Failure:
+    """Return what is said of a folder without any music."""
+    return Failure.of(
+        folder,
+        SourceNotFoundError(f"{folder}: there is no music file in this folder; name another one"),
+    )
 
 
 def default_jobs(n_files: int) -> int:
@@ -122,6 +149,7 @@ def classify_files(
     *,
     model: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
+    whole: bool = False,
 ) -> Generator[Outcome, None, None]:
     """Classify files one by one, or side by side; each outcome comes as soon as its turn has come.
 
@@ -135,6 +163,8 @@ def classify_files(
         Worker processes; 1 does all in this process, as does standard input. By default 1 for a
         handful of files and else one for each processor. A script that asks for more than one must
         guard its own start with ``if __name__ == "__main__":``, as `multiprocessing` demands.
+    whole : bool
+        Classify whole tracks over time instead of their middle 10 s.
 
     Yields
     ------
@@ -153,20 +183,27 @@ def classify_files(
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, not {jobs}")
     jobs = min(default_jobs(len(paths)) if jobs is None else jobs, max(1, len(paths)))
+    work = classify_whole_file if whole else classify_file
     if jobs == 1 or STANDARD_INPUT in paths:
-        yield from _one_by_one(paths, model)
+        yield from _one_by_one(paths, model, work)
     else:
-        yield from _side_by_side(paths, model, jobs)
+        yield from _side_by_side(paths, model, jobs, work)
 
 
-def _is_folder(path: str) -> bool:
-    try:
-        return Path(path).is_dir()
-    except (OSError, ValueError):
-        return False
+def search_folder(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
+    """Find the music files in a folder one by one, as `find_audio` does.
 
+    Parameters
+    ----------
+    folder : str
+    seen : set
+        Identities of folders that have been searched; those are left out, and others added.
 
-def _search(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
+    Yields
+    ------
+    str or Failure
+        Files, and a failure for each folder that cannot be read.
+    """
     try:
         status = Path(folder).stat()
         identity = (status.st_dev, status.st_ino)
@@ -177,7 +214,7 @@ def _search(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
             listing = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        yield _failure(
+        yield Failure.of(
             folder,
             SourceNotFoundError(
                 f"{folder}: the folder cannot be read ({reason}); check its permissions"
@@ -187,8 +224,8 @@ def _search(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
     for entry in listing:
         if entry.name.startswith("."):
             continue
-        if _is_folder(entry.path):
-            yield from _search(entry.path, seen)
+        if is_folder(entry.path):
+            yield from search_folder(entry.path, seen)
         # A pipe or a device in a folder might keep the whole batch waiting for ever.
         elif Path(entry.name).suffix.lower() in SUFFIXES and _may_be_file(entry):
             yield entry.path
@@ -203,28 +240,103 @@ def _may_be_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _one_by_one(
-    paths: Sequence[str | Failure], model: str | os.PathLike[str] | None
+    paths: Sequence[str | Failure],
+    model: str | os.PathLike[str] | None,
+    work: Work[Result],
 ) -> Iterator[Outcome]:
     from topgenre.classifier import load
 
     classifier = load(model)
     for path in paths:
-        yield path if isinstance(path, Failure) else _outcome(classifier, path)
+        yield path if isinstance(path, Failure) else _attempt(work, classifier, path)
 
 
-def _outcome(classifier: Classifier, path: str) -> Outcome:
+def classify_file(classifier: Classifier, path: str) -> Result:
+    """Classify a file, or ``-`` for standard input, under the name that it was called by.
+
+    Raises
+    ------
+    TopgenreError
+        As `topgenre.classifier.Classifier.classify` does.
+    """
+    return _classified(classifier.classify, path)
+
+
+def classify_whole_file(classifier: Classifier, path: str) -> Result:
+    """Classify a whole track over time, as `classify_file` does the middle of one."""
+    return _classified(classifier.classify_whole, path)
+
+
+def _classified(classify: Callable[..., Result], path: str) -> Result:
+    if path == STANDARD_INPUT:
+        result = classify(sys.stdin.buffer, name="standard input")
+    else:
+        result = classify(path)
+    # Not what a preprocessed file says it was made from.
+    return replace(result, path=path)
+
+
+def in_processes(
+    work: Work[T],
+    paths: Iterable[str],
+    *,
+    jobs: int,
+    model: str | os.PathLike[str] | None = None,
+    time_limit: float | None = None,
+) -> Generator[tuple[str, T | Failure], None, None]:
+    """Do any work with files in worker processes, and give each outcome as soon as it is there.
+
+    Nothing that a file does to the process that reads it does anything to this one.
+
+    Parameters
+    ----------
+    work : callable
+        Takes a classifier and a path; both it and what it returns must be fit for `pickle`. A
+        `TopgenreError` that it raises is the failure of that file alone.
+    paths : iterable of str
+        Files; taken one by one, when there is a process that is free for the next.
+    jobs : int
+        Worker processes, at least 1. As with `classify_files`, a script must guard its own start.
+    model : path-like, optional
+        Model file; by default the model that comes with the package.
+    time_limit : float, optional
+        Seconds after which a process is ended, and its file counts as failed.
+
+    Yields
+    ------
+    tuple of str and (what `work` returns or Failure)
+        In the order in which they are done. To leave early, close the iterator.
+
+    Raises
+    ------
+    ModelError
+        If the model file is missing, damaged, or no topgenre model.
+    TopgenreError
+        If worker processes cannot be started.
+    """
+    numbered = enumerate(paths)
+    in_hand: dict[int, str] = {}
+    pool = _Pool(model, jobs, work, time_limit)
     try:
-        if path == STANDARD_INPUT:
-            result = classifier.classify(sys.stdin.buffer, name="standard input")
-        else:
-            result = classifier.classify(path)
-        # Not what a preprocessed file says it was made from.
-        return replace(result, path=path)
+        waiting = next(numbered, None)
+        while waiting or in_hand:
+            while waiting and pool.assign(*waiting):
+                in_hand.update([waiting])
+                waiting = next(numbered, None)
+            for number, outcome in pool.outcomes().items():
+                yield in_hand.pop(number), outcome
+    finally:
+        pool.stop()
+
+
+def _attempt(work: Work[T], classifier: Classifier, path: str) -> T | Failure:
+    try:
+        return work(classifier, path)
     except TopgenreError as error:
-        return _failure(path, error)
+        return Failure.of(path, error)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__} {error}".split())
-        return _failure(
+        return Failure.of(
             path,
             InternalError(f"{path}: a fault in topgenre ({reason}); please report it"),
             traceback.format_exc(),
@@ -232,11 +344,14 @@ def _outcome(classifier: Classifier, path: str) -> Outcome:
 
 
 def _side_by_side(
-    paths: Sequence[str | Failure], model: str | os.PathLike[str] | None, jobs: int
+    paths: Sequence[str | Failure],
+    model: str | os.PathLike[str] | None,
+    jobs: int,
+    work: Work[Result],
 ) -> Iterator[Outcome]:
     waiting = deque(enumerate(paths))
     finished: dict[int, Outcome] = {}
-    pool = _Pool(model, jobs)
+    pool = _Pool(model, jobs, work)
     try:
         for turn in range(len(paths)):
             while turn not in finished:
@@ -255,45 +370,51 @@ def _side_by_side(
         pool.stop()
 
 
-def _failure(path: str, error: TopgenreError, details: str = "") -> Failure:
-    from topgenre.audio.source import printable
-
-    # A new error has no traceback, which would keep the sound of every failed file in memory; and
-    # its message is one line, whatever characters the file's name is made of.
-    return Failure(path, type(error)(printable(str(error))), details)
-
-
 class _Pool:
     """Worker processes, each with at most one file in hand; one that ends is replaced."""
 
-    def __init__(self, model: str | os.PathLike[str] | None, jobs: int) -> None:
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None,
+        jobs: int,
+        work: Work[Any],
+        time_limit: float | None = None,
+    ) -> None:
         self._model = model
         self._jobs = jobs
+        self._work = work
+        self._time_limit = time_limit
         self._workers: list[_Worker] = []
 
     def assign(self, number: int, path: str) -> bool:
         """Give a file to an idle worker, if there is one."""
         while len(self._workers) < self._jobs:
-            self._workers.append(_Worker(self._model))
+            self._workers.append(_Worker(self._model, self._work))
         for worker in [worker for worker in self._workers if worker.task is None]:
             if worker.assign(number, path):
                 return True
             self._discard(worker)  # it was killed while it had nothing to do
         return False
 
-    def outcomes(self) -> dict[int, Outcome]:
+    def outcomes(self) -> dict[int, Any]:
         """Wait for workers to report, or to end, and return what came of the files in hand."""
         busy = [worker for worker in self._workers if worker.task]
-        reporting = wait([worker.connection for worker in busy])
-        outcomes: dict[int, Outcome] = {}
+        limit = self._time_limit
+        patience = None
+        if limit is not None:
+            patience = max(0.0, min(worker.since for worker in busy) + limit - time.monotonic())
+        reporting = wait([worker.connection for worker in busy], patience)
+        outcomes: dict[int, Any] = {}
         for worker in busy:
             if worker.connection not in reporting:
+                if limit is not None and time.monotonic() - worker.since >= limit:
+                    number, outcomes[number] = worker.overrun(limit)
+                    self._discard(worker)
                 continue
             try:
                 message = worker.connection.recv()
             except (EOFError, OSError):
-                number, failure = worker.crash()
-                outcomes[number] = failure
+                number, outcomes[number] = worker.crash()
                 self._discard(worker)
                 continue
             if worker.ready:
@@ -315,21 +436,22 @@ class _Pool:
 
 
 class _Worker:
-    """A process that classifies one file after the other.
+    """A process that does its work with one file after the other.
 
     Its first message is None, or the error that keeps it from working; each later one is an
     outcome. Its pipe is at an end when the process is.
     """
 
-    def __init__(self, model: str | os.PathLike[str] | None) -> None:
+    def __init__(self, model: str | os.PathLike[str] | None, work: Work[Any]) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, model), daemon=True)
+        self._process = context.Process(target=_work, args=(theirs, model, work), daemon=True)
         with _interrupts_held():
             self._process.start()
         theirs.close()
         self.ready = False
         self.task: tuple[int, str] | None = None
+        self.since = 0.0  # when the file in hand was given, on the monotonic clock
 
     def assign(self, number: int, path: str) -> bool:
         """Give the process its next file; tell whether it was there to take it."""
@@ -340,6 +462,7 @@ class _Worker:
             if self.ready:
                 return False
         self.task = (number, path)
+        self.since = time.monotonic()
         return True
 
     def finish(self) -> int:
@@ -358,11 +481,23 @@ class _Worker:
                 f"a worker process ended before it could work ({how}); do without: use one job"
             )
         number, path = self.task
-        return number, _failure(
+        return number, Failure.of(
             path,
             CrashedError(
                 f"{path}: it ended the process that decoded it ({how}); "
                 "memory may be short, or the file may be made to do harm"
+            ),
+        )
+
+    def overrun(self, limit: float) -> tuple[int, Failure]:
+        """Blame the file in hand for taking too long."""
+        assert self.task is not None
+        number, path = self.task
+        return number, Failure.of(
+            path,
+            OverrunError(
+                f"{path}: not done after {limit:g} s, and given up; "
+                "the disk may be slow, or the file made to do harm"
             ),
         )
 
@@ -373,7 +508,7 @@ class _Worker:
         self.connection.close()
 
 
-def _work(connection: Connection, model: str | os.PathLike[str] | None) -> None:
+def _work(connection: Connection, model: str | os.PathLike[str] | None, work: Work[Any]) -> None:
     # Where it is not held off already: what to do about Ctrl-C is the parent's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from topgenre.classifier import load
@@ -387,7 +522,7 @@ def _work(connection: Connection, model: str | os.PathLike[str] | None) -> None:
             return
         connection.send(None)
         while True:
-            connection.send(_outcome(classifier, connection.recv()))
+            connection.send(_attempt(work, classifier, connection.recv()))
 
 
 @contextmanager

@@ -153,8 +153,7 @@ def train_model(
             "n": len(truth),
             "seed": config.seed,
             "figures": {
-                key: [round(v, 4) for v in (f.value, f.low, f.high)]
-                for key, f in measured.items()
+                key: [round(v, 4) for v in (f.value, f.low, f.high)] for key, f in measured.items()
             },
             "confusion": confusion(probabilities, truth).tolist(),
         },

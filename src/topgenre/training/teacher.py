@@ -155,9 +155,7 @@ class MusicnnTeacher:
     def _activate(self, index: int, x: Tensor) -> Tensor:
         """Add the bias, clip and normalise; the channels are the last axis."""
         name = f"conv2d_{index}" if index else "conv2d"
-        return self._norm(
-            index + 1, functional.relu(x + self._weights[f"{name}.bias"]), x.ndim - 1
-        )
+        return self._norm(index + 1, functional.relu(x + self._weights[f"{name}.bias"]), x.ndim - 1)
 
     def _mid(self, index: int, x: Tensor) -> Tensor:
         kernel = self._weights[f"conv2d_{index}.kernel"][:, :, 0].permute(2, 1, 0)

@@ -73,9 +73,7 @@ class TeacherBasis:
         variance = (standardised @ directions).var(0).sum()
         wanted = share * (standardised @ self.components).var(0).sum()
         directions = directions * np.float32(math.sqrt(wanted / variance))
-        return TeacherBasis(
-            self.mean, self.scale, np.concatenate([self.components, directions], 1)
-        )
+        return TeacherBasis(self.mean, self.scale, np.concatenate([self.components, directions], 1))
 
     def standardise(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Centre and scale features of shape (..., d)."""

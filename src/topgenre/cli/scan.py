@@ -1,0 +1,257 @@
+"""``topgenre scan``: a catalogue of a whole music library."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter, deque
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from topgenre.cli import interrupt, output
+from topgenre.cli.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from topgenre.library.catalogue import Catalogue
+    from topgenre.library.scan import Step
+
+CATALOG_HELP = "Catalogue to use.  [default: one in your folder for user data]"
+
+_REDRAWN = 0.1  # s between two states of the status line
+_WINDOW = 20.0  # s over which the rate is taken: songs differ, and so do disks
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        short_help="Classify a library into a catalogue, and keep it up to date.",
+        epilog="Examples: topgenre scan Music/   |   topgenre scan --export songs.csv",
+    )(scan)
+
+
+def scan(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH", help="Folders of music, and files.", show_default=False),
+    ] = None,
+    catalog: Annotated[Path | None, typer.Option(metavar="FILE", help=CATALOG_HELP)] = None,
+    retry_errors: Annotated[
+        bool,
+        typer.Option(
+            "--retry-errors", help="Try files again that failed before; without PATH, all such."
+        ),
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Forget songs whose files are missing.")
+    ] = False,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="List the files that cannot be judged, and why.")
+    ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the catalogue as a .csv, .ndjson or .parquet table."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Worker processes.  [default: 1 for few files, else all CPUs]"
+        ),
+    ] = None,
+) -> None:
+    """Classify every song of a library once, and keep the results in a catalogue.
+
+    What is there already is left alone unless the file has changed, so the same command goes on
+    where it was stopped. Files that have moved are known by their content. Songs whose files are
+    gone stay in the catalogue, marked as missing, until --prune.
+    """
+    from topgenre.errors import OutputError
+    from topgenre.library.catalogue import Catalogue
+    from topgenre.library.export import check_name
+
+    scanning = bool(paths) or retry_errors
+    if not (scanning or prune or errors or export):
+        raise typer.BadParameter(
+            "name folders to scan, or say --errors, --retry-errors, --prune or --export",
+            param_hint="PATH",
+        )
+    if export:
+        try:
+            check_name(export)
+        except OutputError as error:
+            raise typer.BadParameter(str(error), param_hint="--export") from error
+    failed = unsearched = 0
+    # What only reads makes no new catalogue.
+    with Catalogue(catalog, read_only=not (scanning or prune)) as catalogue:
+        if scanning:
+            with interrupt.raised():
+                failed, unsearched = _scan(catalogue, paths or [], model, jobs, retry_errors)
+        if prune:
+            _prune(catalogue, unsearched)
+        if errors:
+            _list_errors(catalogue)
+        if export:
+            _export(catalogue, export)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _scan(
+    catalogue: Catalogue,
+    paths: list[Path],
+    model: Path | None,
+    jobs: int | None,
+    retry_errors: bool,
+) -> tuple[int, int]:
+    """Scan and say what came of it; return how much failed, and how much of it at once."""
+    from topgenre.library.scan import scan as run
+
+    counts: Counter[str] = Counter()
+    unsearched = 0  # folders that cannot be read, and what is named but not there
+    status = _Status()
+    begin = time.monotonic()
+    steps = run(catalogue, paths, model=model, jobs=jobs, retry_errors=retry_errors)
+    try:
+        # Closed in any case, so that no worker process outlives what it works for.
+        with closing(steps):
+            for step in steps:
+                counts[step.what] += step.what != "found"
+                unsearched += step.failure is not None and step.to_do is None
+                _tell(step, status)
+                status.count(step)
+    except KeyboardInterrupt:
+        status.wipe()
+        typer.echo(
+            f"\nstopped; {_summary(counts, time.monotonic() - begin)}\n"
+            "what is done is stored: the same command goes on from here",
+            err=True,
+        )
+        raise typer.Exit(interrupt.INTERRUPTED) from None
+    finally:
+        status.wipe()
+    typer.echo(_summary(counts, time.monotonic() - begin))
+    if counts["failed before"]:
+        typer.echo("--errors lists what failed before, --retry-errors tries it again")
+    typer.echo(f"{_number(catalogue.count(), 'song')} in {_name(catalogue)}")
+    return counts["failed"], unsearched
+
+
+class _Status(StatusLine):
+    """How many files were met, and then how many of those that are to do are done."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.wanted = sys.stderr.isatty()
+        self._done = 0
+        self._drawn = 0.0
+        self._past: deque[tuple[float, int]] = deque()  # when how many were done
+
+    def count(self, step: Step) -> None:
+        """Count a step, and show it."""
+        now = time.monotonic()
+        if step.to_do is not None and step.to_do != self.total:
+            self.total, self._done = step.to_do, 0
+            self._past.append((now, 1))
+        self._done += 1
+        if now - self._drawn > _REDRAWN:
+            self._drawn = now
+            self.draw(self._done)
+
+    def text(self, done: int) -> str:
+        """Word how many files were met, or are done."""
+        if self.total:
+            return self.bar(done) + self._pace(done)
+        return f"looking for music: {_number(done, 'file')}"
+
+    def _pace(self, done: int) -> str:
+        now = time.monotonic()
+        self._past.append((now, done))
+        while now - self._past[0][0] > _WINDOW:
+            self._past.popleft()
+        since, before = self._past[0]
+        if now - since < 1 or done == before:
+            return ""
+        rate = (done - before) / (now - since)
+        left = round((self.total - done) / rate)
+        minutes, seconds = divmod(left, 60)
+        hours, minutes = divmod(minutes, 60)
+        clock = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+        return f", {rate:.1f} a second, {clock} left"
+
+
+def _tell(step: Step, status: _Status) -> None:
+    if step.failure:
+        status.wipe()
+        output.say_error(str(step.failure.error))
+        output.show_details(step.failure)
+    elif step.what == "vanished":
+        from topgenre.charts.terminal import printable
+
+        status.wipe()
+        typer.echo(
+            f"note: {printable(step.path, sys.stderr.encoding)}: gone before its turn came",
+            err=True,
+        )
+
+
+def _summary(counts: Counter[str], seconds: float) -> str:
+    done = sum(count for what, count in counts.items() if what != "missing")
+    said = [f"{count} {what}" for what, count in counts.items() if count and what != "classified"]
+    if counts["classified"]:
+        pace = counts["classified"] / seconds
+        said.insert(0, f"{counts['classified']} classified ({pace:.1f} a second)")
+    text = f"{_number(done, 'file')} in {_time(seconds)}"
+    return f"{text}: {', '.join(said)}" if said else text
+
+
+def _prune(catalogue: Catalogue, unsearched: int) -> None:
+    if unsearched:
+        typer.echo(
+            "nothing was forgotten, since not all places could be searched; "
+            "`topgenre scan --prune` alone does it all the same",
+            err=True,
+        )
+        return
+    typer.echo(f"{_number(catalogue.prune(), 'missing song')} forgotten")
+
+
+def _list_errors(catalogue: Catalogue) -> None:
+    from topgenre.charts.terminal import printable
+
+    count = 0
+    for song in catalogue.failures():
+        count += 1
+        typer.echo(printable(song.error or "", sys.stdout.encoding))
+    typer.echo(f"{_number(count, 'file')} cannot be judged", err=True)
+
+
+def _export(catalogue: Catalogue, path: Path) -> None:
+    from topgenre.library.export import export
+
+    typer.echo(f"{_number(export(catalogue, path), 'song')} written to {path}")
+
+
+def _name(catalogue: Catalogue) -> str:
+    from topgenre.charts.terminal import printable
+
+    return printable(str(catalogue.path), sys.stdout.encoding)
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d} min"

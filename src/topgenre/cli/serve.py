@@ -1,0 +1,64 @@
+"""``topgenre serve``: the page and the REST API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from topgenre.errors import TopgenreError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: topgenre serve --port 8080")(serve)
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Listen here.  [default: 127.0.0.1]")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65_535, metavar="N", help="Port; 0 takes a free one.  [default: 8000]"
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes that classify.  [default: all CPUs]"),
+    ] = None,
+    max_upload: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="MB", help="Longest file, in megabytes.  [default: 105]"),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
+    ] = None,
+) -> None:
+    """Serve the web page and the REST API until Ctrl-C.
+
+    Every other setting is an environment variable, TOPGENRE_API_KEY for one; the documentation
+    lists them.
+    """
+    from pydantic import ValidationError
+
+    from topgenre.web.server import run
+    from topgenre.web.settings import Settings
+
+    chosen: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "max_upload_bytes": max_upload and max_upload * 1_000_000,
+        "model": model,
+    }
+    try:
+        settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"TOPGENRE_{'_'.join(map(str, first['loc']))}".upper()
+        raise TopgenreError(f"{name}: {first['msg']}; change or unset it") from error
+    run(settings)

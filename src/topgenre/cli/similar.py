@@ -1,0 +1,178 @@
+"""``topgenre similar``: songs of the own library that sound like a song."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from topgenre.cli.scan import CATALOG_HELP
+
+if TYPE_CHECKING:
+    from topgenre.library.catalogue import Analysis, Catalogue
+    from topgenre.library.similarity import Neighbour
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        short_help="Find songs of a scanned library that sound like a song.",
+        epilog="Example: topgenre similar song.mp3 --m3u8 like-song.m3u8",
+    )(similar)
+
+
+def similar(
+    song: Annotated[str, typer.Argument(metavar="SONG", help="A music file, scanned or not.")],
+    catalog: Annotated[Path | None, typer.Option(metavar="FILE", help=CATALOG_HELP)] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many songs at most.")] = 10,
+    genre: Annotated[
+        str | None, typer.Option(metavar="GENRE", help="Only songs whose first genre is this.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Draw from the near ones: another number, other songs."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+    m3u8: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the songs as a playlist.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
+    ] = None,
+) -> None:
+    """Find songs of the scanned library that sound like a song, the nearest first.
+
+    No artist is named twice; where there are no tags, each folder counts as one artist. Similarity
+    is the cosine of the network's embeddings: 1 is the same sound.
+    """
+    from topgenre.errors import CatalogueError
+    from topgenre.library.catalogue import Catalogue, model_hash
+    from topgenre.library.similarity import neighbours
+
+    fingerprint = model_hash(model)
+    with Catalogue(catalog, read_only=True) as catalogue:
+        query = _analysed(song, catalogue, model, fingerprint)
+        genres = dict(query.result.genres)
+        if genre is not None and genre not in genres:
+            raise typer.BadParameter(
+                f"{genre} is none of {', '.join(sorted(genres))}", param_hint="--genre"
+            )
+        found = neighbours(
+            catalogue,
+            query.embedding,
+            model=fingerprint,
+            limit=limit,
+            genres=genres,
+            content=query.hash,
+            genre=genre,
+            folder=folder,
+            seed=seed,
+        )
+        left_out = catalogue.other_models(fingerprint)
+        if left_out:
+            typer.echo(
+                f"note: left out, as another model judged them: {left_out} songs; "
+                "scan their folders again to have them in",
+                err=True,
+            )
+        if not found and not as_json:
+            raise CatalogueError(
+                f"{catalogue.path}: it holds no song to compare with that fits; "
+                "scan more music, or ask with fewer conditions"
+            )
+    if m3u8:
+        _write_playlist(m3u8, found)
+    if as_json:
+        _print_json(song, query, found, left_out)
+    else:
+        _print(song, query, found)
+
+
+def _analysed(song: str, catalogue: Catalogue, model: Path | None, fingerprint: bytes) -> Analysis:
+    """Look the song up by its content, or analyse it."""
+    from topgenre.library.scan import analyse_song, file_hash
+
+    content = file_hash(song)
+    known = catalogue.find(content, fingerprint)
+    if known:
+        return known
+    from topgenre.classifier import load
+
+    return analyse_song(load(model), song, content=content)
+
+
+def _print_json(song: str, query: Analysis, found: list[Neighbour], left_out: int) -> None:
+    from topgenre.result import valid
+
+    record = {
+        "path": valid(song),
+        "genres": [genre.to_dict() for genre in query.result.genres],
+        "uncertain": query.result.uncertain,
+        "model": query.result.model,
+        "neighbours": [valid(neighbour.to_dict()) for neighbour in found],
+        "left_out": {"other_model": left_out},
+    }
+    typer.echo(json.dumps(record))
+
+
+def _print(song: str, query: Analysis, found: list[Neighbour]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from topgenre.charts.terminal import printable
+    from topgenre.charts.wording import percent
+
+    console = Console(soft_wrap=True, highlight=False)
+
+    def plain(text: str) -> str:
+        return printable(text, console.encoding)
+
+    ranked = ", ".join(f"{genre} {percent(share)}" for genre, share in query.result.top(2))
+    doubt = " (not sure)" if query.result.uncertain else ""
+    console.print(Text(plain(f"{song}: {ranked}{doubt}"), style="bold"))
+    for neighbour in found:
+        line = Text(f"{neighbour.similarity:6.3f}  ", style="cyan")
+        line.append(plain(_name(neighbour)), style="bold")
+        line.append(f"  {_reason(neighbour)}", style="default")
+        console.print(line)
+        console.print(Text(f"        {plain(neighbour.path)}", style="dim"))
+
+
+def _name(neighbour: Neighbour) -> str:
+    title = neighbour.title or Path(neighbour.path).stem
+    return f"{neighbour.artist} - {title}" if neighbour.artist else title
+
+
+def _reason(neighbour: Neighbour) -> str:
+    """Say why two songs match, as far as genres can say it."""
+    if neighbour.shared_genres:
+        return f"both {', '.join(neighbour.shared_genres)}"
+    return f"near in sound, though {neighbour.genres[0].genre}"
+
+
+def _write_playlist(path: Path, found: list[Neighbour]) -> None:
+    from topgenre.errors import OutputError
+    from topgenre.output import write_whole
+
+    lines = [b"#EXTM3U"]
+    for neighbour in found:
+        place = os.fsencode(neighbour.path)
+        if b"\n" in place or b"\r" in place:
+            raise OutputError(
+                f"{path}: no playlist can hold a name of two lines ({neighbour.path!r}); "
+                "rename that file"
+            )
+        seconds = -1 if neighbour.duration is None else round(neighbour.duration)
+        name = " ".join(_name(neighbour).split())
+        lines += [f"#EXTINF:{seconds},{name}".encode("utf-8", "surrogateescape"), place]
+    write_whole(path, b"\n".join([*lines, b""]))
+    typer.echo(f"{len(found)} songs written to {path}", err=True)

@@ -1,0 +1,104 @@
+"""``topgenre watch``: classify what arrives in a folder."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topgenre.cli import interrupt, output
+from topgenre.library.batch import Failure, Outcome
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        short_help="Classify what arrives in a folder.",
+        epilog="Example: topgenre watch Inbox/ --interval 10",
+    )(watch)
+
+
+def watch(
+    inbox: Annotated[Path, typer.Argument(metavar="INBOX", help="Folder to watch.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for the results.  [default: INBOX/topgenre-results]"
+        ),
+    ] = None,
+    interval: Annotated[
+        float, typer.Option(min=0.05, metavar="SECONDS", help="Time between two looks.")
+    ] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Do what is there now, and end.")] = False,
+    chart: Annotated[
+        bool, typer.Option("--chart/--no-chart", help="Draw a chart of each file, too.")
+    ] = True,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Also print each result as a JSON object a line.")
+    ] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Worker processes.  [default: 1 for few files, else all CPUs]"
+        ),
+    ] = None,
+) -> None:
+    """Classify files as they arrive in a folder, until Ctrl-C.
+
+    Each file gets its result as NAME.json and a chart as NAME.png in the folder for results; what
+    has a result already is not done again. The music is only read.
+    """
+    if not inbox.is_dir():
+        raise typer.BadParameter(f"{inbox} is no folder", param_hint="INBOX")
+    from topgenre.library.watch import RESULTS
+    from topgenre.library.watch import watch as run
+
+    where = out or inbox / RESULTS
+    say = output.json_printer(None) if as_json else _say
+    if not once:
+        typer.echo(
+            f"watching {_shown(inbox)}, results go to {_shown(where)}; Ctrl-C ends", err=True
+        )
+    failed = False
+    with interrupt.raised():
+        arrivals = run(
+            inbox, out, model=model, jobs=jobs, interval=interval, charts=chart, once=once
+        )
+        # Closed in any case, so that no worker process outlives what it works for.
+        with closing(arrivals):
+            for arrival in arrivals:
+                say(arrival.outcome)
+                if isinstance(arrival.outcome, Failure):
+                    failed = True
+                    output.show_details(arrival.outcome)
+                if arrival.problem:
+                    failed = True
+                    output.say_error(str(arrival.problem))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _say(outcome: Outcome) -> None:
+    from topgenre.charts.wording import percent
+
+    if isinstance(outcome, Failure):
+        output.say_error(str(outcome.error))
+        return
+    ranked = ", ".join(f"{genre} {percent(share)}" for genre, share in outcome.top(3))
+    doubt = " (not sure)" if outcome.uncertain else ""
+    typer.echo(f"{_shown(outcome.path)}: {ranked}{doubt}")
+    # A log that is read while it grows.
+    sys.stdout.flush()
+
+
+def _shown(path: str | Path) -> str:
+    from topgenre.charts.terminal import printable
+
+    return printable(str(path), sys.stdout.encoding)

@@ -1,0 +1,190 @@
+"""A catalogue as a table for other programs: CSV, NDJSON or Parquet.
+
+Songs are written one by one, so that a library of any size fits into memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from topgenre.errors import OutputError
+from topgenre.library.catalogue import Catalogue, Song
+from topgenre.result import valid
+
+_N_RANKED = 3
+_NAMES = (
+    *("path", "size", "mtime_ns", "missing", "scanned_at", "duration"),
+    *("genre_1", "probability_1", "genre_2", "probability_2", "genre_3", "probability_3"),
+    *("uncertain", "segment_start", "segment_end", "artist", "title", "album", "genre_tag"),
+    *("model", "model_hash", "hash", "error_code", "error", "probabilities"),
+)
+_ROWS_AT_ONCE = 5000  # of a Parquet file, which is written in groups
+
+
+def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
+    """Write all rows of a catalogue to a file whose suffix says in which form.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    path : path-like
+        ``.csv``, ``.ndjson``, ``.jsonl`` or ``.parquet``; a file that is there is replaced, whole
+        or not at all.
+
+    Returns
+    -------
+    int
+        How many rows were written.
+
+    Raises
+    ------
+    OutputError
+        If the suffix is another one, the file cannot be written, or pyarrow is not there for
+        Parquet.
+    CatalogueError
+        If the catalogue cannot be read.
+    """
+    target = Path(path)
+    write = check_name(target)
+    count = 0
+
+    def counted() -> Iterator[Song]:
+        nonlocal count
+        for count, song in enumerate(catalogue.songs(), 1):  # noqa: B007 - the count is the use
+            yield song
+
+    with _replacing(target) as part:
+        write(counted(), part)
+    return count
+
+
+def check_name(path: Path) -> Callable[[Iterable[Song], Path], None]:
+    """Return what writes a file of this name; refuse it where that is nothing."""
+    writers = {
+        ".csv": _write_csv,
+        ".ndjson": _write_ndjson,
+        ".jsonl": _write_ndjson,
+        ".parquet": _write_parquet,
+    }
+    write = writers.get(path.suffix.lower())
+    if write is None:
+        raise OutputError(
+            f"{path}: a table cannot be written as {path.suffix or 'a file without a suffix'}; "
+            f"use one of {', '.join(writers)}"
+        )
+    if write is _write_parquet:
+        try:
+            import_module("pyarrow.parquet")
+        except ImportError as error:
+            raise OutputError(
+                f"{path}: Parquet needs pyarrow; run `pip install 'topgenre[parquet]'`, or write "
+                ".csv or .ndjson"
+            ) from error
+    return write
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give a new file beside `path` to write, which then takes its place in one step."""
+    try:
+        target = path.resolve() if path.is_symlink() else path
+        if target.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        part = target.with_name(f".topgenre-{secrets.token_hex(6)}.part")
+        try:
+            yield part
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path}: cannot be written ({reason}); name a file in a folder that can be written to"
+        ) from error
+
+
+def _write_ndjson(songs: Iterable[Song], path: Path) -> None:
+    with path.open("x", encoding="ascii") as file:
+        for song in songs:
+            file.write(f"{json.dumps(valid(song.to_dict()))}\n")
+
+
+def _write_csv(songs: Iterable[Song], path: Path) -> None:
+    with path.open("x", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, _NAMES, lineterminator="\n")
+        writer.writeheader()
+        for song in songs:
+            row = _row(song)
+            if row["probabilities"]:
+                row["probabilities"] = json.dumps(row["probabilities"])
+            for name in ("missing", "uncertain"):
+                row[name] = None if row[name] is None else str(row[name]).lower()
+            writer.writerow(row)
+
+
+def _write_parquet(songs: Iterable[Song], path: Path) -> None:
+    arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    text, number = arrow.string(), arrow.float64()
+    types = {
+        **dict.fromkeys(_NAMES, text),
+        **dict.fromkeys(("size", "mtime_ns"), arrow.int64()),
+        **dict.fromkeys(("missing", "uncertain"), arrow.bool_()),
+        **dict.fromkeys(("duration", "segment_start", "segment_end"), number),
+        **{f"probability_{place}": number for place in range(1, _N_RANKED + 1)},
+        "probabilities": arrow.map_(text, number),
+        "embedding": arrow.list_(arrow.float32()),
+    }
+    schema = arrow.schema(types)
+    rows: list[dict[str, Any]] = []
+    with parquet.ParquetWriter(path, schema) as writer:
+        for song in songs:
+            row = _row(song)
+            if song.analysis:
+                row["probabilities"] = list(row["probabilities"].items())
+                row["embedding"] = song.analysis.embedding
+            rows.append(row)
+            if len(rows) == _ROWS_AT_ONCE:
+                writer.write_table(arrow.Table.from_pylist(rows, schema))
+                rows.clear()
+        writer.write_table(arrow.Table.from_pylist(rows, schema))
+
+
+def _row(song: Song) -> dict[str, Any]:
+    """Lay a song out flat, under the names of the catalogue's columns."""
+    row: dict[str, Any] = dict.fromkeys(_NAMES)
+    row |= {
+        "path": valid(song.path),
+        "size": song.size,
+        "mtime_ns": song.mtime_ns,
+        "missing": song.missing,
+        "scanned_at": song.scanned_at,
+        "model_hash": song.model_hash.hex(),
+        "error_code": song.error_code,
+        "error": song.error,
+    }
+    if song.analysis is None:
+        return row
+    result, tags = song.analysis.result, song.analysis.tags
+    for place, genre in enumerate(result.top(_N_RANKED), 1):
+        row[f"genre_{place}"], row[f"probability_{place}"] = genre
+    return row | {
+        "probabilities": dict(result.genres),
+        "uncertain": result.uncertain,
+        "duration": result.duration,
+        "segment_start": result.start,
+        "segment_end": result.end,
+        "artist": tags.artist,
+        "title": tags.title,
+        "album": tags.album,
+        "genre_tag": tags.genre,
+        "model": result.model,
+        "hash": song.analysis.hash.hex(),
+    }

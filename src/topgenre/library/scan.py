@@ -1,0 +1,331 @@
+"""Filling a catalogue: every song of a library is judged once, and again only when it changes.
+
+First all folders are looked through. What is new or changed goes to a list on disk, so that memory
+does not grow with the library; then worker processes take that list file by file, and every outcome
+is stored as soon as it is there. A scan may be killed at any time: the next one finds what is
+stored, and goes on with the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from topgenre.errors import CatalogueError, NotAudioError, SourceNotFoundError
+from topgenre.library.batch import (
+    Failure,
+    default_jobs,
+    in_processes,
+    is_folder,
+    no_music,
+    search_folder,
+)
+from topgenre.library.catalogue import Analysis, Catalogue, is_gone, model_hash
+
+if TYPE_CHECKING:
+    from topgenre.classifier import Classifier
+
+TIME_LIMIT = 600.0  # s for one file; a hundred times what a slow disk needs for a long one
+
+_SPECTROGRAMS = ".npz"  # no song of its own, but made from one
+_ROWS_AT_ONCE = 500
+
+What = Literal[
+    "found",
+    "classified",
+    "unchanged",
+    "moved",
+    "copied",
+    "failed",
+    "failed before",
+    "missing",
+    "vanished",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a scan has done with one file.
+
+    Attributes
+    ----------
+    what : str
+        "found" to be new or changed, so that another step will follow; "classified"; "unchanged"
+        since it was; "moved", so that it had been classified under
+        another name; "copied" from a file that had; "failed", now or "failed before" and unchanged;
+        "missing", since it was scanned; "vanished" in the middle of this scan.
+    path : str
+        Absolute path of the file, or of a folder that failed.
+    failure : Failure, optional
+        Why it failed, if it did so now.
+    to_do : int, optional
+        How many files were left to do before the first one, once that is known.
+    """
+
+    what: What
+    path: str
+    failure: Failure | None = None
+    to_do: int | None = None
+
+
+def scan(
+    catalogue: Catalogue,
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    retry_errors: bool = False,
+) -> Generator[Step, None, None]:
+    """Bring a catalogue up to date with files and folders.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    paths : iterable of path-like
+        Folders, searched as `topgenre.library.batch.find_audio` does, and files. Preprocessed files
+        in folders are left out.
+    model : path-like, optional
+        Model file; by default the model that comes with the package.
+    jobs : int, optional
+        Worker processes; by default one for each processor if there is enough to do. A script must
+        guard its own start with ``if __name__ == "__main__":``, as `multiprocessing` demands.
+    retry_errors : bool
+        Whether files that failed before are tried again; of the whole catalogue, if there are no
+        paths.
+
+    Yields
+    ------
+    Step
+        One for each file, or two. To leave early, close the iterator; nothing that was yielded is
+        lost.
+
+    Raises
+    ------
+    CatalogueError
+        If the catalogue can no longer be read or written.
+    ModelError
+        If the model file is missing, damaged, or no topgenre model.
+    TopgenreError
+        If worker processes cannot be started.
+    """
+    roots = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - which follows no links
+    fingerprint = model_hash(model)
+    with closing(_Plan()) as plan:
+        if not roots and retry_errors:
+            for song in catalogue.failures():
+                yield from _look_at(song.path, plan, catalogue, fingerprint, retry_errors)
+        for path in _found(roots):
+            if isinstance(path, Failure):
+                yield Step("failed", path.path, path)
+            else:
+                yield from _look_at(path, plan, catalogue, fingerprint, retry_errors)
+        yield from _work_off(plan, catalogue, model, fingerprint, jobs)
+        # Last: until then, a file may turn out to have moved.
+        for root in roots:
+            yield from _missing(root, plan, catalogue)
+
+
+def analyse_song(classifier: Classifier, path: str, *, content: bytes | None = None) -> Analysis:
+    """Return all that a catalogue keeps of a file's content.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    path : str
+    content : bytes, optional
+        What `file_hash` gives, if that is known.
+
+    Raises
+    ------
+    TopgenreError
+        As `topgenre.classifier.Classifier.classify` does.
+    """
+    from topgenre.classifier import analyse
+    from topgenre.library.tags import read_tags
+    from topgenre.spectrograms import network_input
+
+    content = content or file_hash(path)
+    spectrograms = analyse(path)
+    prediction = classifier.predict(network_input(spectrograms)[None])
+    result = classifier.judge(prediction, spectrograms, path)
+    return Analysis(content, result, prediction.embedding[0], read_tags(path))
+
+
+def file_hash(path: str) -> bytes:
+    """Return the SHA-256 of a whole file.
+
+    Raises
+    ------
+    SourceNotFoundError
+        If it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise SourceNotFoundError(
+            f"{path}: cannot be read ({reason}); check the file and its permissions"
+        ) from error
+
+
+def _found(roots: Iterable[str]) -> Iterator[str | Failure]:
+    seen: set[tuple[int, int]] = set()  # of folders alone; shared, as roots may lie in each other
+    for root in roots:
+        if not is_folder(root):
+            yield root
+            continue
+        nothing = not seen
+        for path in search_folder(root, seen):
+            nothing = False
+            if isinstance(path, Failure) or not path.lower().endswith(_SPECTROGRAMS):
+                yield path
+        if nothing:
+            yield no_music(root)
+
+
+def _look_at(
+    path: str, plan: _Plan, catalogue: Catalogue, fingerprint: bytes, retry: bool
+) -> Iterator[Step]:
+    """Put a file on the list of what is to do, or say why not."""
+    if plan.knows(path):
+        return
+    try:
+        status = _status(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no file can have this name"
+        unread = SourceNotFoundError(f"{path}: cannot be read ({reason}); check the name")
+        yield Step("failed", path, Failure.of(path, unread))
+        return
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+        no_file = NotAudioError(f"{path}: this is a device or a pipe; name a file")
+        yield Step("failed", path, Failure.of(path, no_file))
+        return
+    stamp = catalogue.stamp(path)
+    fresh = stamp is not None and stamp[:3] == (status.st_size, status.st_mtime_ns, fingerprint)
+    if stamp and stamp.missing:
+        catalogue.mark(path, missing=False)
+    to_do = not fresh or (stamp is not None and stamp.failed and retry)
+    plan.note(path, status, to_do=to_do)
+    if to_do:
+        yield Step("found", path)
+    else:
+        yield Step("failed before" if stamp and stamp.failed else "unchanged", path)
+
+
+def _status(path: str) -> os.stat_result:
+    try:
+        return Path(path).stat()
+    except FileNotFoundError:
+        return Path(path).lstat()  # a link to nowhere is a file that cannot be read
+
+
+def _missing(root: str, plan: _Plan, catalogue: Catalogue) -> Iterator[Step]:
+    for path, known in catalogue.below(root):
+        if not known and not plan.knows(path) and is_gone(path):
+            catalogue.mark(path, missing=True)
+            yield Step("missing", path)
+
+
+def _work_off(
+    plan: _Plan,
+    catalogue: Catalogue,
+    model: str | os.PathLike[str] | None,
+    fingerprint: bytes,
+    jobs: int | None,
+) -> Iterator[Step]:
+    to_do = plan.count()
+    if not to_do:
+        return
+    work = partial(_examine, catalogue=os.fspath(catalogue.path), fingerprint=fingerprint)
+    jobs = min(default_jobs(to_do) if jobs is None else jobs, to_do)
+    # Even one job is a process of its own: a file that crashes it would crash every scan to come.
+    outcomes = in_processes(work, plan.paths(), jobs=jobs, model=model, time_limit=TIME_LIMIT)
+    with closing(outcomes):
+        for path, outcome in outcomes:
+            what: What
+            failure = None
+            if isinstance(outcome, Failure) and is_gone(path):
+                catalogue.mark(path, missing=True)
+                what, failure = "vanished", None
+            else:
+                what = catalogue.add(path, *plan.stamp(path), fingerprint, outcome)
+                if isinstance(outcome, Failure):
+                    what, failure = "failed", outcome
+            yield Step(what, path, failure, to_do)
+
+
+def _examine(classifier: Classifier, path: str, *, catalogue: str, fingerprint: bytes) -> Analysis:
+    """Analyse a file, unless the catalogue knows its content under another name."""
+    # A catalogue that cannot be read is no fault of this file; the parent will meet it too.
+    content = file_hash(path)
+    with suppress(CatalogueError):
+        known = _reader(catalogue).find(content, fingerprint)
+        if known:
+            return known
+    return analyse_song(classifier, path, content=content)
+
+
+@cache
+def _reader(catalogue: str) -> Catalogue:
+    return Catalogue(catalogue, read_only=True)
+
+
+class _Plan:
+    """The files that a scan has met, and which of them are to do: a table that lies on disk."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._run(
+            "CREATE TABLE met (path BLOB NOT NULL UNIQUE, size INTEGER, mtime_ns INTEGER, "
+            "to_do INTEGER)"
+        )
+        self._run("BEGIN")  # and never ended: nobody else reads it
+
+    def close(self) -> None:
+        self._database.close()
+
+    def note(self, path: str, status: os.stat_result, *, to_do: bool) -> None:
+        values = os.fsencode(path), status.st_size, status.st_mtime_ns, to_do
+        self._run("INSERT INTO met VALUES (?, ?, ?, ?)", *values)
+
+    def knows(self, path: str) -> bool:
+        return bool(self._run("SELECT 1 FROM met WHERE path = ?", os.fsencode(path)))
+
+    def stamp(self, path: str) -> tuple[int, int]:
+        ((size, mtime_ns),) = self._run(
+            "SELECT size, mtime_ns FROM met WHERE path = ?", os.fsencode(path)
+        )
+        return size, mtime_ns
+
+    def count(self) -> int:
+        ((number,),) = self._run("SELECT count(*) FROM met WHERE to_do")
+        return int(number)
+
+    def paths(self) -> Iterator[str]:
+        """Give the files that are to do, in the order in which they were met."""
+        last = 0
+        while rows := self._run(
+            "SELECT rowid, path FROM met WHERE to_do AND rowid > ? ORDER BY rowid LIMIT ?",
+            last,
+            _ROWS_AT_ONCE,
+        ):
+            yield from (os.fsdecode(path) for _, path in rows)
+            last = rows[-1][0]
+
+    def _run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise CatalogueError(
+                f"the list of files does not fit into the folder for temporary files ({error}); "
+                "make room there, or name another one with the variable SQLITE_TMPDIR"
+            ) from error

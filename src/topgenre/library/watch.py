@@ -1,0 +1,230 @@
+"""A folder that is watched: what arrives there is classified, and the results are put beside it.
+
+The results themselves are the memory of what has been done. Each says which file it belongs to, of
+which size and time; so a watch that was stopped goes on where it was, and one that is started twice
+repeats nothing. The folder is looked through again and again, since shared network folders do not
+report changes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from topgenre.errors import OutputError
+from topgenre.library.batch import (
+    Failure,
+    Outcome,
+    classify_file,
+    default_jobs,
+    in_processes,
+    search_folder,
+)
+from topgenre.library.catalogue import is_gone
+from topgenre.output import write_whole
+from topgenre.result import Result, valid
+
+RESULTS = "topgenre-results"  # the folder for results, unless another one is named
+INTERVAL = 2.0  # s between two looks
+TIME_LIMIT = 600.0  # s for one file
+
+_CHART_GENRES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A file that has been dealt with.
+
+    Attributes
+    ----------
+    path : str
+        Where it lies.
+    outcome : Result or Failure
+    problem : OutputError or None
+        Why its result, or the chart of it, could not be written.
+    """
+
+    path: str
+    outcome: Outcome
+    problem: OutputError | None = None
+
+
+class _Stamp(NamedTuple):
+    size: int
+    mtime_ns: int
+
+
+def watch(
+    inbox: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    interval: float = INTERVAL,
+    charts: bool = True,
+    once: bool = False,
+) -> Generator[Arrival, None, None]:
+    """Classify files as they arrive in a folder, or in a folder in it.
+
+    A file is taken when it has the same size and time at two looks, so that it is complete.
+
+    Parameters
+    ----------
+    inbox : path-like
+        Folder to watch; nothing in it is changed.
+    out : path-like, optional
+        Folder for ``NAME.json`` and ``NAME.png`` of each file, in the same folders as in the inbox;
+        by default `RESULTS` in the inbox.
+    model : path-like, optional
+        Model file; by default the model that comes with the package.
+    jobs : int, optional
+        Worker processes; by default as many as are worth their start.
+    interval : float
+        Seconds between two looks.
+    charts : bool
+        Whether to draw charts.
+    once : bool
+        Whether to end when all that is there now, and complete, is done.
+
+    Yields
+    ------
+    Arrival
+        One for each file, when its result is written; and one for each folder that cannot be read,
+        once until that changes. To end, close the iterator.
+
+    Raises
+    ------
+    OutputError
+        If the folder for results cannot be made.
+    ModelError
+        If the model file is missing, damaged, or no topgenre model.
+    TopgenreError
+        If worker processes cannot be started.
+    """
+    watched = _Inbox(os.path.abspath(inbox), out)  # noqa: PTH100 - which follows no links
+    watched.make_folder()
+    seen: dict[str, _Stamp] = {}
+    told: set[str] = set()
+    while True:
+        now, failures = watched.look()
+        for failure in failures:
+            if failure.path not in told:
+                yield Arrival(failure.path, failure)
+        told = {failure.path for failure in failures}
+        ready = [path for path, stamp in now.items() if seen.get(path) == stamp]
+        if ready:
+            yield from _classified(
+                watched, {path: now[path] for path in ready}, model, jobs, charts
+            )
+        if once and (not now or seen):
+            return
+        seen = now
+        time.sleep(interval)
+
+
+def _classified(
+    watched: _Inbox,
+    ready: dict[str, _Stamp],
+    model: str | os.PathLike[str] | None,
+    jobs: int | None,
+    charts: bool,
+) -> Iterator[Arrival]:
+    jobs = min(default_jobs(len(ready)) if jobs is None else jobs, len(ready))
+    outcomes = in_processes(classify_file, ready, jobs=jobs, model=model, time_limit=TIME_LIMIT)
+    with closing(outcomes):
+        for path, outcome in outcomes:
+            problem = None
+            if isinstance(outcome, Result) or not is_gone(path):
+                problem = watched.keep(path, ready[path], outcome, charts)
+            yield Arrival(path, outcome, problem)
+
+
+class _Inbox:
+    """The folder, and the results of what is in it."""
+
+    def __init__(self, folder: str, out: str | os.PathLike[str] | None) -> None:
+        self._folder = folder
+        self._out = Path(folder) / RESULTS if out is None else Path(out)
+        self._done: dict[str, _Stamp] = {}
+
+    def make_folder(self) -> None:
+        """Make the folder for results; one that cannot be written to is better known now."""
+        try:
+            self._out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{self._out}: cannot be a folder for results ({error.strerror}); name another one"
+            ) from error
+
+    def look(self) -> tuple[dict[str, _Stamp], list[Failure]]:
+        """Return the files that have no result yet, and the folders that cannot be read."""
+        new: dict[str, _Stamp] = {}
+        there: set[str] = set()
+        failures = []
+        for path in search_folder(self._folder, set()):
+            if isinstance(path, Failure):
+                failures.append(path)
+                continue
+            try:
+                status = Path(path).stat()
+            except OSError:
+                continue  # gone again, or a link to nowhere
+            there.add(path)
+            stamp = _Stamp(status.st_size, status.st_mtime_ns)
+            if self._done.get(path) != stamp:
+                if self._stored(path) == stamp:
+                    self._done[path] = stamp
+                else:
+                    new[path] = stamp
+        self._done = {path: stamp for path, stamp in self._done.items() if path in there}
+        return new, failures
+
+    def keep(self, path: str, stamp: _Stamp, outcome: Outcome, charts: bool) -> OutputError | None:
+        """Write a result; if that fails, say why, and do not try again in this run."""
+        self._done[path] = stamp
+        target = self._target(path)
+        record = {**outcome.to_dict(), "source": stamp._asdict()}
+        problem = None
+        try:
+            if target.exists() and self._stored(path) is None:
+                raise OutputError(
+                    f"{target}: something else is there, and is kept; "
+                    "move it away, or name another folder for results"
+                )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if charts and isinstance(outcome, Result):
+                problem = self._draw(outcome, target.with_suffix(".png"))
+            # Last, since it says that all is done.
+            write_whole(target, f"{json.dumps(valid(record), indent=2)}\n".encode("ascii"))
+        except OSError as error:
+            return OutputError(f"{target}: cannot be written ({error.strerror}); make room for it")
+        except OutputError as error:
+            return error
+        return problem
+
+    def _draw(self, result: Result, path: Path) -> OutputError | None:
+        from topgenre.charts import save_bar_chart
+
+        try:
+            save_bar_chart(result, path, top=_CHART_GENRES)
+        except OutputError as error:
+            return error
+        return None
+
+    def _target(self, path: str) -> Path:
+        relative = Path(path).relative_to(self._folder)
+        return self._out / relative.with_name(f"{relative.name}.json")
+
+    def _stored(self, path: str) -> _Stamp | None:
+        """Return which state of a file the result belongs to that is there, if one is."""
+        try:
+            source = json.loads(self._target(path).read_bytes())["source"]
+            return _Stamp(int(source["size"]), int(source["mtime_ns"]))
+        except (OSError, ValueError, LookupError, TypeError):
+            return None

@@ -1,0 +1,111 @@
+"""Music to listen to after a classification, in a section for each provider.
+
+>>> from topgenre.recommend import recommend
+>>> from topgenre.result import GenreProbability
+>>> [section] = recommend([GenreProbability("jazz", 0.8)], providers=["search-links"])
+>>> section.items[0].url
+'https://open.spotify.com/search/jazz/playlists'
+
+`items` are what is wished for and given, `mixture` shares a list out among genres, `registry` knows
+the providers, `settings` hold addresses and credentials. `search_links`, `spotify_provider` and
+`deezer` are the providers; `spotify`, `web_service`, `fields`, `cache` and `circuit` are what they
+ask services with. `playlist` writes files.
+
+No HTTP client is imported until a provider is asked that needs one. What providers answer is kept
+in memory for minutes, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from topgenre.errors import RecommendationError
+from topgenre.recommend import registry
+from topgenre.recommend.items import Item, Provider, ProviderInfo, Section, Wish
+from topgenre.result import GenreProbability
+
+__all__ = ["Item", "Provider", "ProviderInfo", "Section", "Wish", "available", "recommend"]
+
+_logger = logging.getLogger(__name__)
+
+
+def available() -> list[ProviderInfo]:
+    """List the providers that can be used as things are set; the first one is the default."""
+    return registry.usable()
+
+
+def recommend(
+    weights: Iterable[GenreProbability],
+    *,
+    limit: int = 10,
+    providers: Sequence[str | Provider] | None = None,
+    source: str | None = None,
+) -> list[Section]:
+    """Find music for a mixture of genres; several threads may do so at the same time.
+
+    Parameters
+    ----------
+    weights : iterable of GenreProbability
+        Genres and how much each counts, such as ``result.top(3)``; they need not sum to 1.
+    limit : int
+        Items of each provider at most.
+    providers : sequence of str or Provider, optional
+        Names, or providers of your own; a section each. By default Spotify if its credentials are
+        set, else links to a search on Spotify, which need no network.
+    source : str, optional
+        The music file that the mixture was found in, for providers that listen to it themselves.
+
+    Returns
+    -------
+    list of Section
+        A provider that fails gives a section without items and a notice that says why.
+
+    Raises
+    ------
+    ValueError
+        If there is no provider of a name, no weight above 0, or `limit` is below 1.
+    """
+    wish = Wish.of(weights, limit, source)
+    if providers is None:
+        provider, notices = registry.default()
+        section = _asked(provider, wish)
+        return [replace(section, notices=(*notices, *section.notices))]
+    return [
+        _named(provider, wish) if isinstance(provider, str) else _asked(provider, wish)
+        for provider in _distinct(providers)
+    ]
+
+
+def _distinct(providers: Sequence[str | Provider]) -> list[str | Provider]:
+    names = [info.name for info in registry.KNOWN]
+    distinct: list[str | Provider] = []
+    for provider in providers:
+        if isinstance(provider, str) and provider not in names:
+            raise ValueError(f"there is no provider {provider!r}, only {', '.join(names)}")
+        if provider not in distinct:
+            distinct.append(provider)
+    return distinct
+
+
+def _named(name: str, wish: Wish) -> Section:
+    info = next(info for info in registry.KNOWN if info.name == name)
+    try:
+        provider = registry.provider(name)
+    except RecommendationError as error:
+        return Section.of(info, (), (str(error),))
+    return _asked(provider, wish)
+
+
+def _asked(provider: Provider, wish: Wish) -> Section:
+    try:
+        return provider.find(wish)
+    except RecommendationError as error:
+        said = str(error)
+    except Exception as error:
+        # A classification must not be lost to a fault in what is only an extra.
+        _logger.info("%s failed", provider.info.name, exc_info=True)
+        kind = type(error).__name__
+        said = f"{provider.info.label} failed through a fault in topgenre ({kind}); report it"
+    return Section.of(provider.info, (), (said,))

@@ -1,0 +1,162 @@
+"""What is wished for, and what every provider of recommendations gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
+
+from topgenre.result import GenreProbability, rank
+
+SectionKind = Literal["search", "tracks", "charts", "library"]
+ItemKind = Literal["track", "playlist", "search"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something to listen to, or a place to look for it.
+
+    Attributes
+    ----------
+    kind : {"track", "playlist", "search"}
+    name : str
+    artists : tuple of str
+        Names; empty where the provider has none.
+    url : str
+        Where it can be heard.
+    artwork_url : str or None
+        Picture on the provider's server, which is shown from there and not kept.
+    genre : str
+        The genre of the mixture that it stands for.
+    query : str
+        The query that found it.
+    """
+
+    kind: ItemKind
+    name: str
+    artists: tuple[str, ...]
+    url: str
+    artwork_url: str | None
+    genre: str
+    query: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented JSON object."""
+        return {**asdict(self), "artists": list(self.artists)}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderInfo:
+    """A provider's name for programs, its label for people, and what it gives."""
+
+    name: str
+    label: str
+    kind: SectionKind
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented JSON object."""
+        return asdict(self)
+
+
+# Here and not beside the code that asks them, which brings an HTTP client with it.
+SEARCH_LINKS = ProviderInfo("search-links", "Search on Spotify", "search")
+SPOTIFY = ProviderInfo("spotify", "Spotify", "tracks")
+DEEZER = ProviderInfo("deezer", "Deezer charts", "charts")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What one provider recommends.
+
+    Attributes
+    ----------
+    provider, label : str
+    kind : {"search", "tracks", "charts", "library"}
+    items : tuple of Item
+        In the order in which they should be shown or played.
+    notices : tuple of str
+        Why there are none or fewer than asked for and what to do; one line each.
+    """
+
+    provider: str
+    label: str
+    kind: SectionKind
+    items: tuple[Item, ...]
+    notices: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, info: ProviderInfo, items: Iterable[Item], notices: Iterable[str] = ()) -> Section:
+        """Return a provider's section."""
+        return cls(info.name, info.label, info.kind, tuple(items), tuple(notices))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented JSON object."""
+        return {
+            "provider": self.provider,
+            "label": self.label,
+            "kind": self.kind,
+            "items": [item.to_dict() for item in self.items],
+            "notices": list(self.notices),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody would like to listen to.
+
+    Attributes
+    ----------
+    weights : tuple of GenreProbability
+        The mixture of genres, largest share first. The shares are positive and sum to 1.
+    limit : int
+        How many items at most.
+    source : str or None
+        The music file that the mixture was found in, for providers that listen to it themselves.
+    """
+
+    weights: tuple[GenreProbability, ...]
+    limit: int
+    source: str | None = None
+
+    @classmethod
+    def of(cls, weights: Iterable[GenreProbability], limit: int, source: str | None = None) -> Wish:
+        """Return a wish for weights of any sum; those of one genre are added up.
+
+        Raises
+        ------
+        ValueError
+            If no weight is above 0, one is negative or not finite, or `limit` is below 1.
+        """
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, not {limit}")
+        sums: dict[str, float] = {}
+        for genre, weight in weights:
+            if not math.isfinite(weight) or weight < 0:
+                raise ValueError(f"the weight of {genre} must be 0 or more, not {weight}")
+            sums[genre] = sums.get(genre, 0.0) + weight
+        largest = max(sums.values(), default=0.0)
+        if not 0 < largest < math.inf:
+            raise ValueError("at least one genre must have a weight above 0, and none too large")
+        # Scaled before they are added, as the sum of huge weights is infinite.
+        scaled = {genre: weight / largest for genre, weight in sums.items()}
+        total = math.fsum(scaled.values())
+        shares = {genre: weight / total for genre, weight in scaled.items() if weight / total}
+        return cls(rank(shares), limit, source)
+
+
+class Provider(Protocol):
+    """A source of recommendations; it may be shared by threads."""
+
+    @property
+    def info(self) -> ProviderInfo:
+        """Who this is."""
+
+    def find(self, wish: Wish) -> Section:
+        """Find music; give what there is, and say in a notice why there is no more.
+
+        Raises
+        ------
+        RecommendationError
+            If there is nothing to give; its message becomes the notice of an empty section.
+        """

@@ -1,0 +1,124 @@
+"""The bodies of the answers, as OpenAPI documents them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class GenreProbability(BaseModel):
+    """One genre and its calibrated probability."""
+
+    genre: str = Field(examples=["jazz"])
+    probability: float = Field(ge=0, le=1, examples=[0.812])
+
+
+class Stretch(BaseModel):
+    """A part of the sound, in seconds from its beginning."""
+
+    start: float = Field(ge=0, examples=[95.2])
+    end: float = Field(ge=0, examples=[105.2])
+
+
+class TimelineWindow(Stretch):
+    """What one window of a whole track was taken for."""
+
+    probabilities: dict[str, float] = Field(examples=[{"jazz": 0.7, "blues": 0.3}])
+
+
+class SpectrogramChannel(BaseModel):
+    """One spectrogram as numbers to draw."""
+
+    name: Literal["full", "harmonic", "percussive", "onset"]
+    unit: Literal["dB", "strength"]
+    bands_hz: list[float] = Field(
+        description="Centre frequency of each row; for `onset` the edges of its sub-bands."
+    )
+    low: float = Field(description="What a byte of 0 stands for.")
+    high: float = Field(description="What a byte of 255 stands for.")
+    rows: int
+    data: str = Field(description="Base64 of rows x n_frames bytes, lowest frequency first.")
+
+
+class SpectrogramPictures(BaseModel):
+    """The four spectrograms that the network read, as numbers to draw."""
+
+    start: float
+    hop_seconds: float
+    n_frames: int
+    channels: list[SpectrogramChannel]
+
+
+class Classification(BaseModel):
+    """The genres of one file."""
+
+    path: str = Field(description="The file's name as it was sent.", examples=["song.mp3"])
+    genres: list[GenreProbability] = Field(description="Most probable first.")
+    uncertain: bool = Field(description="Whether the evidence is too thin to name a genre.")
+    segment: Stretch = Field(description="The part that was analysed.")
+    duration: float | None = Field(description="Seconds of the whole sound.", examples=[200.4])
+    model: str = Field(examples=["topgenre 1"])
+    notices: list[str] = Field(description="What one should know about how the answer came about.")
+    mode: Literal["middle", "whole"]
+    timeline: list[TimelineWindow] | None = Field(description="With mode=whole only.")
+    spectrograms: SpectrogramPictures | None = Field(description="If asked for.")
+
+
+class Genres(BaseModel):
+    """The genres that the model tells apart."""
+
+    model: str = Field(examples=["topgenre 1"])
+    genres: list[str] = Field(examples=[["blues", "classical", "country"]])
+
+
+class RecommendationProvider(BaseModel):
+    """A source of recommendations."""
+
+    name: str = Field(examples=["search-links"])
+    label: str = Field(examples=["Search on Spotify"])
+    kind: Literal["search", "tracks", "charts", "library"]
+
+
+class Info(Genres):
+    """What a client needs to know about this server."""
+
+    version: str = Field(examples=["0.1.0"])
+    max_upload_bytes: int
+    suffixes: list[str] = Field(examples=[[".mp3", ".flac"]])
+    recommendation_providers: list[RecommendationProvider]
+    needs_api_key: bool
+
+
+class RecommendedItem(BaseModel):
+    """Something to listen to."""
+
+    kind: Literal["track", "playlist", "search"]
+    name: str
+    artists: list[str]
+    url: str = Field(description="Where it can be heard.")
+    artwork_url: str | None
+    genre: str
+    query: str = Field(description="The query that found it.")
+
+
+class RecommendationSection(BaseModel):
+    """What one provider recommends; providers are never mixed."""
+
+    provider: str
+    label: str
+    kind: Literal["search", "tracks", "charts", "library"]
+    items: list[RecommendedItem]
+    notices: list[str] = Field(description="Why there is less than was asked for, if so.")
+
+
+class Recommendations(BaseModel):
+    """Music for a mixture of genres."""
+
+    sections: list[RecommendationSection]
+
+
+class Status(BaseModel):
+    """Whether the server lives, or can work."""
+
+    status: Literal["ok", "ready"]

@@ -1,0 +1,85 @@
+"""Running the application with uvicorn: sockets, logs, and a graceful end."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+
+import uvicorn
+
+from topgenre.errors import TopgenreError
+from topgenre.web.app import create_app
+from topgenre.web.guard import JsonFormatter
+from topgenre.web.settings import Settings
+
+log = logging.getLogger("topgenre.server")
+
+_GRACE = 10  # seconds that requests in work get when the server is told to end
+_BACKLOG = 512  # connections that wait to be accepted
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; prints the address on standard output once it answers.
+
+    Raises
+    ------
+    TopgenreError
+        If the address cannot be had or the model cannot be used.
+    """
+    _log_as_json()
+    application = create_app(settings)
+    listening = _listen(settings)
+    host, port = listening.getsockname()[:2]
+    if not settings.loopback and settings.api_key is None:
+        log.warning("anybody who reaches this machine may use the server: set TOPGENRE_API_KEY")
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+    )
+    server = _Server(config, f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    server.run(sockets=[listening])
+    if not server.started:
+        raise TopgenreError("the server could not start; the log above says why")
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, url: str) -> None:
+        super().__init__(config)
+        self._url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            sys.stdout.write(f"topgenre listens at {self._url}\n")
+            sys.stdout.flush()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise TopgenreError(
+            f"{settings.host}:{settings.port}: cannot listen there ({error.strerror}); "
+            "choose another --port, or stop what uses it"
+        ) from error
+    return listening
+
+
+def _log_as_json() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("topgenre").setLevel(logging.INFO)

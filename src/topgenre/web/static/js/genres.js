@@ -1,0 +1,27 @@
+/** The genres of this server's model, and the tone that each is shown in. */
+
+const TONES = 10;
+
+/** @type {string[]} */
+let known = [];
+
+/** @param {string[]} genres */
+export function setGenres(genres) {
+  known = [...genres];
+}
+
+/** @returns {readonly string[]} */
+export function genres() {
+  return known;
+}
+
+/**
+ * @param {string} genre
+ * @returns {string} name of the genre's custom property and class
+ */
+export function tone(genre) {
+  let index = known.indexOf(genre);
+  // A genre of an older result, from another model.
+  if (index < 0) index = [...genre].reduce((sum, letter) => sum + letter.charCodeAt(0), 0);
+  return `tone-${index % TONES}`;
+}

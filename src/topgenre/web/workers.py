@@ -1,0 +1,348 @@
+"""Worker processes that decode and classify, and that may be killed at any time.
+
+Sound files are hostile until proved otherwise: decoders crash, run forever or eat memory. So they
+run in processes that hold nothing else. One that overruns its limits is killed and replaced, and
+only the request that it was working for learns of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import multiprocessing
+import signal
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from topgenre.errors import NotAudioError, TopgenreError
+from topgenre.web.problems import ProblemError
+
+if TYPE_CHECKING:
+    from topgenre.classifier import Classifier
+
+Mode = Literal["middle", "whole"]
+
+_START_SECONDS = 60.0  # for a process to load the model; far more than it ever takes
+_RANGE = 60.0  # dB below the mean at which the drawn spectrograms end, as the network's input does
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker is to do with one file.
+
+    Attributes
+    ----------
+    path : Path
+        Where the file lies.
+    name : str
+        What its sender calls it.
+    mode : {"middle", "whole"}
+    spectrograms : bool
+        Whether the answer holds the pictures' numbers too.
+    """
+
+    path: Path
+    name: str
+    mode: Mode
+    spectrograms: bool
+
+
+Answer = dict[str, Any]
+Lost = Callable[[str], object]
+
+
+class Pool:
+    """A fixed number of workers and a queue of bounded length before them.
+
+    Parameters
+    ----------
+    n_workers, queue_size : int
+    model : Path, optional
+    time_limit : float
+        Seconds for one job.
+    memory_limit : int
+        Bytes that one job may add to what a worker at rest has mapped.
+    lost : callable
+        Told why a worker had to be replaced: "overrun" or "crashed".
+    """
+
+    def __init__(
+        self,
+        n_workers: int,
+        queue_size: int,
+        *,
+        model: Path | None,
+        time_limit: float,
+        memory_limit: int,
+        lost: Lost = lambda why: None,
+    ) -> None:
+        self.n_workers, self.queue_size = n_workers, queue_size
+        self.time_limit = time_limit
+        self.admitted = 0
+        self._start = lambda: _Worker(model, memory_limit)
+        self._lost = lost
+        self._workers: set[_Worker] = set()
+        self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
+        self._threads = ThreadPoolExecutor(n_workers, "topgenre-worker")
+        self._seconds = 0.2  # of a job, as a moving average
+        self._closing = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a process to work."""
+        return bool(self._workers) and not self._closing
+
+    @property
+    def process_ids(self) -> list[int]:
+        """Process numbers of the workers."""
+        return [worker.pid for worker in self._workers]
+
+    async def open(self) -> None:
+        """Start the workers.
+
+        Raises
+        ------
+        TopgenreError
+            If the model cannot be loaded.
+        """
+        await asyncio.gather(*(self._add() for _ in range(self.n_workers)))
+
+    async def close(self) -> None:
+        """End the workers, whatever they are doing."""
+        self._closing = True
+        for worker in self._workers:
+            worker.stop()
+        self._workers.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def admit(self) -> None:
+        """Count a request in, or refuse it; each one admitted must be `dismiss`-ed.
+
+        Raises
+        ------
+        ProblemError
+            busy, if as many are inside as may work and wait.
+        """
+        if self.admitted >= self.n_workers + self.queue_size:
+            seconds = max(1, round(self.admitted * self._seconds / self.n_workers + 0.5))
+            raise ProblemError(
+                "busy", f"{self.admitted} files are before yours; try again", seconds
+            )
+        self.admitted += 1
+
+    def dismiss(self) -> None:
+        """Count a request out."""
+        self.admitted -= 1
+
+    async def run(self, job: Job) -> Answer:
+        """Have a job done by the next idle worker.
+
+        A caller that goes away while it waits takes no worker; one that goes later is not waited
+        for, but its file must stay until the job is done.
+
+        Raises
+        ------
+        ProblemError
+            overrun, crashed, or what the file's own error is called.
+        """
+        worker = await self._idle.get()
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads, worker.run, job, self.time_limit
+        )
+        try:
+            answer, seconds = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # The thread still talks with the process: nobody else may before it is through.
+            with suppress(Exception):
+                await work
+            raise
+        finally:
+            await self._take_back(worker)
+        self._seconds += 0.1 * (seconds - self._seconds)
+        return answer
+
+    async def _take_back(self, worker: _Worker) -> None:
+        if worker.lost is None:
+            self._idle.put_nowait(worker)
+            return
+        self._workers.discard(worker)
+        if not self._closing:
+            self._lost(worker.lost)
+            # In the background: the answer does not wait for the next process to be up.
+            self._replacing = asyncio.get_running_loop().create_task(self._add())
+
+    async def _add(self) -> None:
+        worker = await asyncio.get_running_loop().run_in_executor(None, self._start)
+        if self._closing:
+            worker.stop()
+            return
+        self._workers.add(worker)
+        self._idle.put_nowait(worker)
+
+
+class _Worker:
+    """One process and the pipe to it."""
+
+    def __init__(self, model: Path | None, memory_limit: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_work, args=(theirs, model, memory_limit), daemon=True, name="topgenre-worker"
+        )
+        self._process.start()
+        theirs.close()
+        self.lost: str | None = None
+        error = self._receive(_START_SECONDS)
+        if error is not None:
+            self.stop()
+            raise error
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
+    def run(self, job: Job, time_limit: float) -> tuple[Answer, float]:
+        """Do a job, and tell how many seconds it took; blocks."""
+        begin = time.monotonic()
+        try:
+            self._connection.send(job)
+            answer = self._receive(time_limit)
+        except TimeoutError as error:
+            self.lost = "overrun"
+            self.stop()
+            said = f"{job.name}: not done after {time_limit:g} s; send a shorter or simpler file"
+            raise ProblemError("overrun", said) from error
+        except (EOFError, OSError) as error:
+            self.lost = "crashed"
+            self.stop()
+            said = (
+                f"{job.name}: it ended the process that decoded it; "
+                "the file may be damaged, or made to do harm"
+            )
+            raise ProblemError("crashed", said) from error
+        if isinstance(answer, ProblemError):
+            raise answer
+        return answer, time.monotonic() - begin
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
+
+    def _receive(self, seconds: float) -> Any:
+        if not self._connection.poll(seconds):
+            raise TimeoutError
+        return self._connection.recv()
+
+
+def _work(connection: Connection, model: Path | None, memory_limit: int) -> None:
+    # Ctrl-C in the terminal is for the server, which ends its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from topgenre.classifier import load
+
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            classifier = load(model)
+        except TopgenreError as error:
+            connection.send(error)
+            return
+        _limit_memory(memory_limit)
+        connection.send(None)
+        while True:
+            connection.send(_do(classifier, connection.recv()))
+
+
+def _do(classifier: Classifier, job: Job) -> Answer | ProblemError:
+    try:
+        return _classify(classifier, job)
+    except NotAudioError as error:
+        return ProblemError("unsupported_media_type", str(error))
+    except TopgenreError as error:
+        return ProblemError(error.code if error.code != "audio" else "damaged_audio", str(error))
+    except MemoryError:
+        return ProblemError("overrun", f"{job.name}: it takes too much memory; send a shorter file")
+
+
+def _classify(classifier: Classifier, job: Job) -> Answer:
+    from topgenre.audio import load_segment
+    from topgenre.spectrograms import compute
+
+    with job.path.open("rb") as file:
+        stack = None
+        if job.mode == "whole":
+            result = classifier.classify_whole(file, name=job.name)
+            if job.spectrograms:
+                stack = compute(load_segment(file, name=job.name))
+        else:
+            stack = compute(load_segment(file, name=job.name), job.name)
+            result = classifier.classify_spectrograms(stack)
+    return {
+        "timeline": None,
+        **result.to_dict(),
+        "mode": job.mode,
+        "spectrograms": _pictures(stack) if job.spectrograms and stack else None,
+    }
+
+
+def _pictures(stack: Any) -> dict[str, Any]:
+    """Return what the network reads as bytes to draw: mel power in dB, and onset strength."""
+    import numpy as np
+
+    from topgenre.audio import SAMPLE_RATE
+    from topgenre.spectrograms import CHANNELS, HOP_LENGTH, N_MELS, ONSET_CHANNELS, mel_edges
+    from topgenre.spectrograms import network_input as mel_input
+
+    levels = mel_input(stack)
+    levels[:3] *= 20
+    edges = mel_edges(N_MELS, SAMPLE_RATE / 2)
+    loudest = float(levels[:3].max())
+    channels = []
+    for name, level in zip(CHANNELS, levels, strict=True):
+        low, high, bands, unit = -_RANGE, loudest, edges[1:-1], "dB"
+        if name == "onset":
+            level = level[:: N_MELS // (len(ONSET_CHANNELS) - 1)] * 10
+            low, high, bands, unit = (
+                0.0,
+                float(level.max()),
+                edges[list(ONSET_CHANNELS)],
+                "strength",
+            )
+        scaled = (level - low) * (255 / max(high - low, 1e-6))
+        channels.append(
+            {
+                "name": name,
+                "unit": unit,
+                "bands_hz": [round(float(hz), 1) for hz in bands],
+                "low": round(low, 2),
+                "high": round(high, 2),
+                "rows": len(level),
+                "data": base64.b64encode(np.clip(scaled, 0, 255).astype(np.uint8)).decode(),
+            }
+        )
+    return {
+        "start": round(stack.start, 3),
+        "hop_seconds": HOP_LENGTH / SAMPLE_RATE,
+        "n_frames": levels.shape[2],
+        "channels": channels,
+    }
+
+
+def _limit_memory(n_bytes: int) -> None:
+    """Let allocations fail that go beyond what is mapped now by more than `n_bytes`."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limit = pages * resource.getpagesize() + n_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))

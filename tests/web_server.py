@@ -1,0 +1,97 @@
+"""A real topgenre server in a process of its own, and what it takes to talk to it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+
+import signals
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a server listens, its process, its log and its folder for uploads."""
+
+    url: str
+    process: subprocess.Popen[str]
+    log: Path
+    temporary: Path
+
+    def classify(
+        self, data: bytes, name: str = "song.wav", *, headers: Any = None, **query: Any
+    ) -> httpx.Response:
+        """Upload a file."""
+        return httpx.post(
+            f"{self.url}/v1/classify",
+            params=query,
+            files={"file": (name, data)},
+            headers=headers,
+            timeout=60,
+        )
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=60, **options)
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the processes that classify."""
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+    def uploads(self) -> list[Path]:
+        """Return the files that lie in the server's folder."""
+        return [path for path in self.temporary.rglob("*") if path.is_file()]
+
+
+@contextmanager
+def serving(folder: Path, *flags: str, **settings: object) -> Iterator[Server]:
+    """Run ``topgenre serve`` with flags and ``TOPGENRE_...`` settings."""
+    temporary = folder / "temporary"
+    temporary.mkdir(parents=True)
+    log = folder / "log"
+    environment = {name: value for name, value in os.environ.items() if "TOPGENRE" not in name}
+    environment |= {f"TOPGENRE_{name.upper()}": str(value) for name, value in settings.items()}
+    environment["TMPDIR"] = str(temporary)
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", "topgenre", "serve", "--port", "0", *flags],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment,
+        ) as process,
+    ):
+        assert process.stdout
+        line = process.stdout.readline()
+        assert line.startswith("topgenre listens at "), log.read_text()
+        try:
+            yield Server(line.split()[-1], process, log, temporary)
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def wav(samples: signals.Samples) -> bytes:
+    """Return samples as a 16-bit WAV file."""
+    file = BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(signals.SAMPLE_RATE)
+        writer.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return file.getvalue()
