@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run-time
 DEV := $(VENV)/.dev
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all test-page lint bench clean
 
 demo: $(RUN)  ## classify synthetic music and draw the charts
 	$(BIN)/python -m topgenre.demo demo
@@ -17,6 +17,9 @@ test: $(DEV)  ## style, types and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+test-page:  ## the types of the page's scripts; needs npx
+	npx --yes -p typescript@5 tsc -p src/topgenre/web/jsconfig.json
 
 test-all:  ## the run-time tests on every supported Python that is installed
 	for version in 3.11 3.12 3.13; do \
@@ -36,6 +39,7 @@ bench: $(DEV)  ## our times beside librosa's, in one process
 	$(BIN)/python benchmarks/bench_spectrograms.py
 	$(BIN)/python benchmarks/bench_audio.py
 	$(BIN)/python benchmarks/bench_classify.py
+	$(BIN)/python benchmarks/bench_server.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

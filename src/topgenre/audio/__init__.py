@@ -11,14 +11,13 @@ import os
 from contextlib import suppress
 from typing import BinaryIO
 
-from topgenre.audio.segment import SAMPLE_RATE, SILENCE_PEAK, Excerpt, Segment
+from topgenre.audio.segment import SAMPLE_RATE, SEGMENT_SECONDS, SILENCE_PEAK, Excerpt, Segment
 from topgenre.audio.source import Reader, name_of, opened, printable
 from topgenre.audio.track import DECODING_ERRORS, CountedTrack, Track, refuse
 from topgenre.errors import SourceNotFoundError
 
 __all__ = ["SAMPLE_RATE", "SEGMENT_SECONDS", "SILENCE_PEAK", "Segment", "load_segment"]
 
-SEGMENT_SECONDS = 10.0
 _NOTHING_FOUND = tuple(error for error in DECODING_ERRORS if error is not MemoryError)
 
 

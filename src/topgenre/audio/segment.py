@@ -14,6 +14,7 @@ from topgenre.audio.track import JITTER, Run, Samples, Track
 from topgenre.errors import DamagedAudioError, SilentError, TooShortError
 
 SAMPLE_RATE = 22_050  # Hz
+SEGMENT_SECONDS = 10.0
 MIN_SECONDS = 1.0
 SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16-bit audio, so that dither alone is silence
 _LEAD = Fraction(1, 2)  # s decoded around the segment: codec history and filter edges end in it
@@ -118,10 +119,10 @@ class Excerpt:
         """Check the excerpt and say what is wrong with it."""
         self._check(label)
         notices = []
-        if len(self.samples) < length:
+        if len(self.samples) < min(length, SEGMENT_SECONDS * SAMPLE_RATE):
             notices.append(
                 f"only {self.total / SAMPLE_RATE:.1f} s of sound: "
-                f"judgements rest on {length / SAMPLE_RATE:g} s as a rule"
+                f"judgements rest on {SEGMENT_SECONDS:g} s as a rule"
             )
         if self.shortfall > 1:
             notices.append(

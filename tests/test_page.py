@@ -1,0 +1,671 @@
+"""The web page, driven through a real browser against a real server."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+import audio_files
+import signals
+from topgenre.demo import synthesise
+from topgenre.demo.encode import encode
+from web_server import Server, serving, wav
+
+REQUIRED = bool(os.environ.get("TOPGENRE_REQUIRE_BROWSER"))
+if not REQUIRED:
+    pytest.importorskip("playwright", reason="Playwright is not installed")
+
+from playwright.sync_api import Browser, Page, expect  # noqa: E402 (only where it is installed)
+
+from page_driver import Visit, chromium, find_chromium, visiting  # noqa: E402 (as above)
+
+CHROMIUM = find_chromium()
+if CHROMIUM is None:
+    if REQUIRED:
+        pytest.fail("TOPGENRE_REQUIRE_BROWSER is set, but there is no Chromium", pytrace=False)
+    pytest.skip("there is no Chromium", allow_module_level=True)
+
+LIMIT = 2_000_000  # bytes of an upload
+DARK = "rgb(21, 15, 27)"
+
+Opening = Callable[..., AbstractContextManager[Visit]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    settings = {"max_upload_bytes": LIMIT, "rate_limit": 0, "queue_size": 1}
+    with serving(folder, "--workers", "1", **settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM
+    with chromium(CHROMIUM) as running:
+        yield running
+
+
+@pytest.fixture
+def opened(server: Server, browser: Browser) -> Opening:
+    """Opens the page with options of the browser's."""
+    return partial(visiting, browser, server.url)
+
+
+@pytest.fixture
+def visit(opened: Opening) -> Iterator[Visit]:
+    with opened() as visit:
+        yield visit
+
+
+@pytest.fixture(scope="module")
+def listening(server: Server, browser: Browser) -> Iterator[Visit]:
+    """A visit that has the song's result before it, for tests that leave it so."""
+    options = {"permissions": ["clipboard-read", "clipboard-write"]}
+    with visiting(browser, server.url, **options) as visit:
+        with visit.page.expect_request("**/v1/recommendations*") as asked:
+            visit.classified(song())
+        assert "genre=" in asked.value.url
+        yield visit
+
+
+@cache
+def song() -> tuple[str, bytes]:
+    return "reggae.opus", encode(synthesise("reggae"), ".opus")
+
+
+@cache
+def changing() -> tuple[str, bytes]:
+    """Half a minute that changes its style every ten seconds."""
+    parts = [synthesise(style, seconds=10) for style in ("metal", "classical arpeggios", "disco")]
+    return "changing.ogg", encode(np.concatenate(parts, axis=1), ".ogg")
+
+
+@cache
+def tune(seconds: float = 12.0) -> bytes:
+    return wav(signals.music(seconds))
+
+
+def answer(server: Server, named: tuple[str, bytes], **query: Any) -> dict[str, Any]:
+    """What the API says of a file."""
+    name, data = named
+    return dict(server.classify(data, name, **query).json())
+
+
+def percents(probabilities: list[float]) -> list[str]:
+    return ["<0.1%" if 0 < p < 0.0005 else f"{100 * p:.1f}%" for p in probabilities]
+
+
+# ---- A file and its result
+
+
+def test_a_song_is_uploaded_and_its_ranking_shown(listening: Visit, server: Server) -> None:
+    said = answer(server, song())
+
+    best = said["genres"][0]
+    expect(listening.title).to_have_text(
+        "Not sure" if said["uncertain"] else best["genre"].capitalize()
+    )
+    page = listening.page
+    bars = page.locator(".bar:visible")
+    expect(bars).to_have_count(3)
+    assert page.locator(".bar:visible .bar-percent").all_inner_texts() == percents(
+        [genre["probability"] for genre in said["genres"][:3]]
+    )
+    widths = [
+        bar.bounding_box() or {"width": 0.0} for bar in page.locator(".bar-fill:visible").all()
+    ]
+    assert sorted((box["width"] for box in widths), reverse=True) == [b["width"] for b in widths]
+    start, end = (round(said["segment"][side]) for side in ("start", "end"))
+    expect(page.locator(".ruler-part")).to_have_text(f"0:{start:02}\u20130:{end:02} analysed")
+
+
+def test_the_number_of_genres_is_chosen_without_asking_the_server_again(listening: Visit) -> None:
+    asked: list[str] = []
+    listening.page.on("request", lambda request: asked.append(request.url))
+    slider = listening.page.get_by_role("slider", name="Genres shown")
+    slider.press("End")
+    expect(listening.page.locator(".bar:visible")).to_have_count(10)
+    slider.press("Home")
+    expect(listening.page.locator(".bar:visible")).to_have_count(1)
+    for _ in range(2):
+        slider.press("ArrowRight")
+    expect(listening.page.locator(".bar:visible")).to_have_count(3)
+    assert asked == []
+
+
+def test_what_is_no_music_gets_no_confident_headline(visit: Visit, server: Server) -> None:
+    noise = ("noise.wav", wav(signals.noise(12)))
+    assert answer(server, noise)["uncertain"]
+    visit.classified(noise)
+    expect(visit.title).to_have_text("Not sure")
+    expect(visit.page.locator(".verdict-words")).to_contain_text("hint")
+    expect(visit.page.locator(".bars")).to_have_class("bars unsure")
+    expect(visit.row).to_contain_text("Not sure")
+
+
+def test_the_sound_can_be_played_and_the_analysed_part_is_drawn(listening: Visit) -> None:
+    page = listening.page
+    position = page.get_by_role("slider", name="Position in the sound")
+    canvas = page.locator(".wave canvas")
+    expect(page.locator(".player")).to_contain_text("0:00 / 0:30")
+    # A waveform is there when columns of the picture differ; a time range alone is flat.
+    tall = """canvas => {
+        const { width, height } = canvas;
+        const copy = new OffscreenCanvas(width, height);
+        const context = copy.getContext("2d", { willReadFrequently: true });
+        context.drawImage(canvas, 0, 0);
+        const { data } = context.getImageData(0, 0, width, height);
+        let rows = 0;
+        for (let y = 0; y < height; y += 1) {
+          for (let x = 0; x < width * 0.2; x += 1) {
+            if (data[4 * (y * width + x) + 3] > 200) { rows += 1; break; }
+          }
+        }
+        return rows / height;
+    }"""
+    expect(page.locator(".listen-note")).to_be_empty()
+    page.wait_for_function(f"() => ({tall})(document.querySelector('.wave canvas')) > 0.2")
+    box = canvas.bounding_box()
+    assert box
+    canvas.click(position={"x": box["width"] / 2, "y": 20})
+    expect(position).to_have_attribute("aria-valuetext", "0:15 of 0:30")
+    listening.button("Play the analysed part").click()
+    expect(listening.button("Pause")).to_be_visible()
+    page.wait_for_function("() => document.querySelector('.wave').ariaValueNow > 10.2")
+    listening.button("Pause").click()
+    expect(listening.button("Play")).to_be_visible()
+
+
+def test_a_format_that_the_browser_cannot_decode_is_classified_all_the_same(visit: Visit) -> None:
+    visit.classified(("old.wma", audio_files.sample("wma", 14.0, 1)))
+    expect(visit.page.locator(".listen-note")).to_contain_text("This browser cannot")
+    expect(visit.page.locator(".ruler-part")).to_contain_text("analysed")
+
+
+def test_the_four_spectrograms_are_drawn_and_switched_by_arrow_keys(listening: Visit) -> None:
+    page = listening.page
+    tabs = page.get_by_role("tab")
+    assert tabs.all_inner_texts() == ["Full", "Harmonic", "Percussive", "Onsets"]
+    tabs.first.focus()
+    pictures = set()
+    for name in ("Full", "Harmonic", "Percussive", "Onset"):
+        picture = page.get_by_role("img", name=name)
+        expect(picture).to_be_visible()
+        pictures.add(picture.evaluate("canvas => canvas.toDataURL()"))
+        assert picture.evaluate("canvas => canvas.width") >= 431
+        expect(page.get_by_role("table", name=name)).to_have_count(1)
+        page.keyboard.press("ArrowRight")
+    assert len(pictures) == 4
+    expect(tabs.first).to_have_attribute("aria-selected", "true")
+
+
+def test_the_colour_map_grows_evenly_in_lightness(listening: Visit) -> None:
+    colors = np.array(
+        listening.page.evaluate(
+            "import('/static/js/color-map.js').then(({ ember }) =>"
+            " Array.from({ length: 65 }, (_, i) => ember(i / 64)))"
+        )
+    )
+    linear = np.where(colors <= 10.3, colors / 255 / 12.92, ((colors / 255 + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    lightness = 116 * np.cbrt(np.maximum(luminance, 0.008856)) - 16
+    steps = np.diff(lightness[4:])
+    assert (steps > 0).all()
+    assert steps.std() < 0.25 * steps.mean()
+
+
+# ---- The whole track
+
+
+def test_a_whole_track_shows_its_genres_over_time(visit: Visit, server: Server) -> None:
+    said = answer(server, changing(), mode="whole")
+    page = visit.page
+    page.get_by_role("radio", name="Whole track").check()
+    visit.classified(changing())
+
+    strip = page.get_by_role("slider", name="Genres over time")
+    rows = page.get_by_role("table", name="over time").locator("tbody tr")
+    expect(rows).to_have_count(len(said["timeline"]))
+    strip.focus()
+    for window in said["timeline"][:3]:
+        best, share = max(window["probabilities"].items(), key=lambda item: item[1])
+        words = f"0:{int(window['start']):02} to 0:{int(window['end']):02}: {best} "
+        expect(strip).to_have_attribute("aria-valuetext", _begins(words + percents([share])[0]))
+        expect(page.locator(".strip-readout")).to_contain_text(words)
+        page.keyboard.press("ArrowRight")
+    # The strip and the player have one position.
+    box = strip.bounding_box()
+    assert box
+    strip.click(position={"x": box["width"] / 2, "y": 10})
+    wave = page.get_by_role("slider", name="Position in the sound")
+    expect(wave).to_have_attribute("aria-valuetext", "0:15 of 0:30")
+
+
+def test_the_mode_of_a_result_can_be_switched_to_and_fro(visit: Visit) -> None:
+    visit.classified(("tune.wav", tune(25)))
+    page = visit.page
+    strip = page.get_by_role("slider", name="Genres over time")
+    expect(strip).to_have_count(0)
+    switch = page.locator(".verdict")
+    switch.get_by_role("radio", name="Whole track").check()
+    expect(strip).to_be_visible()
+    with page.expect_request("**/v1/recommendations*"):
+        switch.get_by_role("radio", name="Middle 10 s").check()
+    expect(strip).to_have_count(0)
+
+
+# ---- Many files, and what can go wrong with them
+
+
+def test_files_that_cannot_be_judged_say_why(visit: Visit) -> None:
+    uploads: list[str] = []
+    visit.page.on("request", lambda r: uploads.append(r.url) if r.method == "POST" else None)
+    visit.upload(
+        ("notes.txt", b"these are words"),
+        ("blip.wav", wav(signals.tones(0.4))),
+        ("silence.wav", wav(np.zeros(11 * signals.SAMPLE_RATE, np.float32))),
+        ("large.wav", bytes(LIMIT + 1)),
+        ("nothing.wav", b""),
+        ("fine.nosuffix", tune()),
+    )
+    rows = visit.row
+    expect(rows).to_have_count(6)
+    for index, words in enumerate(
+        ["Not a sound file", "Too short", "Silent", "Too large", "Empty"]
+    ):
+        expect(rows.nth(index)).to_contain_text(words)
+    expect(rows.nth(3)).to_contain_text("2.0 MB at most")
+    visit.shows("fine.nosuffix")
+    assert len(uploads) == 4  # what is too large or empty is not even sent
+    assert visit.barriers() == []
+
+
+def test_many_files_are_worked_through_two_at_a_time(visit: Visit) -> None:
+    page = visit.page
+    page.evaluate(
+        """() => {
+            window.most = 0;
+            const count = () => {
+                const active = "[data-state=uploading], [data-state=analysing]";
+                window.most = Math.max(window.most, document.querySelectorAll(active).length);
+            };
+            const queue = document.getElementById("queue");
+            new MutationObserver(count).observe(queue, { subtree: true, attributes: true });
+        }"""
+    )
+    visit.upload(*((f"take {i}.wav", tune()) for i in range(8)))
+    expect(page.locator('#queue .row[data-state="done"]')).to_have_count(8)
+    assert page.evaluate("window.most") == 2
+    # The first that was done is shown; any other one when it is asked for.
+    expect(page.locator(".verdict-file")).to_have_text("take 0.wav")
+    visit.row.nth(5).locator("button.row-open").click()
+    visit.shows("take 5.wav")
+    expect(visit.row.nth(5).locator("button.row-open")).to_have_attribute("aria-current", "true")
+
+
+def test_dropped_files_are_taken(visit: Visit) -> None:
+    page = visit.page
+    transfer = page.evaluate_handle(
+        """bytes => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], "dropped.wav"));
+            return transfer;
+        }""",
+        list(tune(3)),
+    )
+    page.dispatch_event("#intake", "dragenter", {"dataTransfer": transfer})
+    expect(page.locator(".drop-hint")).to_be_visible()
+    page.dispatch_event("#intake", "drop", {"dataTransfer": transfer})
+    expect(page.locator(".drop-hint")).to_be_hidden()
+    visit.shows("dropped.wav")
+
+
+def test_an_upload_can_be_cancelled_and_taken_up_again(visit: Visit) -> None:
+    with slow_network(visit.page):
+        visit.upload(("slow.wav", tune(40)))
+        expect(visit.row).to_contain_text("Uploading")
+        visit.button("Cancel slow.wav").click()
+        expect(visit.row).to_contain_text("Cancelled")
+    expect(visit.page.locator("#result")).to_be_hidden()
+    visit.button("Try again: slow.wav").click()
+    visit.shows("slow.wav")
+    visit.button("Remove slow.wav").click()
+    expect(visit.page.locator("#queue")).to_be_hidden()
+    expect(visit.page.locator("#result")).to_be_hidden()
+
+
+@contextmanager
+def slow_network(page: Page) -> Iterator[None]:
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
+    session.send("Network.emulateNetworkConditions", {**conditions, "uploadThroughput": 100_000})
+    yield
+    session.send("Network.emulateNetworkConditions", {**conditions, "uploadThroughput": -1})
+
+
+def test_a_busy_server_is_tried_again_by_itself(visit: Visit, server: Server) -> None:
+    with ExitStack() as held:
+        for _ in range(2):  # as many as the server lets in
+            held.enter_context(stalled_upload(server))
+        visit.upload(("patient.wav", tune()))
+        expect(visit.row).to_contain_text("Trying again in")
+        expect(visit.row).to_contain_text("The server is busy")
+        expect(visit.page.locator("#status")).to_contain_text("busy")
+        expect(visit.button("Try now: patient.wav")).to_be_visible()
+    visit.shows("patient.wav")
+
+
+@contextmanager
+def stalled_upload(server: Server) -> Iterator[None]:
+    """An upload that is announced, let in, and never comes."""
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port or 80)) as connection:
+        connection.sendall(
+            f"POST /v1/classify HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 1000\r\n"
+            "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n".encode()
+        )
+        while server.get("/metrics").text.find("topgenre_admitted_requests 0.0") >= 0:
+            pass
+        yield
+
+
+def test_without_a_network_the_page_waits_for_it(visit: Visit) -> None:
+    visit.context.set_offline(True)
+    visit.upload(("later.wav", tune()))
+    expect(visit.row).to_contain_text("You are offline")
+    visit.context.set_offline(False)
+    visit.shows("later.wav")
+
+
+# ---- The microphone
+
+
+def test_a_recording_is_classified(opened: Opening) -> None:
+    with opened(permissions=["microphone"]) as visit:
+        record = visit.page.locator("#record")
+        record.click()
+        expect(record).to_contain_text("8 s left")
+        record.click()
+        visit.shows("recording.webm")
+        expect(visit.page.locator(".player")).to_contain_text("0:00 / 0:0")
+
+
+def test_a_microphone_that_is_not_allowed_is_told_in_words(visit: Visit) -> None:
+    visit.page.locator("#record").click()
+    expect(visit.page.get_by_role("alert")).to_contain_text("microphone is not allowed")
+
+
+# ---- Recommendations
+
+
+def test_recommendations_say_that_they_are_searches_and_open_apart(listening: Visit) -> None:
+    section = listening.page.get_by_role("region", name="More to listen to")
+    expect(section).to_contain_text("search links only")
+    links = section.get_by_role("link")
+    assert links.count() >= 1
+    for link in links.all():
+        expect(link).to_have_attribute("target", "_blank")
+        expect(link).to_have_attribute("rel", "noopener noreferrer")
+        expect(link).to_have_attribute("href", _begins("https://"))
+
+
+# ---- What is kept, and what is taken away
+
+
+def test_results_outlive_the_page_without_the_sound(visit: Visit) -> None:
+    visit.classified(song())
+    verdict = visit.title.inner_text()
+    page = visit.page
+    page.reload()
+    entries = page.locator("#history .row")
+    expect(entries).to_have_count(1)
+    assert page.evaluate("localStorage.getItem('topgenre.history').length") < 3000
+    entries.locator("button").click()
+    expect(visit.title).to_have_text(verdict)
+    expect(page.locator(".listen-note")).to_contain_text("not kept")
+
+    visit.button("Clear the history").click()
+    expect(entries).to_have_count(0)
+    visit.button("Bring the history back").click()
+    expect(entries).to_have_count(1)
+    visit.button("Clear the history").click()
+    page.reload()
+    expect(page.locator("#history")).to_be_hidden()
+
+
+def test_a_spoilt_storage_does_no_harm(visit: Visit) -> None:
+    page = visit.page
+    page.evaluate(
+        """() => {
+            localStorage.setItem("topgenre.history", '[{"id": 1}, null, {"id": "a", "when": "x"}]');
+            localStorage.setItem("topgenre.top", '"many"');
+            localStorage.setItem("topgenre.theme", "pink");
+        }"""
+    )
+    page.reload()
+    visit.classified(("tune.wav", tune()))
+    expect(page.locator(".bar:visible")).to_have_count(3)
+
+
+def test_a_result_can_be_saved_and_copied(listening: Visit, server: Server) -> None:
+    said = answer(server, song())
+    tools = listening.page.get_by_role("group", name="Keep or share it")
+
+    def saved(button: str) -> tuple[str, bytes]:
+        with listening.page.expect_download() as download:
+            tools.get_by_role("button", name=button).click()
+        return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+    name, data = saved("JSON")
+    assert name == "reggae.topgenre.json"
+    assert json.loads(data) == {k: v for k, v in said.items() if k != "spectrograms"}
+
+    name, data = saved("CSV")
+    (row,) = csv.DictReader(io.StringIO(data.decode()))
+    assert name == "reggae.topgenre.csv"
+    assert row["path"] == "reggae.opus"
+    assert row["genre_1"] == said["genres"][0]["genre"]
+    assert float(row["probability_10"]) == said["genres"][9]["probability"]
+
+    name, data = saved("Save picture")
+    assert name == "reggae.topgenre.png"
+    assert struct.unpack(">8sI4sII", data[:24])[2:] == (b"IHDR", 1200, 630)
+
+    tools.get_by_role("button", name="Copy text").click()
+    expect(tools).to_contain_text("Copied")
+    text = listening.page.evaluate("navigator.clipboard.readText()")
+    for genre, percent in zip(
+        said["genres"][:3], percents([g["probability"] for g in said["genres"][:3]]), strict=True
+    ):
+        assert f"{genre['genre']} {percent}" in text
+
+
+def test_the_whole_history_can_be_saved(visit: Visit) -> None:
+    visit.upload(("=one.wav", tune()), ("two.wav", tune()))
+    expect(visit.page.locator('#queue .row[data-state="done"]')).to_have_count(2)
+    with visit.page.expect_download() as download:
+        visit.button("Save the history as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    # A name that a spreadsheet would take for a formula is made harmless.
+    assert {row["path"] for row in rows} == {"'=one.wav", "two.wav"}
+    with visit.page.expect_download() as download:
+        visit.button("Save the history as JSON").click()
+    results = json.loads(Path(download.value.path()).read_text())
+    assert {result["path"] for result in results} == {"=one.wav", "two.wav"}
+
+
+# ---- The key
+
+
+def test_a_server_that_wants_a_key_gets_it_from_the_visitor(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with (
+        serving(tmp_path, "--workers", "1", api_key="open sesame") as locked,
+        visiting(browser, locked.url) as visit,
+    ):
+        visit.upload(("tune.wav", tune()))
+        dialog = visit.page.get_by_role("dialog")
+        field = dialog.get_by_label("API key")
+        expect(field).to_be_focused()
+        assert visit.barriers() == []
+        field.fill("open barley")
+        field.press("Enter")
+        expect(dialog).to_contain_text("did not take that key")
+        field.fill("open sesame")
+        field.press("Enter")
+        visit.shows("tune.wav")
+        assert "sesame" not in visit.page.evaluate("JSON.stringify(localStorage)")
+        visit.page.reload()
+        visit.classified(("again.wav", tune()))
+
+
+# ---- For everybody
+
+
+def test_the_page_can_be_used_with_the_keyboard_alone(visit: Visit) -> None:
+    page = visit.page
+    keyboard = page.keyboard
+    keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the sound")).to_be_focused()
+    keyboard.press("Enter")
+    choose = visit.button("Choose files")
+    visit.tab_to(choose, most=3)
+    # The browser opens its dialog for real keys only; that it is asked to is what counts here.
+    page.evaluate("document.getElementById('file').onclick = () => { window.isAsked = true; }")
+    keyboard.press("Enter")
+    assert page.evaluate("window.isAsked")
+    visit.upload(("one.wav", tune(22)), ("two.wav", tune(22)))
+    visit.shows("one.wav")
+
+    second = visit.row.nth(1).locator("button.row-open")
+    visit.tab_to(second)
+    keyboard.press("Enter")
+    visit.shows("two.wav")
+    expect(visit.title).to_be_focused()
+
+    visit.tab_to(page.locator(".verdict input[value=middle]"))
+    keyboard.press("ArrowRight")
+    strip = page.get_by_role("slider", name="Genres over time")
+    expect(strip).to_be_visible()
+    visit.tab_to(page.get_by_role("slider", name="Genres shown"))
+    keyboard.press("ArrowRight")
+    expect(page.locator(".bar:visible")).to_have_count(4)
+    visit.tab_to(page.get_by_role("slider", name="Position in the sound"))
+    keyboard.press("ArrowRight")
+    expect(page.get_by_role("slider", name="Position in the sound")).to_have_attribute(
+        "aria-valuetext", "0:05 of 0:22"
+    )
+    visit.tab_to(strip)
+    keyboard.press("End")
+    expect(strip).to_have_attribute("aria-valuenow", "22.0")
+    visit.tab_to(page.get_by_role("tab", name="Full"))
+    keyboard.press("End")
+    expect(page.get_by_role("tab", name="Onsets")).to_be_focused()
+    visit.tab_to(visit.button("Remove one.wav"))
+    keyboard.press("Enter")
+    expect(visit.row).to_have_count(1)
+
+
+def test_news_is_told_to_screen_readers(visit: Visit, server: Server) -> None:
+    said = answer(server, song())
+    visit.classified(song())
+    best = said["genres"][0]
+    verdict = "not sure" if said["uncertain"] else best["genre"]
+    expect(visit.page.get_by_role("status").filter(has_text=verdict)).to_have_count(1)
+    expect(visit.page.get_by_role("list", name="most probable first")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_barrier_is_found_in_either_theme(opened: Opening, scheme: str) -> None:
+    with opened(color_scheme=scheme) as visit:
+        assert visit.barriers() == []
+        visit.page.get_by_role("radio", name="Whole track").check()
+        visit.upload(changing(), ("notes.txt", b"these are words"))
+        visit.shows(changing()[0])
+        expect(visit.row.nth(1)).to_contain_text("Not a sound file")
+        assert visit.barriers() == []
+
+
+def test_the_theme_is_the_systems_until_one_is_chosen(opened: Opening) -> None:
+    background = "getComputedStyle(document.documentElement).backgroundColor"
+    with opened(color_scheme="dark") as visit:
+        page = visit.page
+        assert page.evaluate(background) == DARK
+        visit.button("Switch to the light theme").click()
+        light = page.evaluate(background)
+        assert light != DARK
+        page.reload()
+        assert page.evaluate(background) == light
+        visit.button("Switch to the dark theme").click()
+        assert page.evaluate(background) == DARK
+        page.emulate_media(color_scheme="light")
+        assert page.evaluate(background) == light
+
+
+def test_nothing_is_wider_than_a_small_telephone(opened: Opening) -> None:
+    with opened(viewport={"width": 360, "height": 740}, has_touch=True) as visit:
+        assert visit.overflow() <= 0
+        visit.page.get_by_role("radio", name="Whole track").check()
+        visit.upload(("a" * 120 + ".ogg", changing()[1]), ("b" * 120 + ".txt", b"words"))
+        visit.shows("a" * 120 + ".ogg")
+        expect(visit.row.nth(1)).to_contain_text("Not a sound file")
+        assert visit.overflow() <= 0
+        assert visit.barriers() == []
+
+
+def test_little_moves_for_those_who_want_less_motion(visit: Visit) -> None:
+    page = visit.page
+    strings = page.locator("#strings")
+    before = strings.evaluate("canvas => canvas.toDataURL()")
+    box = strings.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 300, box["y"] + 2)
+    page.mouse.move(box["x"] + 300, box["y"] + box["height"] - 2, steps=8)
+    page.wait_for_timeout(150)
+    assert strings.evaluate("canvas => canvas.toDataURL()") == before
+    visit.classified(("tune.wav", tune()))
+    page.wait_for_timeout(50)
+    running = "document.getAnimations().filter(a => a.playState === 'running').length"
+    assert page.evaluate(running) == 0
+
+
+def test_the_strings_move_when_a_pointer_crosses_them(opened: Opening) -> None:
+    with opened(reduced_motion="no-preference") as visit:
+        page = visit.page
+        strings = page.locator("#strings")
+        page.wait_for_function(
+            """() => new Promise(resolve => {
+                const canvas = document.getElementById("strings");
+                const before = canvas.toDataURL();
+                setTimeout(() => resolve(canvas.toDataURL() === before), 200);
+            })"""
+        )  # what the page plays as a greeting has faded
+        before = strings.evaluate("canvas => canvas.toDataURL()")
+        box = strings.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + 300, box["y"] + 2)
+        page.mouse.move(box["x"] + 300, box["y"] + box["height"] - 2, steps=8)
+        page.wait_for_function(
+            "before => document.getElementById('strings').toDataURL() !== before", arg=before
+        )
+
+
+def _begins(text: str) -> re.Pattern[str]:
+    return re.compile("^" + re.escape(text))
