@@ -11,6 +11,7 @@ import torch
 
 import signals
 from topgenre.classifier import load
+from topgenre.cli import evaluate as command_line
 from topgenre.demo import write_audio
 from topgenre.errors import DatasetError
 from topgenre.training.calibrate import fit_temperature, softmax
@@ -111,6 +112,37 @@ def test_trained_model_tells_noise_from_tones_from_clicks(trained: Path, dataset
     assert evaluation.figures["accuracy"].value > 0.6
     assert evaluation.confusion.sum() == 12
     json.dumps(evaluation.to_dict())
+
+
+def test_measured_model_gives_the_figures_of_the_card(trained: Path, dataset: Path) -> None:
+    card = json.loads(trained.with_name("card.json").read_text(encoding="utf-8"))
+    held_out = [clip for clip in hold_out(read_dataset(dataset)) if clip.split == "valid"]
+    evaluation = evaluate(load(trained.with_name("measured.onnx")), held_out)
+    assert evaluation.confusion.tolist() == card["measured"]["confusion"]
+    for name, (value, *_) in card["measured"]["figures"].items():
+        assert evaluation.figures[name].value == pytest.approx(value, abs=0.02)
+
+
+def test_whole_clips_robustness_and_pictures(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = tmp_path / "clips"
+    for genre, make in (("buzz", signals.noise), ("hum", signals.tones)):
+        (clips / genre).mkdir(parents=True)
+        for number, seconds in enumerate((4.0, 21.0)):
+            path = clips / genre / f"{number}.wav"
+            write_audio(path, np.stack([make(seconds)] * 2), signals.SAMPLE_RATE)
+    options = {"model": trained, "whole": True, "robustness": True, "pictures": tmp_path / "drawn"}
+    command_line.evaluate(clips, as_json=True, **options)  # type: ignore[arg-type]
+    record = json.loads(capsys.readouterr().out)
+    assert record["n"] == 4
+    assert record["robustness"]["n"] == 2
+    shares = {name: f["value"] for name, f in record["robustness"]["same_answer"].items()}
+    assert len(shares) == 11
+    # Volume is what the network cannot hear at all.
+    assert shares["6 dB softer"] == 1
+    for name in ("reliability.png", "confusion.png"):
+        assert (tmp_path / "drawn" / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_card_states_split_size_and_intervals(trained: Path) -> None:

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, and the folder for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,28 @@ import secrets
 from pathlib import Path
 
 from topgenre.errors import OutputError
+
+
+def make_folder(path: Path, purpose: str) -> None:
+    """Make a folder, unless there is one.
+
+    Parameters
+    ----------
+    path : Path
+    purpose : str
+        What it is for, as the message says it.
+
+    Raises
+    ------
+    OutputError
+        If there is something else of that name, or it may not be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be a folder for {purpose} ({error.strerror}); name another one"
+        ) from error
 
 
 def write_whole(path: str | Path, data: bytes) -> None:

@@ -16,6 +16,7 @@ from topgenre.cli import interrupt, output
 from topgenre.cli.status_line import StatusLine
 from topgenre.errors import OutputError
 from topgenre.library.batch import STANDARD_INPUT, Failure, classify_files, find_audio
+from topgenre.output import make_folder
 from topgenre.result import Result
 
 _ALL_GENRES = 10  # of a picture, where there is room for them
@@ -210,13 +211,7 @@ class _Charts:
         self._top = request.top or _ALL_GENRES
         self._taken: set[str] = set()
         if self._folder:
-            try:
-                self._folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(
-                    f"{self._folder}: cannot be a folder for charts ({error.strerror}); "
-                    "name another one"
-                ) from error
+            make_folder(self._folder, "charts")
 
     def draw(self, result: Result) -> bool:
         """Draw a result where the user asked for it; say so and give False if that fails."""

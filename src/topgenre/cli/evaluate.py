@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from topgenre.output import make_folder
+
 if TYPE_CHECKING:
     from topgenre.training.evaluate import Evaluation
+    from topgenre.training.robustness import Robustness
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,6 +41,19 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
     ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Judge whole clips instead of their middle 10 s.")
+    ] = False,
+    robustness: Annotated[
+        bool,
+        typer.Option(
+            "--robustness", help="Measure how often the answer survives coding, filters, cuts."
+        ),
+    ] = False,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw reliability.png and confusion.png there."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Measure a model on labelled music: accuracy, calibration, confusion.
@@ -61,16 +78,41 @@ def evaluate(
             line.draw(done)
 
     classifier = load(model)
-    evaluation = measure(classifier, clips, show)
+    evaluation = measure(classifier, clips, show, whole=whole)
+    survived = None
+    if robustness:
+        from topgenre.training.robustness import measure as measure_robustness
+
+        line = StatusLine(len(clips))
+        survived = measure_robustness(classifier, clips, show)
+    if pictures:
+        from topgenre.training.pictures import save_confusion, save_reliability
+
+        make_folder(pictures, "pictures")
+        save_reliability(evaluation, pictures / "reliability.png")
+        save_confusion(evaluation, pictures / "confusion.png")
     if as_json:
         record = {"model": classifier.info.name, "split": only, **evaluation.to_dict()}
+        if survived:
+            record["robustness"] = {
+                "n": survived.n,
+                "same_answer": {name: asdict(figure) for name, figure in survived.same.items()},
+            }
         typer.echo(json.dumps(record))
     else:
         typer.echo(_report(evaluation))
+        if survived:
+            typer.echo(_survival(survived))
     for reason in evaluation.failed:
         typer.echo(f"left out: {reason}", err=True)
     if evaluation.failed:
         raise typer.Exit(1)
+
+
+def _survival(robustness: Robustness) -> str:
+    lines = [f"\n{robustness.n} clips of 20 s or more; share of answers that stay the same"]
+    lines += [f"{name:28}{figure}" for name, figure in robustness.same.items()]
+    return "\n".join(lines)
 
 
 def _report(evaluation: Evaluation) -> str:

@@ -35,6 +35,8 @@ class Evaluation:
         Share of clips marked uncertain.
     failed : tuple of str
         Clips that could not be classified, with the reason; they are not in `n`.
+    probabilities : ndarray of float64, shape (n, n_genres)
+    labels : ndarray of int64, shape (n,)
     """
 
     n: int
@@ -43,6 +45,8 @@ class Evaluation:
     genres: tuple[str, ...]
     uncertain: float
     failed: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    labels: NDArray[np.int64]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
@@ -63,6 +67,8 @@ def evaluate(
     classifier: Classifier,
     clips: Sequence[Clip],
     progress: Callable[[int, int], object] = lambda done, of: None,
+    *,
+    whole: bool = False,
 ) -> Evaluation:
     """Classify labelled clips and compare.
 
@@ -73,6 +79,8 @@ def evaluate(
         With genres that the model knows.
     progress : callable
         Called with the numbers of finished and of all clips.
+    whole : bool
+        Judge whole clips instead of their middle 10 s.
 
     Raises
     ------
@@ -86,10 +94,11 @@ def evaluate(
             f"the data set has the genre {sorted(unknown)[0]!r}, which the model does not know; "
             f"it knows {', '.join(classifier.genres)}"
         )
+    classify = classifier.classify_whole if whole else classifier.classify
     rows, labels, failed, uncertain = [], [], [], 0
     for done, clip in enumerate(clips, 1):
         try:
-            result = classifier.classify(clip.path)
+            result = classify(clip.path)
         except AudioError as error:
             failed.append(str(error))
         else:
@@ -108,4 +117,6 @@ def evaluate(
         genres=classifier.genres,
         uncertain=uncertain / len(rows),
         failed=tuple(failed),
+        probabilities=probabilities,
+        labels=truth,
     )

@@ -91,6 +91,13 @@ def figures(probabilities: Floats, labels: Integers, seed: int = 0) -> dict[str,
     }
 
 
+def interval_of_mean(values: Floats, seed: int = 0) -> Figure:
+    """Return the mean of a value a clip, with its interval."""
+    rng = np.random.default_rng(seed)
+    means = values[rng.integers(0, len(values), (_RESAMPLES, len(values)))].mean(axis=1)
+    return Figure(float(values.mean()), *map(float, np.percentile(means, _LEVEL)))
+
+
 def confusion(probabilities: Floats, labels: Integers) -> Integers:
     """Count clips by true genre (rows) and most probable genre (columns)."""
     n_genres = probabilities.shape[1]

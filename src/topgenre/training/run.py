@@ -102,7 +102,8 @@ def train_model(
     Returns
     -------
     Path
-        The model file, ``run_dir/model.onnx``; the card lies beside it as ``card.json``.
+        The model file, ``run_dir/model.onnx``. Beside it lie ``measured.onnx``, the network that
+        the figures are of, and ``card.json``.
 
     Raises
     ------
@@ -117,8 +118,7 @@ def train_model(
 
     trainer = Trainer(blocks, ~held_out, config, run_dir)
     net = trainer.run()
-    rows = np.flatnonzero(labelled & ~held_out)
-    fit_head(net, embed(net, blocks, rows), blocks.label[rows], blocks.name[rows])
+    _fit_heads(net, blocks, np.flatnonzero(labelled & ~held_out), sources, run_dir)
     judged = np.flatnonzero(held_out & blocks.middle)
     truth = blocks.label[judged]
     with torch.no_grad():
@@ -128,16 +128,25 @@ def train_model(
     measured = figures(probabilities, truth)
     log.info("held-out clips: %s", ", ".join(f"{key} {f}" for key, f in measured.items()))
 
+    def write(name: str, card: dict[str, Any], path: Path) -> None:
+        info = ModelInfo(
+            name=name,
+            genres=blocks.genres,
+            temperature=round(temperature, 4),
+            uncertain_below=round(uncertain_below(probabilities), 4),
+            n_frames=BLOCK_FRAMES,
+            card=card,
+        )
+        log.info("wrote %s, within %.0e of PyTorch", path, export(net, info, path))
+
+    write(f"{name}, before the held-out clips were learnt", {}, run_dir / "measured.onnx")
     last_phase = dataclasses.replace(
         config, n_steps=config.final_steps, learning_rate=config.final_learning_rate
     )
     everything = np.ones(len(blocks.label), bool)
     final = Trainer(blocks, everything, last_phase, run_dir / "final", start=trainer)
     net = final.run()
-    rows = np.flatnonzero(labelled)
-    embeddings = embed(net, blocks, rows)
-    fit_head(net, embeddings, blocks.label[rows], blocks.name[rows])
-    fit_music(net, embeddings, embed_other(net, sources.not_music, run_dir))
+    _fit_heads(net, blocks, np.flatnonzero(labelled), sources, run_dir)
 
     card: dict[str, Any] = {
         "trained": datetime.now(UTC).date().isoformat(),
@@ -161,19 +170,18 @@ def train_model(
         "minutes": round((trainer.seconds + final.seconds) / 60, 1),
         "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
     }
-    info = ModelInfo(
-        name=name,
-        genres=blocks.genres,
-        temperature=round(temperature, 4),
-        uncertain_below=round(uncertain_below(probabilities), 4),
-        n_frames=BLOCK_FRAMES,
-        card=card,
-    )
     path = run_dir / "model.onnx"
-    difference = export(net, info, path)
-    log.info("wrote %s, within %.0e of PyTorch", path, difference)
+    write(name, card, path)
     (run_dir / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def _fit_heads(
+    net: GenreNet, blocks: Blocks, rows: NDArray[np.int64], sources: Sources, run_dir: Path
+) -> None:
+    embeddings = embed(net, blocks, rows)
+    fit_head(net, embeddings, blocks.label[rows], blocks.name[rows])
+    fit_music(net, embeddings, embed_other(net, sources.not_music, run_dir))
 
 
 def prepare(sources: Sources, run_dir: Path, progress: Callable[[int, int], object]) -> Blocks:
