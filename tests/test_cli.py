@@ -281,3 +281,15 @@ def test_guided_prompts_can_be_left(tmp_path: Path) -> None:
     assert code == 0
     assert "Bye" in text
     assert "Traceback" not in text
+
+
+def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
+    well = call("doctor")
+    assert well.exit_code == 0
+    assert "self-test: ok" in well.stdout
+    damaged = tmp_path / "model.onnx"
+    damaged.write_bytes(b"no model")
+    ill = call("doctor", "--model", damaged)
+    assert ill.exit_code == 1
+    assert "versions: ok" in ill.stdout
+    assert "model: WRONG" in ill.stdout

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from topgenre import __version__
 from topgenre.cli import (
     classify,
+    doctor,
     evaluate,
     genres,
     recommend,
@@ -50,7 +51,7 @@ app = typer.Typer(
 
 for module in (
     *(classify, recommend, scan, similar, watch, serve),
-    *(spectrograms, genres, train, evaluate),
+    *(spectrograms, genres, train, evaluate, doctor),
 ):
     module.add_to(app)
 
