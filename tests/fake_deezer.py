@@ -1,0 +1,49 @@
+"""A Deezer of our own on loopback, written from the public description of its API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fake_spotify import Reply, Request, Service
+
+GENRES = {
+    0: "All", 132: "Pop", 116: "Rap/Hip Hop", 122: "Reggaeton", 152: "Rock", 144: "Reggae",
+    129: "Jazz", 84: "Country", 98: "Classical", 464: "Metal", 169: "Soul & Funk", 153: "Blues",
+}  # fmt: skip
+
+QUOTA = {"error": {"type": "Exception", "message": "Quota limit exceeded", "code": 4}}
+NO_DATA = {"error": {"type": "DataException", "message": "no data", "code": 800}}
+
+
+class FakeDeezer(Service):
+    """Genres, charts and the search for tracks; errors come with status 200."""
+
+    def answer(self, request: Request) -> Reply:
+        match request.path.strip("/").split("/"):
+            case ["genre"]:
+                return Reply(200, {"data": [{"id": n, "name": name} for n, name in GENRES.items()]})
+            case ["chart", number, "tracks"] if number.isdecimal():
+                genre = GENRES.get(int(number))
+                return self._list(request, genre) if genre else Reply(200, NO_DATA)
+            case ["search", "track"]:
+                return self._list(request, f"found {request.params['q']}")
+        return Reply(200, {"error": {"type": "InvalidQueryException", "code": 600}})
+
+    def _list(self, request: Request, words: str) -> Reply:
+        found = [track(words, number) for number in range(70)]
+        index, limit = int(request.params["index"]), int(request.params["limit"])
+        body: dict[str, Any] = {"data": found[index : index + limit], "total": len(found)}
+        if index + limit < len(found):
+            body["next"] = f"{self.url}{request.path}?index={index + limit}"
+        return Reply(200, body)
+
+
+def track(words: str, number: int) -> dict[str, Any]:
+    """Return a track as charts and search give it; each artist has two in a row."""
+    key = sum(map(ord, words)) * 1000 + number
+    return {
+        "type": "track", "id": key, "title": f"{words} song {number}", "readable": True,
+        "link": f"https://www.deezer.com/track/{key}", "duration": 200, "position": number + 1,
+        "artist": {"id": number // 2, "name": f"{words} artist {number // 2}"},
+        "album": {"cover_medium": f"https://cdn-images.dzcdn.net/images/cover/{key}/250x250.jpg"},
+    }  # fmt: skip
