@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from topgenre.classifier import load
 from topgenre.cli import evaluate as command_line
 from topgenre.demo import write_audio
 from topgenre.errors import DatasetError
+from topgenre.training import ablate
+from topgenre.training.ablate import Variant
 from topgenre.training.calibrate import fit_temperature, softmax
 from topgenre.training.config import TrainConfig
 from topgenre.training.data import (
@@ -26,6 +29,7 @@ from topgenre.training.data import (
 )
 from topgenre.training.evaluate import evaluate
 from topgenre.training.metrics import confusion, expected_calibration_error, figures, top_k_hits
+from topgenre.training.net import GenreNet
 from topgenre.training.run import Sources, hold_out, train_model
 from topgenre.training.teacher import COLUMN_WEIGHTS, MusicnnTeacher
 from topgenre.training.train import Trainer
@@ -181,6 +185,34 @@ def test_interrupted_run_ends_where_an_uninterrupted_one_does(
     assert resumed.step == 7
     for one, other in zip(whole.parameters(), resumed.run().parameters(), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_ablation_leaves_out_what_it_says(dataset: Path, tmp_path: Path) -> None:
+    blocks = build_cache(hold_out(read_dataset(dataset)), tmp_path / "cache")
+    results: dict[str, list[dict[str, float]]] = {}
+    for name in ("full", "onset"):
+        variant = Variant(f"{name} alone", {"channels": (name,)}, teacher=False)
+        for seed in (0, 1):
+            config = dataclasses.replace(TINY, seed=seed, n_steps=8)
+            measured = ablate.run(blocks, variant, config, tmp_path / "runs")
+            again = ablate.run(blocks, variant, config, tmp_path / "runs")
+            assert measured == again
+            results.setdefault(variant.name, []).append(measured)
+    assert results["full alone"] != results["onset alone"]
+    lines = ablate.table(results).splitlines()
+    assert len(lines) == 4
+    assert lines[2].startswith("| full alone | ")
+    assert lines[3].endswith(" | 2 |")
+
+
+def test_a_network_is_blind_to_what_it_is_not_shown() -> None:
+    net = GenreNet(3, widths=(4, 8, 8, 8), n_embedding=16, channels=("percussive",)).eval()
+    x = torch.randn(1, 4, 128, 431)
+    changed = x.clone()
+    changed[:, [0, 1, 3]] += 1
+    assert torch.equal(net(x)[0], net(changed)[0])
+    changed[:, 2] += 1
+    assert not torch.equal(net(x)[0], net(changed)[0])
 
 
 def test_cache_is_not_computed_twice(dataset: Path, tmp_path: Path) -> None:

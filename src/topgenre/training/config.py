@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from topgenre.errors import DatasetError
+from topgenre.spectrograms import CHANNELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class TrainConfig:
     """Settings of a training run; a TOML file with the same names overrides the defaults."""
 
     seed: int = 0
+    channels: tuple[str, ...] = CHANNELS  # spectrograms that the network sees; others are zeroed
     widths: tuple[int, int, int, int] = (24, 48, 96, 160)  # 0.7 GMAC for 10 s: 25 ms on a core
     n_embedding: int = 256
     n_teacher: int = 192  # principal components of the teacher's features that are regressed
@@ -58,9 +60,12 @@ class TrainConfig:
         unknown = values.keys() - {field.name for field in fields(cls)}
         if unknown:
             raise DatasetError(f"{path}: unknown setting {sorted(unknown)[0]!r}")
-        if "widths" in values:
-            values["widths"] = tuple(values["widths"])
-        return cls(**values)
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        config = cls(**{**values, **lists})
+        strange = set(config.channels) - set(CHANNELS)
+        if strange or not config.channels:
+            raise DatasetError(f"{path}: channels must be some of {', '.join(CHANNELS)}")
+        return config
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings for the checkpoint and the model card."""

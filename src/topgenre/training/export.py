@@ -15,7 +15,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from topgenre.classifier import METADATA_KEY, Classifier, ModelInfo
 from topgenre.errors import ModelError
-from topgenre.training.net import N_CHANNELS, N_MELS, GenreNet, ResidualBlock
+from topgenre.spectrograms import CHANNELS, N_MELS
+from topgenre.training.net import GenreNet, ResidualBlock
 
 OPSET = 18
 TOLERANCE = 1e-4  # between PyTorch and the exported file
@@ -50,7 +51,7 @@ def export(net: GenreNet, info: ModelInfo, path: Path) -> float:
         If that difference is above `TOLERANCE`.
     """
     net = _folded(net)
-    example = torch.randn(1, N_CHANNELS, N_MELS, info.n_frames)
+    example = torch.randn(1, len(CHANNELS), N_MELS, info.n_frames)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it lists operators we do not use
     program = torch.onnx.export(
         net,
@@ -116,7 +117,7 @@ def _store_weights_as_half(model: onnx.ModelProto) -> None:
 def _check(net: GenreNet, path: Path, info: ModelInfo) -> float:
     """Compare what the file computes with what the network does, on a scale of 0 to 1."""
     rng = np.random.default_rng(0)
-    inputs = rng.normal(-1, 1, (4, N_CHANNELS, N_MELS, info.n_frames)).astype(np.float32)
+    inputs = rng.normal(-1, 1, (4, len(CHANNELS), N_MELS, info.n_frames)).astype(np.float32)
     with torch.no_grad():
         logits, music, embedding = net(torch.from_numpy(inputs))
     expected = (torch.softmax(logits / info.temperature, 1), music, embedding / embedding.max())

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-N_CHANNELS = 4
-N_MELS = 128
+from topgenre.spectrograms import CHANNELS, N_MELS
+
 TIME_STRIDE = 16  # input frames to one step of the feature map
 WINDOW_STEPS = 8  # steps that are pooled together: 3 s, what the teacher hears at once
 WINDOW_HOP = 4.71  # steps between windows: 1.75 s
@@ -49,6 +49,8 @@ class GenreNet(nn.Module):
         Channels of the stem and of the three stages.
     n_embedding : int
         Length of the embedding.
+    channels : tuple of str
+        Spectrograms to look at; the others are zeroed.
     """
 
     def __init__(
@@ -57,12 +59,14 @@ class GenreNet(nn.Module):
         n_teacher: int = 0,
         widths: tuple[int, int, int, int] = (24, 48, 96, 160),
         n_embedding: int = 256,
+        channels: tuple[str, ...] = CHANNELS,
     ) -> None:
         super().__init__()
+        self.blind = tuple(name not in channels for name in CHANNELS)
         stem, *stages = widths
         layers: list[nn.Module] = [
-            nn.BatchNorm2d(N_CHANNELS),
-            nn.Conv2d(N_CHANNELS, stem, 5, 2, 2, bias=False),
+            nn.BatchNorm2d(len(CHANNELS)),
+            nn.Conv2d(len(CHANNELS), stem, 5, 2, 2, bias=False),
             nn.BatchNorm2d(stem),
             nn.ReLU(inplace=True),
         ]
@@ -89,6 +93,9 @@ class GenreNet(nn.Module):
 
     def windows(self, x: Tensor) -> Tensor:
         """Return the embeddings of 3-s windows: (batch, 4, 128, t) to (batch, n_windows, e)."""
+        if any(self.blind):
+            x = x.clone()
+            x[:, list(self.blind)] = 0
         steps = self.local(self.trunk(x))[:, :, 0]
         n_windows = 1 + int((steps.shape[2] - WINDOW_STEPS) / WINDOW_HOP + 0.5)
         pooled = []

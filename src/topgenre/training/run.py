@@ -9,6 +9,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +117,12 @@ def train_model(
     if not (held_out & blocks.middle).any() or not (labelled & ~held_out).any():
         raise DatasetError(f"{sources.dataset}: needs clips to train on and clips to hold out")
 
+    other = partial(embed_other, folders=sources.not_music, run_dir=run_dir)
     trainer = Trainer(blocks, ~held_out, config, run_dir)
     net = trainer.run()
-    _fit_heads(net, blocks, np.flatnonzero(labelled & ~held_out), sources, run_dir)
-    judged = np.flatnonzero(held_out & blocks.middle)
-    truth = blocks.label[judged]
-    with torch.no_grad():
-        logits = net.genre(torch.from_numpy(embed(net, blocks, judged))).numpy()
+    embeddings = fit_genres(net, blocks, np.flatnonzero(labelled & ~held_out))
+    fit_music(net, embeddings, other(net))
+    logits, truth = judge_held_out(net, blocks)
     temperature = fit_temperature(logits, truth)
     probabilities = softmax(logits / temperature)
     measured = figures(probabilities, truth)
@@ -146,7 +146,7 @@ def train_model(
     everything = np.ones(len(blocks.label), bool)
     final = Trainer(blocks, everything, last_phase, run_dir / "final", start=trainer)
     net = final.run()
-    _fit_heads(net, blocks, np.flatnonzero(labelled), sources, run_dir)
+    fit_music(net, fit_genres(net, blocks, np.flatnonzero(labelled)), other(net))
 
     card: dict[str, Any] = {
         "trained": datetime.now(UTC).date().isoformat(),
@@ -176,12 +176,19 @@ def train_model(
     return path
 
 
-def _fit_heads(
-    net: GenreNet, blocks: Blocks, rows: NDArray[np.int64], sources: Sources, run_dir: Path
-) -> None:
+def fit_genres(net: GenreNet, blocks: Blocks, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Fit the layer of genres to some labelled rows, and return their embeddings."""
     embeddings = embed(net, blocks, rows)
     fit_head(net, embeddings, blocks.label[rows], blocks.name[rows])
-    fit_music(net, embeddings, embed_other(net, sources.not_music, run_dir))
+    return embeddings
+
+
+def judge_held_out(net: GenreNet, blocks: Blocks) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return logits and labels of the held-out clips, by their middle block."""
+    rows = np.flatnonzero((blocks.split == "valid") & blocks.middle)
+    with torch.no_grad():
+        logits = net.genre(torch.from_numpy(embed(net, blocks, rows))).numpy()
+    return logits, blocks.label[rows]
 
 
 def prepare(sources: Sources, run_dir: Path, progress: Callable[[int, int], object]) -> Blocks:

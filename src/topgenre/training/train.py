@@ -229,6 +229,7 @@ class Trainer:
             self.basis.components.shape[1] if self.basis else 0,
             config.widths,
             config.n_embedding,
+            config.channels,
         )
         if start:
             self.net.load_state_dict(start.average.state_dict())
@@ -254,16 +255,17 @@ class Trainer:
         config = self.config
         self.net.train()
         last_saved = last_logged = time.monotonic()
-        sums = np.zeros(3)
+        sums, summed = np.zeros(3), 0
         while self.step < config.n_steps:
             began = time.monotonic()
             sums += self._train_step()
+            summed += 1
             self.step += 1
             now = time.monotonic()
             self.seconds += now - began
             if self.step % 100 == 0:
-                genre, teacher, correct = sums / 100
-                sums[:] = 0
+                genre, teacher, correct = sums / summed
+                sums[:], summed = 0, 0
                 log.info(
                     "step %d/%d  genre loss %.3f  batch accuracy %.2f  teacher R2 %.3f  %.0f s",
                     self.step, config.n_steps, genre, correct, 1 - teacher, now - last_logged,
