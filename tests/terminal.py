@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,9 @@ class Terminal:
         self._screen.send(keys)
 
     def interrupt(self) -> None:
+        # As a person would, a moment after the prompt: Python shows it before it listens for
+        # signals, and one that comes in between waits for the next key.
+        time.sleep(0.5)
         self._process.send_signal(signal.SIGINT)
 
     def end(self) -> tuple[int, str]:

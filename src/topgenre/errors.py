@@ -89,6 +89,12 @@ class CatalogueError(TopgenreError):
     code = "catalogue"
 
 
+class TagError(TopgenreError):
+    """A music file's tags that cannot be read or changed, or a journal that cannot be used."""
+
+    code = "tag"
+
+
 class OverrunError(TopgenreError):
     """A file that took a worker process longer than it may."""
 

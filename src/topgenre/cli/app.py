@@ -19,6 +19,7 @@ from topgenre.cli import (
     serve,
     similar,
     spectrograms,
+    tag,
     train,
     watch,
 )
@@ -50,7 +51,7 @@ app = typer.Typer(
 )
 
 for module in (
-    *(classify, recommend, scan, similar, watch, serve),
+    *(classify, recommend, scan, similar, tag, watch, serve),
     *(spectrograms, genres, train, evaluate, doctor),
 ):
     module.add_to(app)
