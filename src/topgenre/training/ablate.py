@@ -60,6 +60,7 @@ VARIANTS = (
     Variant("without the equaliser", {"eq_db": 0.0}),
     Variant("without the noise floor", {"floor_chance": 0.0}),
     Variant("without the low-pass", {"band_limit_chance": 0.0}),
+    Variant("without the high-pass", {"high_pass_chance": 0.0}),
     Variant("without masks", {"mask_chance": 0.0}),
 )
 

@@ -37,6 +37,7 @@ class TrainConfig:
     eq_db: float = 6.0  # random smooth equaliser: recordings differ in timbre, genres do not
     floor_chance: float = 0.3  # random noise floor: old, noisy or heavily coded sound
     band_limit_chance: float = 0.15  # random low-pass: telephones, small speakers, low bit rates
+    high_pass_chance: float = 0.15  # random high-pass: small speakers have no bass
     mask_chance: float = 0.5  # SpecAugment: one mask in time and one in frequency
 
     final_steps: int = 1500  # more, on everything, once the figures have been measured

@@ -164,6 +164,7 @@ def train_model(
             "figures": {
                 key: [round(v, 4) for v in (f.value, f.low, f.high)] for key, f in measured.items()
             },
+            "teacher_accuracy": teacher_accuracy(trainer, blocks),
             "confusion": confusion(probabilities, truth).tolist(),
         },
         "config": config.to_dict(),
@@ -183,9 +184,27 @@ def fit_genres(net: GenreNet, blocks: Blocks, rows: NDArray[np.int64]) -> NDArra
     return embeddings
 
 
+def teacher_accuracy(trainer: Trainer, blocks: Blocks) -> float | None:
+    """Return the share of held-out clips whose genre a linear classifier hears in the teacher.
+
+    It is the one whose directions the network regresses: an upper bound, more or less.
+    """
+    if trainer.basis is None or blocks.teacher is None or not trainer.config.genre_directions:
+        return None
+    rows = held_out_rows(blocks)
+    directions = trainer.basis.transform(blocks.teacher[rows].astype(np.float32)).mean(1)
+    heard = directions[:, -len(blocks.genres) :].argmax(1)
+    return round(float((heard == blocks.label[rows]).mean()), 4)
+
+
+def held_out_rows(blocks: Blocks) -> NDArray[np.int64]:
+    """Return the rows that the figures are of: the middle blocks of the held-out clips."""
+    return np.flatnonzero((blocks.split == "valid") & blocks.middle)
+
+
 def judge_held_out(net: GenreNet, blocks: Blocks) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return logits and labels of the held-out clips, by their middle block."""
-    rows = np.flatnonzero((blocks.split == "valid") & blocks.middle)
+    rows = held_out_rows(blocks)
     with torch.no_grad():
         logits = net.genre(torch.from_numpy(embed(net, blocks, rows))).numpy()
     return logits, blocks.label[rows]

@@ -100,6 +100,14 @@ def augment(x: Tensor, config: TrainConfig, generator: torch.Generator) -> Tenso
     x = x.clone()
     x[:, :3] += gain[:, None, :, None]
 
+    corner = torch.where(uniform(b) < config.high_pass_chance, 4 + 24 * uniform(b), 1.0)
+    octaves = torch.log2(corner[:, None] / torch.arange(1, n_mels + 1)).clamp_min(0)
+    thinner = octaves * (0.3 + 0.9 * uniform(b))[:, None]  # 6 to 24 dB an octave
+    x[:, :3] -= thinner[:, None, :, None]
+    # What has lost its bass is softer, and the network's input is relative to the mean power.
+    lost = torch.log10(torch.pow(100.0, x[:, 0]).mean((1, 2))) / 2
+    x[:, :3] -= torch.where(corner > 1, lost, 0.0)[:, None, None, None]
+
     floor = torch.where(uniform(b) < config.floor_chance, -2.5 + 1.2 * uniform(b), -3.0)
     x[:, :3] = torch.maximum(x[:, :3], floor[:, None, None, None])
 
