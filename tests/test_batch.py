@@ -19,7 +19,9 @@ from topgenre import preprocessed
 from topgenre.classifier import analyse
 from topgenre.demo import write_audio
 from topgenre.errors import ModelError
-from topgenre.library.batch import Failure, Outcome, classify_files, default_jobs, find_audio
+from topgenre.library.batch import Outcome, classify_files
+from topgenre.library.find import Failure, find_audio
+from topgenre.library.processes import default_jobs
 from topgenre.result import Result
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -274,3 +276,13 @@ def test_whole_tracks(tmp_path: Path) -> None:
         for genre, share in window.genres:
             mean[genre] += share / len(alone.timeline)
     assert dict(alone.genres) == pytest.approx(mean, abs=1e-5)
+
+
+def test_a_preprocessed_file_is_no_whole_track(tmp_path: Path) -> None:
+    song = tmp_path / "song.wav"
+    write_audio(song, signals.music(3.0), signals.SAMPLE_RATE)
+    path = tmp_path / "song.npz"
+    preprocessed.save(analyse(song), path)
+    (outcome,) = classify_files([str(path)], whole=True)
+    assert isinstance(outcome, Failure)
+    assert "holds 10 s" in str(outcome.error)

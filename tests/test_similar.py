@@ -224,11 +224,25 @@ def test_a_playlist(library: Path, tmp_path: Path) -> None:
     playlist = tmp_path / "like.m3u8"
     result = call(library, library / "tones" / "tones.wav", "--m3u8", playlist)
     assert result.exit_code == 0
-    first, *lines = playlist.read_text(encoding="utf-8").splitlines()
-    assert first == "#EXTM3U"
+    first, second, *lines = playlist.read_text(encoding="utf-8").splitlines()
+    assert (first, second) == ("#EXTM3U", "#PLAYLIST:topgenre")
     assert all(line.startswith("#EXTINF:3,") for line in lines[::2])
     assert all(Path(line).is_file() for line in lines[1::2])
     assert len(lines) == 6
+    assert call(library, library / "tones" / "tones.wav", "--m3u8", playlist).exit_code == 0
+
+
+def test_a_playlist_takes_the_place_of_no_other_file(library: Path, tmp_path: Path) -> None:
+    song = tmp_path / "song.wav"
+    song.write_bytes((library / "tones" / "tones.wav").read_bytes())
+    theirs = tmp_path / "theirs.m3u8"
+    theirs.write_text("#EXTM3U\na favourite\n")
+    for target, code in ((song, 2), (theirs, 1)):
+        before = target.read_bytes()
+        result = call(library, song, "--m3u8", target)
+        assert result.exit_code == code
+        assert target.name in result.stderr
+        assert target.read_bytes() == before
 
 
 def test_what_the_command_refuses(library: Path, tmp_path: Path) -> None:

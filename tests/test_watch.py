@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 import signals
 from topgenre.cli.app import app
 from topgenre.demo import write_audio
-from topgenre.library.batch import Failure
+from topgenre.library.find import Failure
 from topgenre.library.watch import RESULTS, Arrival, watch
 
 

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from topgenre import preprocessed
 from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, SILENCE_PEAK, Segment, load_segment
-from topgenre.errors import ModelError
+from topgenre.errors import ModelError, PreprocessedFileError
 from topgenre.result import GenreProbability, Result, Window, rank
 from topgenre.spectrograms import Spectrograms, compute, network_input
 
@@ -196,18 +196,24 @@ class Classifier:
         ------
         AudioError
             If nothing can be had from the source; the subclass says why.
+        PreprocessedFileError
+            If the source is a preprocessed file, which holds no whole track.
         """
         label = _label(source, name)
+        if _is_preprocessed(source):
+            raise PreprocessedFileError(
+                f"{label}: a preprocessed file holds 10 s, not a whole track; name the music file"
+            )
         segment = load_segment(source, seconds=LONGEST_WHOLE, name=label)
-        parts = [self._predict_segment(window) for window in _windows(segment)]
+        windows = list(_windows(segment))
+        parts = [self._predict_segment(window) for window in windows]
         prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-        times = [(window.start, window.end) for window in _windows(segment)]
         timeline = tuple(
-            Window(*time, self._ranked(row))
-            for time, row in zip(times, prediction.probabilities, strict=True)
+            Window(window.start, window.end, self._ranked(row))
+            for window, row in zip(windows, prediction.probabilities, strict=True)
         )
         result = self.judge(prediction, segment, label)
-        if segment.duration is None or segment.duration > LONGEST_WHOLE:
+        if segment.duration and segment.duration > LONGEST_WHOLE:
             longest = f"of this long track, the middle {LONGEST_WHOLE / 60:g} min were analysed"
             result = replace(result, notices=(*result.notices, longest))
         return replace(result, timeline=timeline)
@@ -283,10 +289,16 @@ def load(model: str | os.PathLike[str] | None = None, *, threads: int = 1) -> Cl
 
 def analyse(source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None) -> Spectrograms:
     """Return the four spectrograms of a music file's middle 10 s, or of a preprocessed file."""
-    if not hasattr(source, "read") and Path(source).suffix.lower() == preprocessed.SUFFIX:
+    if _is_preprocessed(source):
         return preprocessed.load(source)
     label = _label(source, name)
     return compute(load_segment(source, name=label), label)
+
+
+def _is_preprocessed(
+    source: str | os.PathLike[str] | BinaryIO,
+) -> TypeGuard[str | os.PathLike[str]]:
+    return not hasattr(source, "read") and Path(source).suffix.lower() == preprocessed.SUFFIX
 
 
 def _label(source: str | os.PathLike[str] | BinaryIO, name: str | None) -> str:

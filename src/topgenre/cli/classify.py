@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from topgenre.cli import interrupt, output
+from topgenre.cli import interrupt, options, output
 from topgenre.cli.status_line import StatusLine
 from topgenre.errors import OutputError
-from topgenre.library.batch import STANDARD_INPUT, Failure, classify_files, find_audio
+from topgenre.library.batch import classify_files
+from topgenre.library.find import STANDARD_INPUT, Failure, find_audio
 from topgenre.output import make_folder
 from topgenre.result import Result
 
@@ -29,7 +30,7 @@ class Request:
     Attributes
     ----------
     paths : list of str or Failure
-        As `topgenre.library.batch.find_audio` gives them.
+        As `topgenre.library.find.find_audio` gives them.
     top : int or None
         How many genres; None leaves it to each form of output.
     form : {"human", "json", "csv"}
@@ -83,7 +84,7 @@ def classify(
             help="How many genres to name.  [default: 3; JSON, CSV and charts: all]",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
+    as_json: options.AsJsonLines = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table.")] = False,
     chart: Annotated[
         Path | None,
@@ -93,23 +94,12 @@ def classify(
         Path | None,
         typer.Option(metavar="DIR", help="Draw each result into this folder, as .png."),
     ] = None,
-    whole: Annotated[
-        bool,
-        typer.Option("--whole", help="Go through whole tracks instead of their middle 10 s."),
-    ] = False,
+    whole: options.Whole = False,
     recommend: Annotated[
         bool, typer.Option("--recommend", help="Find music to listen to as well.")
     ] = False,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Worker processes.  [default: 1 for few files, else all CPUs]"
-        ),
-    ] = None,
+    model: options.Model = None,
+    jobs: options.Jobs = None,
 ) -> None:
     """Name the genres of music files, most probable first."""
     if as_json and as_csv:

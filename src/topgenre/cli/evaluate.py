@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from topgenre.cli import options
 from topgenre.output import make_folder
 
 if TYPE_CHECKING:
@@ -37,13 +38,8 @@ def evaluate(
             metavar="FILE", help="List of a split's clips, such as valid_filtered.txt; repeatable."
         ),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
-    ] = None,
-    whole: Annotated[
-        bool, typer.Option("--whole", help="Judge whole clips instead of their middle 10 s.")
-    ] = False,
+    model: options.Model = None,
+    whole: options.Whole = False,
     robustness: Annotated[
         bool,
         typer.Option(
@@ -54,7 +50,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", help="Draw reliability.png and confusion.png there."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Measure a model on labelled music: accuracy, calibration, confusion.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated
 
 import typer
+
+from topgenre.cli import options
 
 
 def add_to(app: typer.Typer) -> None:
@@ -15,11 +15,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def genres(
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
-    ] = None,
+    as_json: options.AsJson = False,
+    model: options.Model = None,
 ) -> None:
     """List the genres that the model tells apart."""
     from topgenre.classifier import load

@@ -15,7 +15,7 @@ import typer
 
 from topgenre.cli import classify, interrupt
 from topgenre.errors import OutputError
-from topgenre.library.batch import Failure, find_audio
+from topgenre.library.find import Failure, find_audio
 
 _GENRES = 3
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from topgenre.library.batch import Failure, Outcome
+from topgenre.library.batch import Outcome
+from topgenre.library.find import Failure
 from topgenre.result import Result, valid
 
 _DEFAULT_TOP = 3
@@ -71,8 +72,10 @@ def csv_printer(top: int) -> Printer:
 def human_printer(paths: Sequence[str], top: int | None) -> Printer:
     """Print bars for a single file, or one line for each of several."""
     top = top or _DEFAULT_TOP
-    show_result = _bars(top) if len(paths) == 1 else _lines(paths, top)
+    return _printing(_bars(top) if len(paths) == 1 else _lines(paths, top))
 
+
+def _printing(show_result: Callable[[Result], None]) -> Printer:
     def show(outcome: Outcome) -> None:
         if isinstance(outcome, Result):
             show_result(outcome)
@@ -80,6 +83,11 @@ def human_printer(paths: Sequence[str], top: int | None) -> Printer:
             say_error(str(outcome.error))
 
     return show
+
+
+def plain_printer(top: int | None = None) -> Printer:
+    """Print one line for each outcome, in a terminal too."""
+    return _printing(_plain(top or _DEFAULT_TOP))
 
 
 def show_details(failure: Failure) -> None:
@@ -106,13 +114,6 @@ def _lines(paths: Sequence[str], top: int) -> Callable[[Result], None]:
 
     console = Console(soft_wrap=True, highlight=False)
     encoding = console.encoding
-
-    def plain(result: Result) -> None:
-        genres = ", ".join(f"{genre} {percent(share)}" for genre, share in result.top(top))
-        doubt = " (not sure)" if result.uncertain else ""
-        typer.echo(f"{_printable(f'{result.path}: {genres}', encoding)}{doubt}")
-        for notice in result.notices:
-            typer.echo(f"  note: {_printable(notice, encoding)}")
 
     longest = max(cell_len(_printable(path, encoding)) for path in paths)
 
@@ -142,7 +143,22 @@ def _lines(paths: Sequence[str], top: int) -> Callable[[Result], None]:
             text = text[1:]
         return ("…" if encoding.startswith("utf") else "~") + text
 
-    return aligned if console.is_terminal else plain
+    return aligned if console.is_terminal else _plain(top)
+
+
+def _plain(top: int) -> Callable[[Result], None]:
+    from topgenre.charts.wording import percent
+
+    encoding = sys.stdout.encoding
+
+    def show(result: Result) -> None:
+        genres = ", ".join(f"{genre} {percent(share)}" for genre, share in result.top(top))
+        doubt = " (not sure)" if result.uncertain else ""
+        typer.echo(f"{_printable(f'{result.path}: {genres}', encoding)}{doubt}")
+        for notice in result.notices:
+            typer.echo(f"  note: {_printable(notice, encoding)}")
+
+    return show
 
 
 def _printable(text: str, encoding: str) -> str:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from topgenre.cli import output
+from topgenre.cli import options, output
 from topgenre.cli.classify import check_standard_input
-from topgenre.errors import OutputError
-from topgenre.library.batch import Failure, Outcome, classify_files
+from topgenre.library.batch import Outcome, classify_files
+from topgenre.library.find import Failure
 from topgenre.result import GenreProbability
 
 if TYPE_CHECKING:
@@ -68,14 +68,11 @@ def recommend(
         int,
         typer.Option(min=1, metavar="N", help="How many of the song's genres make the mixture."),
     ] = _DEFAULT_TOP,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+    as_json: options.AsJson = False,
     m3u8: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the tracks as a playlist.")
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
-    ] = None,
+    model: options.Model = None,
 ) -> None:
     """Find music to listen to, in proportion to the genres of a song or to those named.
 
@@ -174,7 +171,6 @@ def _print_json(record: dict[str, Any], sections: Iterable[Section]) -> None:
 
 def _check(providers: list[str] | None, m3u8: Path | None) -> None:
     """Refuse what cannot work before a song is analysed and services are asked."""
-    from topgenre.recommend.playlist import check_name
     from topgenre.recommend.registry import KNOWN
 
     known = [info.name for info in KNOWN]
@@ -184,10 +180,7 @@ def _check(providers: list[str] | None, m3u8: Path | None) -> None:
                 f"there is no {name!r}; choose {', '.join(known)}", param_hint="--provider"
             )
     if m3u8:
-        try:
-            check_name(m3u8)
-        except OutputError as error:
-            raise typer.BadParameter(str(error), param_hint="--m3u8") from error
+        options.check_playlist_name(m3u8)
 
 
 def _weight(text: str) -> GenreProbability:

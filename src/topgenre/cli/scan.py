@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from topgenre.cli import interrupt, output
+from topgenre.cli import interrupt, options, output
 from topgenre.cli.status_line import StatusLine
 
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Catalogue
     from topgenre.library.scan import Step
-
-CATALOG_HELP = "Catalogue to use.  [default: one in your folder for user data]"
 
 _REDRAWN = 0.1  # s between two states of the status line
 _WINDOW = 20.0  # s over which the rate is taken: songs differ, and so do disks
@@ -37,7 +35,7 @@ def scan(
         list[Path] | None,
         typer.Argument(metavar="PATH", help="Folders of music, and files.", show_default=False),
     ] = None,
-    catalog: Annotated[Path | None, typer.Option(metavar="FILE", help=CATALOG_HELP)] = None,
+    catalog: options.Catalog = None,
     retry_errors: Annotated[
         bool,
         typer.Option(
@@ -56,16 +54,8 @@ def scan(
             metavar="FILE", help="Write the catalogue as a .csv, .ndjson or .parquet table."
         ),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Worker processes.  [default: 1 for few files, else all CPUs]"
-        ),
-    ] = None,
+    model: options.Model = None,
+    jobs: options.Jobs = None,
 ) -> None:
     """Classify every song of a library once, and keep the results in a catalogue.
 

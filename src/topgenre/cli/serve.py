@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from topgenre.cli import options
 from topgenre.errors import TopgenreError
 
 
@@ -33,10 +33,7 @@ def serve(
         int | None,
         typer.Option(min=1, metavar="MB", help="Longest file, in megabytes.  [default: 105]"),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
-    ] = None,
+    model: options.Model = None,
 ) -> None:
     """Serve the web page and the REST API until Ctrl-C.
 

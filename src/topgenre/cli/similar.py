@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from topgenre.cli.scan import CATALOG_HELP
+from topgenre.cli import options
 
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Analysis, Catalogue
@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 def similar(
     song: Annotated[str, typer.Argument(metavar="SONG", help="A music file, scanned or not.")],
-    catalog: Annotated[Path | None, typer.Option(metavar="FILE", help=CATALOG_HELP)] = None,
+    catalog: options.Catalog = None,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many songs at most.")] = 10,
     genre: Annotated[
         str | None, typer.Option(metavar="GENRE", help="Only songs whose first genre is this.")
@@ -40,14 +40,11 @@ def similar(
             min=0, metavar="N", help="Draw from the near ones: another number, other songs."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+    as_json: options.AsJson = False,
     m3u8: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the songs as a playlist.")
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
-    ] = None,
+    model: options.Model = None,
 ) -> None:
     """Find songs of the scanned library that sound like a song, the nearest first.
 
@@ -55,6 +52,9 @@ def similar(
     is the cosine of the network's embeddings: 1 is the same sound.
     """
     from topgenre.errors import CatalogueError
+
+    if m3u8:
+        options.check_playlist_name(m3u8)
     from topgenre.library.catalogue import Catalogue, model_hash
     from topgenre.library.similarity import neighbours
 
@@ -160,19 +160,15 @@ def _reason(neighbour: Neighbour) -> str:
 
 
 def _write_playlist(path: Path, found: list[Neighbour]) -> None:
-    from topgenre.errors import OutputError
-    from topgenre.output import write_whole
+    from topgenre import playlist
 
-    lines = [b"#EXTM3U"]
-    for neighbour in found:
-        place = os.fsencode(neighbour.path)
-        if b"\n" in place or b"\r" in place:
-            raise OutputError(
-                f"{path}: no playlist can hold a name of two lines ({neighbour.path!r}); "
-                "rename that file"
+    count = playlist.save(
+        (
+            playlist.Entry(
+                os.fsencode(neighbour.path), _name(neighbour), seconds=neighbour.duration
             )
-        seconds = -1 if neighbour.duration is None else round(neighbour.duration)
-        name = " ".join(_name(neighbour).split())
-        lines += [f"#EXTINF:{seconds},{name}".encode("utf-8", "surrogateescape"), place]
-    write_whole(path, b"\n".join([*lines, b""]))
-    typer.echo(f"{len(found)} songs written to {path}", err=True)
+            for neighbour in found
+        ),
+        path,
+    )
+    typer.echo(f"{count} songs written to {path}", err=True)

@@ -10,7 +10,7 @@ import typer
 
 from topgenre.cli import interrupt
 from topgenre.cli.classify import check_picture_name, check_standard_input
-from topgenre.library.batch import STANDARD_INPUT
+from topgenre.library.find import STANDARD_INPUT
 
 
 def add_to(app: typer.Typer) -> None:

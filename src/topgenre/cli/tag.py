@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from topgenre.cli import interrupt, output
-from topgenre.cli.scan import CATALOG_HELP
+from topgenre.cli import interrupt, options, output
 from topgenre.cli.status_line import StatusLine
-from topgenre.library.batch import Failure, find_audio
+from topgenre.library.find import Failure, find_audio
 from topgenre.result import valid
 
 if TYPE_CHECKING:
@@ -85,8 +84,8 @@ def tag(
     preserve_mtime: Annotated[
         bool, typer.Option("--preserve-mtime", help="Keep the files' times of change.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
-    catalog: Annotated[Path | None, typer.Option(metavar="FILE", help=CATALOG_HELP)] = None,
+    as_json: options.AsJsonLines = False,
+    catalog: options.Catalog = None,
     no_catalog: Annotated[
         bool, typer.Option("--no-catalog", help="Judge all files anew, scanned or not.")
     ] = False,
@@ -96,16 +95,8 @@ def tag(
             metavar="FILE", help="Journal for --undo.  [default: one in your folder for user data]"
         ),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Worker processes.  [default: 1 for few files, else all CPUs]"
-        ),
-    ] = None,
+    model: options.Model = None,
+    jobs: options.Jobs = None,
 ) -> None:
     """Write genres into the tags of music files.
 

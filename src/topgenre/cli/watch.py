@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from topgenre.cli import interrupt, output
-from topgenre.library.batch import Failure, Outcome
+from topgenre.cli import interrupt, options, output
+from topgenre.library.find import Failure
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,16 +39,8 @@ def watch(
     as_json: Annotated[
         bool, typer.Option("--json", help="Also print each result as a JSON object a line.")
     ] = False,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Worker processes.  [default: 1 for few files, else all CPUs]"
-        ),
-    ] = None,
+    model: options.Model = None,
+    jobs: options.Jobs = None,
 ) -> None:
     """Classify files as they arrive in a folder, until Ctrl-C.
 
@@ -61,7 +53,7 @@ def watch(
     from topgenre.library.watch import watch as run
 
     where = out or inbox / RESULTS
-    say = output.json_printer(None) if as_json else _say
+    say = output.json_printer(None) if as_json else output.plain_printer()
     if not once:
         typer.echo(
             f"watching {_shown(inbox)}, results go to {_shown(where)}; Ctrl-C ends", err=True
@@ -83,19 +75,6 @@ def watch(
                     output.say_error(str(arrival.problem))
     if failed:
         raise typer.Exit(1)
-
-
-def _say(outcome: Outcome) -> None:
-    from topgenre.charts.wording import percent
-
-    if isinstance(outcome, Failure):
-        output.say_error(str(outcome.error))
-        return
-    ranked = ", ".join(f"{genre} {percent(share)}" for genre, share in outcome.top(3))
-    doubt = " (not sure)" if outcome.uncertain else ""
-    typer.echo(f"{_shown(outcome.path)}: {ranked}{doubt}")
-    # A log that is read while it grows.
-    sys.stdout.flush()
 
 
 def _shown(path: str | Path) -> str:

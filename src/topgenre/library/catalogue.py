@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.errors import CatalogueError, ModelError
-from topgenre.library.batch import Failure
+from topgenre.library.find import Failure
 from topgenre.result import GenreProbability, Result
 
 APPLICATION_ID = 0x746F7067  # "topg": tells a catalogue from any other SQLite file

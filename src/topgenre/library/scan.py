@@ -20,15 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from topgenre.errors import CatalogueError, NotAudioError, SourceNotFoundError
-from topgenre.library.batch import (
-    Failure,
-    default_jobs,
-    in_processes,
-    is_folder,
-    no_music,
-    search_folder,
-)
 from topgenre.library.catalogue import Analysis, Catalogue, is_gone, model_hash
+from topgenre.library.find import Failure, is_folder, no_music, search_folder
+from topgenre.library.processes import default_jobs, in_processes
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier
@@ -90,7 +84,7 @@ def scan(
     ----------
     catalogue : Catalogue
     paths : iterable of path-like
-        Folders, searched as `topgenre.library.batch.find_audio` does, and files. Preprocessed files
+        Folders, searched as `topgenre.library.find.find_audio` does, and files. Preprocessed files
         in folders are left out.
     model : path-like, optional
         Model file; by default the model that comes with the package.

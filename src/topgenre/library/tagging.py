@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from topgenre.errors import SourceNotFoundError, TagError
-from topgenre.library.batch import Failure, classify_files
+from topgenre.library.batch import classify_files
 from topgenre.library.catalogue import Catalogue
+from topgenre.library.find import Failure
 from topgenre.library.genre_tags import GenreTag, read_genre, restore_genre, write_genre
 from topgenre.library.scan import file_hash
 from topgenre.library.tag_journal import Entry, Journal

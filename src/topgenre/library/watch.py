@@ -18,15 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from topgenre.errors import OutputError
-from topgenre.library.batch import (
-    Failure,
-    Outcome,
-    classify_file,
-    default_jobs,
-    in_processes,
-    search_folder,
-)
+from topgenre.library.batch import Outcome, classify_file
 from topgenre.library.catalogue import is_gone
+from topgenre.library.find import Failure, search_folder
+from topgenre.library.processes import default_jobs, in_processes
 from topgenre.output import write_whole
 from topgenre.result import Result, valid
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, Segment, load_segment
 from topgenre.classifier import fit_frames
 from topgenre.errors import AudioError, DatasetError
-from topgenre.library.batch import SUFFIXES
+from topgenre.library.find import SUFFIXES
 from topgenre.spectrograms import HOP_LENGTH, compute, network_input
 
 log = logging.getLogger(__name__)

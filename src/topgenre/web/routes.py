@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 import topgenre
-from topgenre.library.batch import SUFFIXES
+from topgenre.library.find import SUFFIXES
 from topgenre.result import GenreProbability
 from topgenre.web import schemas, uploads
 from topgenre.web.metrics import Metrics

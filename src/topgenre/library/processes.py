@@ -1,0 +1,278 @@
+"""Worker processes that do any work with music files, and lose none to a bad one.
+
+Every process has one file in hand at a time. So when a hostile file ends its process, it is known
+which one it was, and it costs no other file anything.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from topgenre.errors import CrashedError, InternalError, OverrunError, TopgenreError
+from topgenre.library.find import Failure
+
+if TYPE_CHECKING:
+    from topgenre.classifier import Classifier
+
+T = TypeVar("T")
+Work = Callable[["Classifier", str], T]
+
+_A_HANDFUL = 20  # files that are done before further processes would be up
+_ENDING = 5.0  # s that a process whose pipe is closed may take to end by itself
+
+
+def default_jobs(n_files: int) -> int:
+    """Return how many worker processes are worth their start for this number of files."""
+    if n_files <= _A_HANDFUL:
+        return 1
+    # Python 3.13 knows how many processors this process may use; earlier ones how many there are.
+    count = getattr(os, "process_cpu_count", os.cpu_count)
+    return max(1, count() or 1)
+
+
+def in_processes(
+    work: Work[T],
+    paths: Iterable[str],
+    *,
+    jobs: int,
+    model: str | os.PathLike[str] | None = None,
+    time_limit: float | None = None,
+) -> Generator[tuple[str, T | Failure], None, None]:
+    """Do any work with files in worker processes, and give each outcome as soon as it is there.
+
+    Nothing that a file does to the process that reads it does anything to this one.
+
+    Parameters
+    ----------
+    work : callable
+        Takes a classifier and a path; both it and what it returns must be fit for `pickle`. A
+        `TopgenreError` that it raises is the failure of that file alone.
+    paths : iterable of str
+        Files; taken one by one, when there is a process that is free for the next.
+    jobs : int
+        Worker processes, at least 1. As with `classify_files`, a script must guard its own start.
+    model : path-like, optional
+        Model file; by default the model that comes with the package.
+    time_limit : float, optional
+        Seconds after which a process is ended, and its file counts as failed.
+
+    Yields
+    ------
+    tuple of str and (what `work` returns or Failure)
+        In the order in which they are done. To leave early, close the iterator.
+
+    Raises
+    ------
+    ModelError
+        If the model file is missing, damaged, or no topgenre model.
+    TopgenreError
+        If worker processes cannot be started.
+    """
+    numbered = enumerate(paths)
+    in_hand: dict[int, str] = {}
+    pool = Pool(model, jobs, work, time_limit)
+    try:
+        waiting = next(numbered, None)
+        while waiting or in_hand:
+            while waiting and pool.assign(*waiting):
+                in_hand.update([waiting])
+                waiting = next(numbered, None)
+            for number, outcome in pool.outcomes().items():
+                yield in_hand.pop(number), outcome
+    finally:
+        pool.stop()
+
+
+def attempt(work: Work[T], classifier: Classifier, path: str) -> T | Failure:
+    """Do the work with one file in this process, and turn what is raised into a failure."""
+    try:
+        return work(classifier, path)
+    except TopgenreError as error:
+        return Failure.of(path, error)
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__} {error}".split())
+        return Failure.of(
+            path,
+            InternalError(f"{path}: a fault in topgenre ({reason}); please report it"),
+            traceback.format_exc(),
+        )
+
+
+class Pool:
+    """Worker processes, each with at most one file in hand; one that ends is replaced."""
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None,
+        jobs: int,
+        work: Work[Any],
+        time_limit: float | None = None,
+    ) -> None:
+        self._model = model
+        self._jobs = jobs
+        self._work = work
+        self._time_limit = time_limit
+        self._workers: list[_Worker] = []
+
+    def assign(self, number: int, path: str) -> bool:
+        """Give a file to an idle worker, if there is one."""
+        while len(self._workers) < self._jobs:
+            self._workers.append(_Worker(self._model, self._work))
+        for worker in [worker for worker in self._workers if worker.task is None]:
+            if worker.assign(number, path):
+                return True
+            self._discard(worker)  # it was killed while it had nothing to do
+        return False
+
+    def outcomes(self) -> dict[int, Any]:
+        """Wait for workers to report, or to end, and return what came of the files in hand."""
+        busy = [worker for worker in self._workers if worker.task]
+        limit = self._time_limit
+        patience = None
+        if limit is not None:
+            patience = max(0.0, min(worker.since for worker in busy) + limit - time.monotonic())
+        reporting = wait([worker.connection for worker in busy], patience)
+        outcomes: dict[int, Any] = {}
+        for worker in busy:
+            if worker.connection not in reporting:
+                if limit is not None and time.monotonic() - worker.since >= limit:
+                    number, outcomes[number] = worker.overrun(limit)
+                    self._discard(worker)
+                continue
+            try:
+                message = worker.connection.recv()
+            except (EOFError, OSError):
+                number, outcomes[number] = worker.crash()
+                self._discard(worker)
+                continue
+            if worker.ready:
+                outcomes[worker.finish()] = message
+            elif message is None:
+                worker.ready = True
+            else:
+                raise message
+        return outcomes
+
+    def stop(self) -> None:
+        """End all workers at once."""
+        for worker in self._workers[:]:
+            self._discard(worker)
+
+    def _discard(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.stop()
+
+
+class _Worker:
+    """A process that does its work with one file after the other.
+
+    Its first message is None, or the error that keeps it from working; each later one is an
+    outcome. Its pipe is at an end when the process is.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] | None, work: Work[Any]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, model, work), daemon=True)
+        with _interrupts_held():
+            self._process.start()
+        theirs.close()
+        self.ready = False
+        self.task: tuple[int, str] | None = None
+        self.since = 0.0  # when the file in hand was given, on the monotonic clock
+
+    def assign(self, number: int, path: str) -> bool:
+        """Give the process its next file; tell whether it was there to take it."""
+        try:
+            self.connection.send(path)
+        except OSError:
+            # One that ended before it was ready is not idle but unusable: `crash` says so.
+            if self.ready:
+                return False
+        self.task = (number, path)
+        self.since = time.monotonic()
+        return True
+
+    def finish(self) -> int:
+        """Return the number of the file in hand, which is in hand no longer."""
+        assert self.task is not None
+        number, self.task = self.task[0], None
+        return number
+
+    def crash(self) -> tuple[int, Failure]:
+        """Blame the file in hand for the end of the process."""
+        self._process.join(_ENDING)
+        status = self._process.exitcode or 0
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        if not self.ready or self.task is None:
+            raise TopgenreError(
+                f"a worker process ended before it could work ({how}); do without: use one job"
+            )
+        number, path = self.task
+        return number, Failure.of(
+            path,
+            CrashedError(
+                f"{path}: it ended the process that decoded it ({how}); "
+                "memory may be short, or the file may be made to do harm"
+            ),
+        )
+
+    def overrun(self, limit: float) -> tuple[int, Failure]:
+        """Blame the file in hand for taking too long."""
+        assert self.task is not None
+        number, path = self.task
+        return number, Failure.of(
+            path,
+            OverrunError(
+                f"{path}: not done after {limit:g} s, and given up; "
+                "the disk may be slow, or the file made to do harm"
+            ),
+        )
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+
+
+def _work(connection: Connection, model: str | os.PathLike[str] | None, work: Work[Any]) -> None:
+    # Where it is not held off already: what to do about Ctrl-C is the parent's business.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from topgenre.classifier import load
+
+    # When the parent is gone, so is the reason to say anything.
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            classifier = load(model)
+        except TopgenreError as error:
+            connection.send(error)
+            return
+        connection.send(None)
+        while True:
+            connection.send(attempt(work, classifier, connection.recv()))
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach; one that comes meanwhile is not lost."""
+    if sys.platform == "win32":
+        yield
+        return
+    # The first process starts a helper of multiprocessing, which would lift the block.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
