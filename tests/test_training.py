@@ -29,6 +29,7 @@ from topgenre.training.data import (
 )
 from topgenre.training.evaluate import evaluate
 from topgenre.training.metrics import confusion, expected_calibration_error, figures, top_k_hits
+from topgenre.training.mixtures import build_mixtures
 from topgenre.training.net import GenreNet
 from topgenre.training.run import Sources, hold_out, train_model
 from topgenre.training.teacher import COLUMN_WEIGHTS, MusicnnTeacher
@@ -89,12 +90,13 @@ def teacher_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(dataset: Path, teacher_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with everything: teacher, unlabelled music, a faster copy."""
+    """A run with everything: teacher, unlabelled music, a faster copy, mixtures."""
     run_dir = tmp_path_factory.mktemp("run")
     sources = Sources(
         dataset,
         unlabelled=(dataset / "hum",),
         speeds=(1.1,),
+        n_mixtures=3,
         not_music=(dataset / "buzz",),
         teacher=teacher_weights,
     )
@@ -152,6 +154,7 @@ def test_whole_clips_robustness_and_pictures(
 def test_card_states_split_size_and_intervals(trained: Path) -> None:
     card = json.loads(trained.with_name("card.json").read_text(encoding="utf-8"))
     assert card["clips"] == {"train": 9, "valid": 3, "unlabelled": 4}
+    assert card["mixtures"] == 3
     assert card["measured"]["n"] == 3
     value, low, high = card["measured"]["figures"]["accuracy"]
     assert low <= value <= high
@@ -317,6 +320,26 @@ def test_teacher_is_deaf_to_volume_and_repeats_short_sounds(teacher_weights: Pat
     assert features.shape == (5, len(COLUMN_WEIGHTS))
     np.testing.assert_allclose(teacher(0.1 * signals.music()), features, atol=2e-2)
     assert np.isfinite(teacher(signals.music(2.0))).all()
+
+
+def test_mixtures_are_the_same_every_time_and_claim_no_genre(
+    dataset: Path, teacher_weights: Path, tmp_path: Path
+) -> None:
+    clips = read_dataset(dataset)
+    teacher = MusicnnTeacher(teacher_weights)
+    one, again = (
+        build_mixtures(clips, tmp_path / name, 3, teacher=teacher) for name in ("one", "again")
+    )
+    assert set(one.label) == {-1}
+    assert len(set(one.name)) == 3
+    assert one.teacher is not None
+    assert again.teacher is not None
+    np.testing.assert_array_equal(one.teacher, again.teacher)
+    for row in range(3):
+        np.testing.assert_array_equal(one.features[row], again.features[row])
+        assert np.isfinite(one.features[row]).all()
+    # Two pieces are heard: not even two mixtures of the same three genres are alike.
+    assert np.abs(one.features[0].astype(float) - one.features[1]).mean() > 0.05
 
 
 def test_teacher_file_that_is_none(tmp_path: Path) -> None:

@@ -39,6 +39,12 @@ def train(
         list[float] | None,
         typer.Option(help="Add copies of the clips at this speed, such as 1.09; repeatable."),
     ] = None,
+    mixtures: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Add mixtures of two pieces each for the teacher to label."
+        ),
+    ] = 0,
     not_music: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="Speech, noise: sounds to be unsure about; repeatable."),
@@ -80,6 +86,7 @@ def train(
             split_files=tuple(split or ()),
             unlabelled=tuple(unlabelled or ()),
             speeds=tuple(speed or ()),
+            n_mixtures=mixtures,
             not_music=tuple(not_music or ()),
             teacher=teacher,
         ),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ BLOCK_SAMPLES = round(SEGMENT_SECONDS * SAMPLE_RATE)
 BLOCK_FRAMES = 1 + BLOCK_SAMPLES // HOP_LENGTH
 _CACHE_VERSION = 1
 _CLIPS_PER_PART = 50  # of the cache; an interrupted run repeats at most one part
-_LONGEST_CLIP = 1200.0  # seconds read of one file
+LONGEST_CLIP = 1200.0  # seconds read of one file
 
 Array = NDArray[np.float32]
 Teacher = Callable[[Array], NDArray[np.float16]]
@@ -167,6 +167,61 @@ class Blocks:
     teacher: NDArray[np.float16] | None
 
 
+class Row(NamedTuple):
+    """What is known of a block beside its features."""
+
+    name: str
+    genre: str
+    split: str
+    middle: bool
+
+
+class Part:
+    """One file's worth of a cache: blocks that are computed and kept together.
+
+    Parameters
+    ----------
+    path : Path
+        Where the part's files lie, without their suffixes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._features: list[Array] = []
+        self._taught: list[NDArray[np.float16]] = []
+        self._rows: list[Row] = []
+
+    @property
+    def finished(self) -> bool:
+        """Whether an earlier run has written this part."""
+        return self.path.with_suffix(".json").exists()
+
+    def rows(self) -> list[Row]:
+        """Read the rows of a finished part."""
+        text = self.path.with_suffix(".json").read_text(encoding="utf-8")
+        return [Row(**row) for row in json.loads(text)]
+
+    def add(self, block: Array, row: Row, teacher: Teacher | None) -> None:
+        """Compute what is kept of a block's samples."""
+        stack = compute(Segment(block, 0.0, len(block) / SAMPLE_RATE, ()))
+        self._features.append(fit_frames(network_input(stack)[None], BLOCK_FRAMES)[0])
+        if teacher:
+            self._taught.append(teacher(block))
+        self._rows.append(row)
+
+    def finish(self) -> None:
+        """Write what was added."""
+        if self._rows:
+            features = np.stack(self._features).astype(np.float16)
+            np.save(self.path.with_suffix(".npy"), features)
+        if self._taught:
+            np.save(self.path.with_suffix(".teacher.npy"), np.stack(self._taught))
+        # Written last: a part counts as finished once its list of rows is there.
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text(json.dumps([row._asdict() for row in self._rows]), encoding="utf-8")
+        temporary.replace(self.path.with_suffix(".json"))
+
+
 def cut_blocks(samples: Array, hop_seconds: float) -> Iterator[tuple[Array, bool]]:
     """Cut blocks of 10 s on a grid that contains the middle block; say which one that is.
 
@@ -213,7 +268,7 @@ def build_cache(
         Clips that cannot be decoded are left out, with a warning in the log.
     """
     cache_dir.mkdir(parents=True, exist_ok=True)
-    parts: list[tuple[Path, list[dict[str, Any]]]] = []
+    parts: list[tuple[Path, list[Row]]] = []
     done = 0
     for first in range(0, len(clips), _CLIPS_PER_PART):
         chunk = clips[first : first + _CLIPS_PER_PART]
@@ -223,13 +278,14 @@ def build_cache(
                 [[clip.name, clip.path.stat().st_size] for clip in chunk],
             ]
         )  # fmt: skip
-        part = cache_dir / hashlib.sha256(key.encode()).hexdigest()[:16]
-        if not part.with_suffix(".json").exists():
+        part = Part(cache_dir / hashlib.sha256(key.encode()).hexdigest()[:16])
+        if not part.finished:
             _build_part(chunk, part, hop_seconds, speed, teacher)
-        parts.append((part, json.loads(part.with_suffix(".json").read_text(encoding="utf-8"))))
+        parts.append((part.path, part.rows()))
         done += len(chunk)
         progress(done, len(clips))
-    return _assemble([p for p in parts if p[1]], clips, teacher is not None)
+    genres = tuple(sorted({clip.genre for clip in clips} - {""}))
+    return assemble(parts, genres, taught=teacher is not None)
 
 
 def concatenate(many: Iterable[Blocks]) -> Blocks:
@@ -249,12 +305,11 @@ def concatenate(many: Iterable[Blocks]) -> Blocks:
 
 
 def _build_part(
-    clips: Sequence[Clip], part: Path, hop_seconds: float, speed: float, teacher: Teacher | None
+    clips: Sequence[Clip], part: Part, hop_seconds: float, speed: float, teacher: Teacher | None
 ) -> None:
-    features, taught, rows = [], [], []
     for clip in clips:
         try:
-            whole = load_segment(clip.path, seconds=_LONGEST_CLIP)
+            whole = load_segment(clip.path, seconds=LONGEST_CLIP)
         except AudioError as error:
             log.warning("left out: %s", error)
             continue
@@ -264,46 +319,35 @@ def _build_part(
 
             samples = soxr.resample(samples, SAMPLE_RATE * speed, SAMPLE_RATE)
         for block, middle in cut_blocks(samples, hop_seconds):
-            if np.abs(block).max() < 1e-3:
-                continue
-            stack = compute(Segment(block, 0.0, len(block) / SAMPLE_RATE, ()))
-            features.append(fit_frames(network_input(stack)[None], BLOCK_FRAMES)[0])
-            if teacher:
-                taught.append(teacher(block))
-            rows.append(
-                {
-                    "name": clip.name,
-                    "genre": clip.genre,
-                    "split": clip.split,
-                    "middle": middle and speed == 1,
-                }
-            )
-    if rows:
-        np.save(part.with_suffix(".npy"), np.stack(features).astype(np.float16))
-        if teacher:
-            np.save(part.with_suffix(".teacher.npy"), np.stack(taught))
-    # Written last: a part counts as finished once its list of rows is there.
-    temporary = part.with_suffix(".tmp")
-    temporary.write_text(json.dumps(rows), encoding="utf-8")
-    temporary.replace(part.with_suffix(".json"))
+            if np.abs(block).max() >= 1e-3:
+                row = Row(clip.name, clip.genre, clip.split, middle and speed == 1)
+                part.add(block, row, teacher)
+    part.finish()
 
 
-def _assemble(
-    parts: list[tuple[Path, list[dict[str, Any]]]], clips: Sequence[Clip], taught: bool
+def assemble(
+    parts: Sequence[tuple[Path, list[Row]]], genres: tuple[str, ...], *, taught: bool
 ) -> Blocks:
+    """Put the finished parts of a cache together.
+
+    Raises
+    ------
+    DatasetError
+        If there is nothing in them.
+    """
+    parts = [part for part in parts if part[1]]
     if not parts:
         raise DatasetError("none of the data set's files could be decoded")
     rows = [row for _, part_rows in parts for row in part_rows]
-    genres = tuple(sorted({clip.genre for clip in clips} - {""}))
     number = dict(zip(genres, count(), strict=False))
     return Blocks(
-        Features([np.load(part.with_suffix(".npy"), mmap_mode="r") for part, _ in parts]),
-        np.array([row["name"] for row in rows]),
-        np.array([row["middle"] for row in rows]),
-        np.array([number.get(row["genre"], -1) for row in rows]),
-        np.array([row["split"] for row in rows]),
+        Features([np.load(path.with_suffix(".npy"), mmap_mode="r") for path, _ in parts]),
+        np.array([row.name for row in rows]),
+        np.array([row.middle for row in rows]),
+        np.array([number.get(row.genre, -1) for row in rows]),
+        np.array([row.split for row in rows]),
         genres,
-        np.concatenate([np.load(part.with_suffix(".teacher.npy")) for part, _ in parts])
+        np.concatenate([np.load(path.with_suffix(".teacher.npy")) for path, _ in parts])
         if taught
         else None,
     )

@@ -35,6 +35,7 @@ from topgenre.training.data import (
 from topgenre.training.export import export
 from topgenre.training.head import fit_head, fit_music
 from topgenre.training.metrics import confusion, figures
+from topgenre.training.mixtures import SPLIT, build_mixtures
 from topgenre.training.net import GenreNet
 from topgenre.training.not_music import not_music
 from topgenre.training.teacher import MusicnnTeacher
@@ -61,6 +62,8 @@ class Sources:
         Folders of more music, for the teacher's features.
     speeds : tuple of float
         Further copies of all the music, played faster or slower.
+    n_mixtures : int
+        Mixtures of two pieces each, for the teacher's features.
     not_music : tuple of Path
         Folders of speech and other sounds that are no music, beyond the synthetic ones.
     teacher : Path, optional
@@ -71,6 +74,7 @@ class Sources:
     split_files: tuple[Path, ...] = ()
     unlabelled: tuple[Path, ...] = ()
     speeds: tuple[float, ...] = ()
+    n_mixtures: int = 0
     not_music: tuple[Path, ...] = ()
     teacher: Path | None = None
 
@@ -154,8 +158,9 @@ def train_model(
         "clips": {
             "train": clip_count(blocks, labelled & ~held_out),
             "valid": clip_count(blocks, labelled & held_out),
-            "unlabelled": clip_count(blocks, ~labelled),
+            "unlabelled": clip_count(blocks, ~labelled & (blocks.split != SPLIT)),
         },
+        "mixtures": int((blocks.split == SPLIT).sum()),
         "teacher": "MSD_musicnn" if sources.teacher else None,
         "measured": {
             "split": "valid, middle 10 s, by weights that never saw it",
@@ -221,12 +226,20 @@ def prepare(sources: Sources, run_dir: Path, progress: Callable[[int, int], obje
         for more in map(read_unlabelled, sources.unlabelled):
             sets += [(more, UNLABELLED_HOP, 1.0)]
             sets += [(more, 3 * UNLABELLED_HOP, speed) for speed in sources.speeds]
-    return concatenate(
+    blocks = [
         build_cache(
             members, cache, hop_seconds=hop, speed=speed, teacher=teacher, progress=progress
         )
         for members, hop, speed in sets
-    )
+    ]
+    if teacher and sources.n_mixtures:
+        pieces = [clip for clip in clips if clip.split != "valid"]
+        for folder in sources.unlabelled:
+            pieces += read_unlabelled(folder)
+        blocks.append(
+            build_mixtures(pieces, cache, sources.n_mixtures, teacher=teacher, progress=progress)
+        )
+    return concatenate(blocks)
 
 
 def hold_out(clips: Sequence[Clip]) -> list[Clip]:
