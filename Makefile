@@ -16,7 +16,8 @@ test: $(DEV)  ## style, types and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n 2 --dist loadfile -m "not alone" --cov --cov-report=
+	$(BIN)/pytest -m alone --cov --cov-append --cov-report=term:skip-covered
 
 test-page:  ## the types of the page's scripts; needs npx
 	npx --yes -p typescript@5 tsc -p src/topgenre/web/jsconfig.json

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -38,10 +37,13 @@ from fake_spotify import (
 )
 from topgenre.errors import OutputError, RecommendationError
 from topgenre.recommend import Item, ProviderInfo, Section, Wish, available, recommend
+from topgenre.recommend.items import parse_weight
 from topgenre.recommend.mixture import interleave, quotas
 from topgenre.recommend.playlist import save
 from topgenre.recommend.settings import load
 from topgenre.result import GenreProbability
+
+pytestmark = pytest.mark.usefixtures("nothing_set")
 
 MIXTURE = [
     GenreProbability("rock", 0.6),
@@ -50,32 +52,6 @@ MIXTURE = [
 ]
 ROCK = [GenreProbability("rock", 1.0)]
 SEARCH, TOKENS = FakeSpotify.search_path, FakeSpotify.token_path
-
-
-@pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither settings nor proxies nor a .env file of whoever runs the tests."""
-    for name in os.environ:
-        if name.startswith("TOPGENRE_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def spotify(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSpotify]:
-    service = FakeSpotify()
-    with service.running():
-        for name, value in service.variables.items():
-            monkeypatch.setenv(name, value)
-        yield service
-
-
-@pytest.fixture
-def deezer(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDeezer]:
-    service = FakeDeezer()
-    with service.running():
-        monkeypatch.setenv("TOPGENRE_DEEZER_API_URL", service.url)
-        yield service
 
 
 def one(
@@ -96,6 +72,30 @@ def why(section: Section) -> str:
 
 def genres(section: Section) -> Counter[str]:
     return Counter(item.genre for item in section.items)
+
+
+class TestWrittenWeights:
+    @pytest.mark.parametrize(
+        ("text", "genre", "weight"),
+        [
+            ("jazz", "jazz", 1.0),
+            (" Hip Hop : 0.3", "hip hop", 0.3),
+            ("drum:bass:1e6", "drum:bass", 1e6),
+            ("x" * 100, "x" * 100, 1.0),
+        ],
+    )
+    def test_a_genre_and_its_weight(self, text: str, genre: str, weight: float) -> None:
+        assert parse_weight(text) == GenreProbability(genre, weight)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", " ", ":0.5", "jazz:", "jazz:0", "jazz:-1", "jazz:nan", "jazz:inf", "jazz:1000001",
+         "jazz:much", "ja\nzz", "ja\0zz:0.5", "x" * 101],
+    )  # fmt: skip
+    def test_what_is_none(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r"such as jazz:0\.3") as caught:
+            parse_weight(text)
+        assert str(caught.value).isprintable()  # and so one line
 
 
 class TestMixture:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,35 +20,11 @@ from terminal import terminal
 from topgenre.cli.app import app
 from topgenre.demo import write_audio
 
+pytestmark = pytest.mark.usefixtures("nothing_set")
+
 SCHEMA = json.loads(
     (Path(__file__).parents[1] / "docs" / "result.schema.json").read_text(encoding="utf-8")
 )
-
-
-@pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither settings nor proxies nor a .env file of whoever runs the tests."""
-    for name in os.environ:
-        if name.startswith("TOPGENRE_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def spotify(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSpotify]:
-    service = FakeSpotify()
-    with service.running():
-        for name, value in service.variables.items():
-            monkeypatch.setenv(name, value)
-        yield service
-
-
-@pytest.fixture
-def deezer(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDeezer]:
-    service = FakeDeezer()
-    with service.running():
-        monkeypatch.setenv("TOPGENRE_DEEZER_API_URL", service.url)
-        yield service
 
 
 @pytest.fixture

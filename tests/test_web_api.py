@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -213,9 +214,18 @@ def test_recommendations_follow_the_weights(server: Server) -> None:
     assert all(item["url"].startswith("https://open.spotify.com/") for item in sections[0]["items"])
 
 
+def test_a_provider_that_is_not_set_up_says_so(server: Server) -> None:
+    query = {"genre": "Jazz:2", "provider": ["spotify", "search-links"]}
+    spotify, links = server.get("/v1/recommendations", params=query).json()["sections"]
+    assert spotify["provider"] == "spotify"
+    assert not spotify["items"]
+    assert "TOPGENRE_SPOTIFY_CLIENT_ID" in spotify["notices"][0]
+    assert {item["genre"] for item in links["items"]} == {"jazz"}
+
+
 @pytest.mark.parametrize(
     "query",
-    ["", "genre=", "genre=jazz:0", "genre=jazz:nan", "genre=jazz:2", "genre=jazz&limit=0",
+    ["", "genre=", "genre=jazz:0", "genre=jazz:nan", "genre=jazz:1e7", "genre=jazz&limit=0",
      "genre=jazz&provider=nobody", "genre=a%00b"],
 )  # fmt: skip
 def test_recommendations_that_cannot_be(server: Server, query: str) -> None:
@@ -266,6 +276,29 @@ def test_log_is_json_and_holds_no_names(server: Server) -> None:
     assert "private" not in server.log.read_text()
 
 
+def test_a_fault_of_ours_is_told_to_the_log_only(server: Server) -> None:
+    [worker] = server.workers()
+    worker.suspend()
+    with ThreadPoolExecutor() as pool:
+        try:
+            request = pool.submit(server.classify, song(2.0))
+            until(lambda: server.uploads())
+            # That an upload goes away before it is read is nothing that is reckoned with.
+            server.uploads()[0].unlink()
+        finally:
+            worker.resume()
+        answer = request.result()
+    body = problem(answer, 500, "internal")
+    assert "FileNotFoundError" not in answer.text
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    [line] = [line for line in lines if line["level"] == "error"]
+    assert line["request_id"] == body["request_id"]
+    assert "in _classify" in line["traceback"]
+    assert "FileNotFoundError" in line["traceback"]
+    assert server.workers() == [worker]
+    assert server.classify(song(2.0)).status_code == 200
+
+
 def test_key_limits_and_allowed_sites(tmp_path: Path) -> None:
     site = "https://music.example"
     settings = {"api_key": KEY, "allowed_origins": site, "rate_limit": 30}
@@ -297,6 +330,9 @@ def test_key_limits_and_allowed_sites(tmp_path: Path) -> None:
         assert 1 < len(limited) < 12
         body = problem(limited[0], 429, "rate_limited")
         assert int(limited[0].headers["retry-after"]) == body["retry_after"]
+        guesses = [server.get("/v1/genres", headers={"X-API-Key": f"{n}"}) for n in range(12)]
+        assert {answer.status_code for answer in guesses} <= {401, 429}
+        assert sum(answer.status_code == 429 for answer in guesses) > 1
         log = server.log.read_text()
         assert KEY not in log
 
@@ -314,6 +350,32 @@ def test_a_killed_worker_loses_its_request_only(tmp_path: Path) -> None:
         until(lambda: len(server.workers()) == 2)
         assert [server.classify(song(2.0)).status_code for _ in range(4)] == [200] * 4
         assert 'topgenre_lost_workers_total{reason="crashed"} 1.0' in server.get("/metrics").text
+
+
+def test_a_worker_that_dies_while_idle_is_nobodys_fault(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    shutil.copy(Path(topgenre.__file__).parent / "model" / "topgenre.onnx", model)
+
+    def end_worker(server: Server) -> None:
+        [worker] = server.workers()
+        worker.kill()
+        until(lambda: worker.status() == psutil.STATUS_ZOMBIE)
+
+    flags = ("--workers", "1", "--model", str(model))
+    with serving(tmp_path, *flags, rate_limit=0) as server, ThreadPoolExecutor() as pool:
+        end_worker(server)
+        assert server.classify(song(2.0)).status_code == 200
+        assert 'topgenre_lost_workers_total{reason="died"} 1.0' in server.get("/metrics").text
+        # The next one cannot start at first: who waits for it must not wait for ever.
+        model.rename(tmp_path / "elsewhere")
+        end_worker(server)
+        waiting = pool.submit(server.classify, song(2.0))
+        until(lambda: "no new worker process" in server.log.read_text())
+        problem(server.get("/readyz"), 503, "busy")
+        assert not waiting.done()
+        (tmp_path / "elsewhere").rename(model)
+        assert waiting.result().status_code == 200
+        assert server.get("/readyz").status_code == 200
 
 
 def test_a_file_that_takes_too_long(tmp_path: Path) -> None:
@@ -342,11 +404,13 @@ def test_a_full_queue_says_when_to_come_back(tmp_path: Path) -> None:
     ):
         first = pool.submit(server.classify, song(150.0), mode="whole")
         until(lambda: server.uploads())
+        assert "topgenre_admitted_requests 1.0" in server.get("/metrics").text
         refused = server.classify(song())
         body = problem(refused, 503, "busy")
         assert int(refused.headers["retry-after"]) == body["retry_after"]
         assert server.get("/healthz").status_code == 200
         assert first.result().status_code == 200
+        assert "topgenre_admitted_requests 0.0" in server.get("/metrics").text
         assert server.classify(song(2.0)).status_code == 200
 
 
@@ -424,6 +488,7 @@ def test_servers_that_cannot_be(server: Server, tmp_path: Path) -> None:
         assert len(finished.stderr.splitlines()) == 1
 
 
+@pytest.mark.alone
 def test_load(tmp_path: Path) -> None:
     """64 clients, 500 uploads, some damaged or too large: each gets its answer."""
     kinds = [

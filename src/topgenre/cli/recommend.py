@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -184,20 +183,12 @@ def _check(providers: list[str] | None, m3u8: Path | None) -> None:
 
 
 def _weight(text: str) -> GenreProbability:
-    name, colon, number = text.rpartition(":")
-    if not colon:
-        name, number = text, "1"
+    from topgenre.recommend.items import parse_weight
+
     try:
-        weight = float(number)
-    except ValueError:
-        weight = math.nan
-    name = name.strip().lower()
-    if not name or not name.isprintable() or not 0 < weight <= 1e6:
-        raise typer.BadParameter(
-            f"{text!r} is no genre, and no genre with a weight above 0 such as jazz:0.3",
-            param_hint="--genre",
-        )
-    return GenreProbability(name, weight)
+        return parse_weight(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--genre") from error
 
 
 def _shares(weights: Sequence[GenreProbability]) -> list[dict[str, Any]]:

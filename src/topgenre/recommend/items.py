@@ -12,6 +12,9 @@ from topgenre.result import GenreProbability, rank
 SectionKind = Literal["search", "tracks", "charts", "library"]
 ItemKind = Literal["track", "playlist", "search"]
 
+_LONGEST_NAME = 100  # characters of a genre
+_HIGHEST_WEIGHT = 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -143,6 +146,36 @@ class Wish:
         total = math.fsum(scaled.values())
         shares = {genre: weight / total for genre, weight in scaled.items() if weight / total}
         return cls(rank(shares), limit, source)
+
+
+def parse_weight(text: str) -> GenreProbability:
+    """Read a genre, or a genre with its weight after a colon, such as ``jazz:0.3``.
+
+    Returns
+    -------
+    GenreProbability
+        The genre in lower case; its weight is 1 if there is none.
+
+    Raises
+    ------
+    ValueError
+        If there is no printable name of at most 100 characters, or no weight in (0, 1000000].
+    """
+    name, colon, number = text.rpartition(":")
+    if not colon:
+        name, number = text, "1"
+    try:
+        weight = float(number)
+    except ValueError:
+        weight = math.nan
+    name = name.strip().lower()
+    named = name.isprintable() and 0 < len(name) <= _LONGEST_NAME
+    if not named or not 0 < weight <= _HIGHEST_WEIGHT:
+        raise ValueError(
+            f"{text!r}: write a genre of up to {_LONGEST_NAME} characters, or one with a weight "
+            f"above 0 and up to {_HIGHEST_WEIGHT:.0f} such as jazz:0.3"
+        )
+    return GenreProbability(name, weight)
 
 
 class Provider(Protocol):

@@ -2,5 +2,6 @@
 
 `app` puts it together: `settings` say how, `guard` looks at every request before anything else
 does, `routes` answer, `uploads` take files in, `workers` decode and classify them in processes that
-can be killed, `problems` word what went wrong, `metrics` count. The page lies in `static`.
+can be killed, `pictures` are spectrograms to draw, `problems` word what went wrong, `metrics`
+count, `logs` write it down. The page lies in `static`.
 """

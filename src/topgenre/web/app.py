@@ -51,6 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             memory_limit=settings.memory_limit_bytes,
             lost=lambda why: metrics.lost.labels(why).inc(),
         )
+        metrics.inside.set_function(lambda: pool.admitted)
         with tempfile.TemporaryDirectory(prefix="topgenre-") as folder:
             app.state.topgenre = routes.State(
                 settings, metrics, pool, Path(folder), info.genres, info.name
@@ -69,7 +70,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # The interactive pages of FastAPI load scripts from other hosts.
         docs_url=None,
         redoc_url=None,
-        responses={},
     )
     problems.handle_in(app)
     app.include_router(routes.v1)
@@ -111,7 +111,8 @@ def _document(app: FastAPI) -> None:
         document["security"] = [{}, {"key": []}]
         for path in document["paths"].values():
             for operation in path.values():
-                operation["responses"].pop("422", None) if not _is_ours(operation) else None
+                if not _is_ours(operation):
+                    operation["responses"].pop("422", None)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

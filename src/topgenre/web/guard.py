@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import json
 import logging
 import math
 import secrets
@@ -129,18 +128,19 @@ class Guard:
         preflight = scope["method"] == "OPTIONS"
         if path in _OPEN_PATHS or path.startswith("/static/") or preflight:
             return None
-        key = self.settings.api_key
-        given = headers.get(API_KEY_HEADER, "")
-        if key and not hmac.compare_digest(given.encode(), key.get_secret_value().encode()):
-            return ProblemError(
-                "unauthorized", f"send the server's key in the header {API_KEY_HEADER}"
-            )
+        # Before the key is looked at, so that nobody can guess it at full speed.
         if self.limiter:
             client = scope["client"][0] if scope.get("client") else ""
             seconds = self.limiter.wait(client)
             if seconds:
                 said = f"more than {self.settings.rate_limit} requests a minute; slow down"
                 return ProblemError("rate_limited", said, math.ceil(seconds))
+        key = self.settings.api_key
+        given = headers.get(API_KEY_HEADER, "")
+        if key and not hmac.compare_digest(given.encode(), key.get_secret_value().encode()):
+            return ProblemError(
+                "unauthorized", f"send the server's key in the header {API_KEY_HEADER}"
+            )
         return None
 
     def _account(self, scope: Scope, status: int, seconds: float) -> None:
@@ -159,23 +159,6 @@ class Guard:
                 ms=round(1000 * seconds, 1),
             ),
         )
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line for a record; what its `extra` calls ``fields`` stands beside."""
-        line = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line)
 
 
 def _add_headers(out: MutableHeaders, scope: Scope) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,6 @@ from fastapi.responses import JSONResponse
 
 import topgenre
 from topgenre.library.find import SUFFIXES
-from topgenre.result import GenreProbability
 from topgenre.web import schemas, uploads
 from topgenre.web.metrics import Metrics
 from topgenre.web.problems import ProblemError, responses
@@ -102,7 +100,6 @@ async def classify(
 async def _classified(request: Request, state: State, mode: Mode, spectrograms: bool) -> Answer:
     pool = state.pool
     pool.admit()
-    state.metrics.inside.inc()
     try:
         limit, stall_limit = state.settings.max_upload_bytes, state.settings.stall_limit
         async with uploads.receive(request, state.folder, limit, stall_limit) as upload:
@@ -110,7 +107,6 @@ async def _classified(request: Request, state: State, mode: Mode, spectrograms: 
             job = Job(upload.path, upload.name, mode, spectrograms)
             return await _unless_gone(request, pool.run(job))
     finally:
-        state.metrics.inside.dec()
         pool.dismiss()
 
 
@@ -185,31 +181,15 @@ async def recommendations(
     ] = None,
 ) -> JSONResponse:
     """Find music for a mixture of genres, in a section for each provider."""
-    from topgenre.recommend import available, recommend
+    from topgenre.recommend import recommend
+    from topgenre.recommend.items import parse_weight
 
-    weights = [_weight(text) for text in genre]
-    known = {p.name for p in await run_in_threadpool(available)}
-    strange = sorted(set(provider or ()) - known)
-    if strange:
-        said = f"no provider {strange[0]!r}; there are {', '.join(sorted(known))}"
-        raise ProblemError("invalid_request", said)
-    sections = await run_in_threadpool(recommend, weights, limit=limit, providers=provider)
-    return JSONResponse({"sections": [section.to_dict() for section in sections]})
-
-
-def _weight(text: str) -> GenreProbability:
-    name, colon, weight = text.rpartition(":")
-    if not colon:
-        name, weight = text, "1"
     try:
-        value = float(weight)
-    except ValueError:
-        value = math.nan
-    name = name.strip()
-    if not name or len(name) > 100 or not name.isprintable() or not 0 < value <= 1:
-        said = f"genre={text!r}: write a genre, or a genre, a colon and a weight in (0, 1]"
-        raise ProblemError("invalid_request", said)
-    return GenreProbability(name, value)
+        weights = [parse_weight(text) for text in genre]
+        sections = await run_in_threadpool(recommend, weights, limit=limit, providers=provider)
+    except ValueError as error:
+        raise ProblemError("invalid_request", str(error)) from error
+    return JSONResponse({"sections": [section.to_dict() for section in sections]})
 
 
 @health.get(

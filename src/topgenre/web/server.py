@@ -10,7 +10,7 @@ import uvicorn
 
 from topgenre.errors import TopgenreError
 from topgenre.web.app import create_app
-from topgenre.web.guard import JsonFormatter
+from topgenre.web.logs import log_as_json
 from topgenre.web.settings import Settings
 
 log = logging.getLogger("topgenre.server")
@@ -27,7 +27,7 @@ def run(settings: Settings) -> None:
     TopgenreError
         If the address cannot be had or the model cannot be used.
     """
-    _log_as_json()
+    log_as_json()
     application = create_app(settings)
     listening = _listen(settings)
     host, port = listening.getsockname()[:2]
@@ -76,12 +76,3 @@ def _listen(settings: Settings) -> socket.socket:
             "choose another --port, or stop what uses it"
         ) from error
     return listening
-
-
-def _log_as_json() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("topgenre").setLevel(logging.INFO)

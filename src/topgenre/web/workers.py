@@ -8,15 +8,17 @@ only the request that it was working for learns of it.
 from __future__ import annotations
 
 import asyncio
-import base64
+import logging
 import multiprocessing
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
 Mode = Literal["middle", "whole"]
 
 _START_SECONDS = 60.0  # for a process to load the model; far more than it ever takes
-_RANGE = 60.0  # dB below the mean at which the drawn spectrograms end, as the network's input does
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to start a process
+
+log = logging.getLogger("topgenre.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,10 @@ class Job:
     spectrograms: bool
 
 
+class WorkerError(Exception):
+    """A fault of ours that a job has brought to light; its message is the worker's traceback."""
+
+
 Answer = dict[str, Any]
 Lost = Callable[[str], object]
 
@@ -70,7 +78,7 @@ class Pool:
     memory_limit : int
         Bytes that one job may add to what a worker at rest has mapped.
     lost : callable
-        Told why a worker had to be replaced: "overrun" or "crashed".
+        Told why a worker had to be replaced: "overrun" or "crashed" at work, "died" while idle.
     """
 
     def __init__(
@@ -86,9 +94,10 @@ class Pool:
         self.n_workers, self.queue_size = n_workers, queue_size
         self.time_limit = time_limit
         self.admitted = 0
-        self._start = lambda: _Worker(model, memory_limit)
+        self._start: Callable[[], _Worker] = partial(_Worker, model, memory_limit)
         self._lost = lost
         self._workers: set[_Worker] = set()
+        self._replacing: set[asyncio.Task[None]] = set()
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(n_workers, "topgenre-worker")
         self._seconds = 0.2  # of a job, as a moving average
@@ -97,12 +106,7 @@ class Pool:
     @property
     def ready(self) -> bool:
         """Whether there is a process to work."""
-        return bool(self._workers) and not self._closing
-
-    @property
-    def process_ids(self) -> list[int]:
-        """Process numbers of the workers."""
-        return [worker.pid for worker in self._workers]
+        return not self._closing and any(worker.loaded for worker in self._workers)
 
     async def open(self) -> None:
         """Start the workers.
@@ -110,17 +114,20 @@ class Pool:
         Raises
         ------
         TopgenreError
-            If the model cannot be loaded.
+            If a process ends while it starts, or cannot load the model.
         """
         await asyncio.gather(*(self._add() for _ in range(self.n_workers)))
 
     async def close(self) -> None:
         """End the workers, whatever they are doing."""
         self._closing = True
+        for task in self._replacing:
+            task.cancel()
         for worker in self._workers:
             worker.stop()
         self._workers.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.gather(*self._replacing, return_exceptions=True)
 
     def admit(self) -> None:
         """Count a request in, or refuse it; each one admitted must be `dismiss`-ed.
@@ -151,24 +158,35 @@ class Pool:
         ------
         ProblemError
             overrun, crashed, or what the file's own error is called.
+        WorkerError
+            For any other exception; the worker lives on.
         """
-        worker = await self._idle.get()
+        worker = await self._next()
         work = asyncio.get_running_loop().run_in_executor(
             self._threads, worker.run, job, self.time_limit
         )
+        # Whatever becomes of the caller: nobody else may talk with the process before the thread is
+        # through.
+        work.add_done_callback(lambda _: self._take_back(worker))
         try:
             answer, seconds = await asyncio.shield(work)
         except asyncio.CancelledError:
-            # The thread still talks with the process: nobody else may before it is through.
-            with suppress(Exception):
-                await work
+            await asyncio.wait({work})
             raise
-        finally:
-            await self._take_back(worker)
         self._seconds += 0.1 * (seconds - self._seconds)
         return answer
 
-    async def _take_back(self, worker: _Worker) -> None:
+    async def _next(self) -> _Worker:
+        """Wait for an idle worker; one that died meanwhile is replaced, and no file blamed."""
+        while True:
+            worker = await self._idle.get()
+            if worker.alive:
+                return worker
+            worker.lost = "died"
+            worker.stop()
+            self._take_back(worker)
+
+    def _take_back(self, worker: _Worker) -> None:
         if worker.lost is None:
             self._idle.put_nowait(worker)
             return
@@ -176,14 +194,30 @@ class Pool:
         if not self._closing:
             self._lost(worker.lost)
             # In the background: the answer does not wait for the next process to be up.
-            self._replacing = asyncio.get_running_loop().create_task(self._add())
+            task = asyncio.get_running_loop().create_task(self._replace())
+            self._replacing.add(task)
+            task.add_done_callback(self._replacing.discard)
+
+    async def _replace(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await self._add()
+            except Exception as error:
+                # Whatever it is may pass, and without workers requests would wait for ever.
+                log.warning("no new worker process (%s); next try in %g s", error, pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _add(self) -> None:
-        worker = await asyncio.get_running_loop().run_in_executor(None, self._start)
-        if self._closing:
+        worker = self._start()
+        self._workers.add(worker)  # before it is up, so that `close` ends it
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, worker.load)
+        except Exception:
+            self._workers.discard(worker)
             worker.stop()
-            return
-        self._workers.add(worker)
+            raise
         self._idle.put_nowait(worker)
 
 
@@ -198,15 +232,23 @@ class _Worker:
         )
         self._process.start()
         theirs.close()
+        self.loaded = False
         self.lost: str | None = None
-        error = self._receive(_START_SECONDS)
-        if error is not None:
-            self.stop()
-            raise error
 
     @property
-    def pid(self) -> int:
-        return self._process.pid or 0
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    def load(self) -> None:
+        """Wait until the process has loaded the model; blocks."""
+        try:
+            error: TopgenreError | None = self._receive(_START_SECONDS)
+        except (EOFError, OSError) as reason:
+            said = "it ended or hung while it started; free memory, or run fewer workers"
+            raise TopgenreError(said) from reason
+        if error is not None:
+            raise error
+        self.loaded = True
 
     def run(self, job: Job, time_limit: float) -> tuple[Answer, float]:
         """Do a job, and tell how many seconds it took; blocks."""
@@ -227,7 +269,7 @@ class _Worker:
                 "the file may be damaged, or made to do harm"
             )
             raise ProblemError("crashed", said) from error
-        if isinstance(answer, ProblemError):
+        if isinstance(answer, ProblemError | WorkerError):
             raise answer
         return answer, time.monotonic() - begin
 
@@ -259,7 +301,7 @@ def _work(connection: Connection, model: Path | None, memory_limit: int) -> None
             connection.send(_do(classifier, connection.recv()))
 
 
-def _do(classifier: Classifier, job: Job) -> Answer | ProblemError:
+def _do(classifier: Classifier, job: Job) -> Answer | ProblemError | WorkerError:
     try:
         return _classify(classifier, job)
     except NotAudioError as error:
@@ -268,69 +310,28 @@ def _do(classifier: Classifier, job: Job) -> Answer | ProblemError:
         return ProblemError(error.code if error.code != "audio" else "damaged_audio", str(error))
     except MemoryError:
         return ProblemError("overrun", f"{job.name}: it takes too much memory; send a shorter file")
+    except Exception:
+        return WorkerError(traceback.format_exc())
 
 
 def _classify(classifier: Classifier, job: Job) -> Answer:
-    from topgenre.audio import load_segment
-    from topgenre.spectrograms import compute
+    from topgenre.classifier import analyse
+    from topgenre.web.pictures import pictures
 
+    stack = None
     with job.path.open("rb") as file:
-        stack = None
         if job.mode == "whole":
             result = classifier.classify_whole(file, name=job.name)
             if job.spectrograms:
-                stack = compute(load_segment(file, name=job.name))
+                stack = analyse(file, name=job.name)
         else:
-            stack = compute(load_segment(file, name=job.name), job.name)
+            stack = analyse(file, name=job.name)
             result = classifier.classify_spectrograms(stack)
     return {
         "timeline": None,
         **result.to_dict(),
         "mode": job.mode,
-        "spectrograms": _pictures(stack) if job.spectrograms and stack else None,
-    }
-
-
-def _pictures(stack: Any) -> dict[str, Any]:
-    """Return what the network reads as bytes to draw: mel power in dB, and onset strength."""
-    import numpy as np
-
-    from topgenre.audio import SAMPLE_RATE
-    from topgenre.spectrograms import CHANNELS, HOP_LENGTH, N_MELS, ONSET_CHANNELS, mel_edges
-    from topgenre.spectrograms import network_input as mel_input
-
-    levels = mel_input(stack)
-    levels[:3] *= 20
-    edges = mel_edges(N_MELS, SAMPLE_RATE / 2)
-    loudest = float(levels[:3].max())
-    channels = []
-    for name, level in zip(CHANNELS, levels, strict=True):
-        low, high, bands, unit = -_RANGE, loudest, edges[1:-1], "dB"
-        if name == "onset":
-            level = level[:: N_MELS // (len(ONSET_CHANNELS) - 1)] * 10
-            low, high, bands, unit = (
-                0.0,
-                float(level.max()),
-                edges[list(ONSET_CHANNELS)],
-                "strength",
-            )
-        scaled = (level - low) * (255 / max(high - low, 1e-6))
-        channels.append(
-            {
-                "name": name,
-                "unit": unit,
-                "bands_hz": [round(float(hz), 1) for hz in bands],
-                "low": round(low, 2),
-                "high": round(high, 2),
-                "rows": len(level),
-                "data": base64.b64encode(np.clip(scaled, 0, 255).astype(np.uint8)).decode(),
-            }
-        )
-    return {
-        "start": round(stack.start, 3),
-        "hop_seconds": HOP_LENGTH / SAMPLE_RATE,
-        "n_frames": levels.shape[2],
-        "channels": channels,
+        "spectrograms": pictures(stack) if job.spectrograms and stack else None,
     }
 
 

@@ -1,0 +1,40 @@
+"""Fixtures of several test modules; each test says which it takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fake_deezer import FakeDeezer
+from fake_spotify import FakeSpotify
+
+
+@pytest.fixture
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither settings nor proxies nor a .env file of whoever runs the tests."""
+    for name in os.environ:
+        if name.startswith("TOPGENRE_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def spotify(nothing_set: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSpotify]:
+    """Run a Spotify of our own, and set what it takes to be asked."""
+    service = FakeSpotify()
+    with service.running():
+        for name, value in service.variables.items():
+            monkeypatch.setenv(name, value)
+        yield service
+
+
+@pytest.fixture
+def deezer(nothing_set: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDeezer]:
+    """Run a Deezer of our own, and set its address."""
+    service = FakeDeezer()
+    with service.running():
+        monkeypatch.setenv("TOPGENRE_DEEZER_API_URL", service.url)
+        yield service
