@@ -40,6 +40,7 @@ bench: $(DEV)  ## our times beside librosa's, in one process
 	$(BIN)/python benchmarks/bench_spectrograms.py
 	$(BIN)/python benchmarks/bench_audio.py
 	$(BIN)/python benchmarks/bench_classify.py
+	$(BIN)/python benchmarks/bench_library.py
 	$(BIN)/python benchmarks/bench_server.py
 
 $(VENV)/bin/python:

@@ -6,12 +6,14 @@ import sys
 import time
 from collections import Counter, deque
 from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from topgenre.cli import interrupt, options, output
+from topgenre.cli.scan_cluster import scan_cluster
 from topgenre.cli.status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 
 _REDRAWN = 0.1  # s between two states of the status line
 _WINDOW = 20.0  # s over which the rate is taken: songs differ, and so do disks
+
+
+class Engine(StrEnum):
+    """What does the work of a scan."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,8 +41,12 @@ def add_to(app: typer.Typer) -> None:
 
 def scan(
     paths: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="PATH", help="Folders of music, and files.", show_default=False),
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH",
+            help="Folders of music, and files; with --engine ray also URLs such as s3://bucket.",
+            show_default=False,
+        ),
     ] = None,
     catalog: options.Catalog = None,
     retry_errors: Annotated[
@@ -54,6 +67,17 @@ def scan(
             metavar="FILE", help="Write the catalogue as a .csv, .ndjson or .parquet table."
         ),
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="What does the work: processes here, or a Ray cluster.")
+    ] = Engine.LOCAL,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Folder or URL for the tables of --engine ray."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Ray cluster, such as auto.  [default: one on this machine]"),
+    ] = None,
     model: options.Model = None,
     jobs: options.Jobs = None,
 ) -> None:
@@ -63,6 +87,16 @@ def scan(
     where it was stopped. Files that have moved are known by their content. Songs whose files are
     gone stay in the catalogue, marked as missing, until --prune.
     """
+    if engine is Engine.RAY:
+        local = catalog or retry_errors or prune or errors or export
+        if local or not paths or not out:
+            raise typer.BadParameter(
+                "it needs PATH and --out, and takes --address, --model and --jobs beside them",
+                param_hint="--engine ray",
+            )
+        raise typer.Exit(scan_cluster(paths, out, address, model, jobs))
+    if out or address:
+        raise typer.BadParameter("these are for --engine ray", param_hint="--out, --address")
     from topgenre.errors import OutputError
     from topgenre.library.catalogue import Catalogue
     from topgenre.library.export import check_name
@@ -96,7 +130,7 @@ def scan(
 
 def _scan(
     catalogue: Catalogue,
-    paths: list[Path],
+    paths: list[str],
     model: Path | None,
     jobs: int | None,
     retry_errors: bool,

@@ -79,6 +79,11 @@ class Tags(NamedTuple):
     album: str | None = None
     genre: str | None = None
 
+    def name(self, path: str) -> str:
+        """Return what the song in a file is called in lists: who plays what, or the file's name."""
+        title = self.title or Path(path).stem
+        return f"{self.artist} - {title}" if self.artist else title
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
@@ -131,6 +136,17 @@ class Song:
     analysis: Analysis | None
     error_code: str | None = None
     error: str | None = None
+
+    @classmethod
+    def of(
+        cls, path: str, size: int, mtime_ns: int, model: bytes, found: Analysis | Failure
+    ) -> Song:
+        """Return the row that says what has just come of a file."""
+        now = _written(datetime.now(UTC))
+        if isinstance(found, Failure):
+            failure = found.error.code, str(found.error)
+            return cls(path, size, mtime_ns, False, now, model, None, *failure)
+        return cls(path, size, mtime_ns, False, now, model, found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented JSON object."""
@@ -434,23 +450,33 @@ class Catalogue:
 
     # What others ask.
 
-    def songs(self) -> Iterator[Song]:
-        """Give all rows, in the order of their paths' bytes."""
-        return self._pages("")
+    def songs(self, *, folder: str | None = None) -> Iterator[Song]:
+        """Give all rows, or those in a folder, in the order of their paths' bytes.
+
+        Parameters
+        ----------
+        folder : str, optional
+            Only songs in this folder, or in a folder in it; an absolute path.
+        """
+        if folder is None:
+            return self._pages("")
+        begin, end = _inside(folder)
+        return self._pages("AND path < ?", end, begin=begin)
 
     def failures(self) -> Iterator[Song]:
         """Give the rows of files that are there but could not be judged."""
         return self._pages("AND error_code IS NOT NULL AND NOT missing")
 
-    def _pages(self, condition: str) -> Iterator[Song]:
+    def _pages(self, condition: str, *values: bytes, begin: bytes = b"") -> Iterator[Song]:
         # Page by page: an open query would keep a writer's log from being taken over.
-        last = b""
+        last = begin
         while True:
             with self._explained():
                 rows = self._run(
                     f"SELECT {_COLUMNS} FROM songs WHERE path > ? {condition} "
                     "ORDER BY path LIMIT ?",
                     last,
+                    *values,
                     _ROWS_AT_ONCE,
                 ).fetchall()
             if not rows:

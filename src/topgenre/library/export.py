@@ -130,8 +130,9 @@ def _write_csv(songs: Iterable[Song], path: Path) -> None:
             writer.writerow(row)
 
 
-def _write_parquet(songs: Iterable[Song], path: Path) -> None:
-    arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+def parquet_schema() -> Any:
+    """Return the columns of a Parquet table of songs, as pyarrow has them."""
+    arrow = import_module("pyarrow")
     text, number = arrow.string(), arrow.float64()
     types = {
         **dict.fromkeys(_NAMES, text),
@@ -142,15 +143,25 @@ def _write_parquet(songs: Iterable[Song], path: Path) -> None:
         "probabilities": arrow.map_(text, number),
         "embedding": arrow.list_(arrow.float32()),
     }
-    schema = arrow.schema(types)
+    return arrow.schema(types)
+
+
+def parquet_row(song: Song) -> dict[str, Any]:
+    """Return a song's row of a table with `parquet_schema`."""
+    row = _row(song)
+    if song.analysis:
+        row["probabilities"] = list(row["probabilities"].items())
+        row["embedding"] = song.analysis.embedding.tolist()
+    return row
+
+
+def _write_parquet(songs: Iterable[Song], path: Path) -> None:
+    arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    schema = parquet_schema()
     rows: list[dict[str, Any]] = []
     with parquet.ParquetWriter(path, schema) as writer:
         for song in songs:
-            row = _row(song)
-            if song.analysis:
-                row["probabilities"] = list(row["probabilities"].items())
-                row["embedding"] = song.analysis.embedding
-            rows.append(row)
+            rows.append(parquet_row(song))
             if len(rows) == _ROWS_AT_ONCE:
                 writer.write_table(arrow.Table.from_pylist(rows, schema))
                 rows.clear()

@@ -78,17 +78,9 @@ def in_processes(
     TopgenreError
         If worker processes cannot be started.
     """
-    numbered = enumerate(paths)
-    in_hand: dict[int, str] = {}
     pool = Pool(model, jobs, work, time_limit)
     try:
-        waiting = next(numbered, None)
-        while waiting or in_hand:
-            while waiting and pool.assign(*waiting):
-                in_hand.update([waiting])
-                waiting = next(numbered, None)
-            for number, outcome in pool.outcomes().items():
-                yield in_hand.pop(number), outcome
+        yield from pool.work_off(paths)
     finally:
         pool.stop()
 
@@ -123,6 +115,18 @@ class Pool:
         self._work = work
         self._time_limit = time_limit
         self._workers: list[_Worker] = []
+
+    def work_off(self, paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """Give each outcome as soon as it is there; take a path when a worker is free for it."""
+        numbered = enumerate(paths)
+        in_hand: dict[int, str] = {}
+        waiting = next(numbered, None)
+        while waiting or in_hand:
+            while waiting and self.assign(*waiting):
+                in_hand.update([waiting])
+                waiting = next(numbered, None)
+            for number, outcome in self.outcomes().items():
+                yield in_hand.pop(number), outcome
 
     def assign(self, number: int, path: str) -> bool:
         """Give a file to an idle worker, if there is one."""

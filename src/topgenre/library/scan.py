@@ -127,7 +127,9 @@ def scan(
             yield from _missing(root, plan, catalogue)
 
 
-def analyse_song(classifier: Classifier, path: str, *, content: bytes | None = None) -> Analysis:
+def analyse_song(
+    classifier: Classifier, path: str, *, content: bytes | None = None, name: str | None = None
+) -> Analysis:
     """Return all that a catalogue keeps of a file's content.
 
     Parameters
@@ -136,6 +138,8 @@ def analyse_song(classifier: Classifier, path: str, *, content: bytes | None = N
     path : str
     content : bytes, optional
         What `file_hash` gives, if that is known.
+    name : str, optional
+        What the result and errors call the file; by default its path.
 
     Raises
     ------
@@ -147,9 +151,9 @@ def analyse_song(classifier: Classifier, path: str, *, content: bytes | None = N
     from topgenre.spectrograms import network_input
 
     content = content or file_hash(path)
-    spectrograms = analyse(path)
+    spectrograms = analyse(path, name=name)
     prediction = classifier.predict(network_input(spectrograms)[None])
-    result = classifier.judge(prediction, spectrograms, path)
+    result = classifier.judge(prediction, spectrograms, name or path)
     return Analysis(content, result, prediction.embedding[0], read_tags(path))
 
 

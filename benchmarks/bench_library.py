@@ -1,0 +1,145 @@
+"""Songs a second on 4-minute mp3s with one and two workers, and where the time goes.
+
+The same songs go through the librosa path in the same run: decode with librosa, four spectrograms
+with librosa, and then the same network.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+
+from topgenre import hpss
+from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, load_segment
+from topgenre.classifier import load
+from topgenre.demo import STYLES, synthesise, write_audio
+from topgenre.library.processes import in_processes
+from topgenre.library.scan import analyse_song
+from topgenre.result import Result
+from topgenre.spectrograms import compute, mel_project, network_input, onset_strength, stft_power
+
+N_SONGS = 48
+N_LIBROSA = 8  # it takes seconds a song
+MINUTES = 4
+
+
+def write_songs(folder: Path) -> list[str]:
+    """Write songs of four minutes; copies differ by their tags alone, which the decoder reads."""
+    paths = []
+    for number in range(N_SONGS):
+        path = folder / f"{number}.mp3"
+        style = number % len(STYLES)
+        if number < len(STYLES):
+            song = synthesise(STYLES[style], seconds=60.0)
+            write_audio(path, np.tile(song, MINUTES))
+        else:
+            path.write_bytes((folder / f"{style}.mp3").read_bytes())
+        paths.append(str(path))
+    return paths
+
+
+def songs_a_second(paths: list[str], jobs: int) -> float:
+    """Scan without a catalogue: hash, tags, classification. The start of processes counts."""
+    began = time.perf_counter()
+    outcomes = list(in_processes(analyse_song, paths, jobs=jobs))
+    seconds = time.perf_counter() - began
+    assert all(isinstance(found.result, Result) for _, found in outcomes)  # type: ignore[union-attr]
+    return len(paths) / seconds
+
+
+def with_librosa(path: str, classifier: Any) -> Any:
+    """Do the same with librosa's calls."""
+    begin = MINUTES * 30 - SEGMENT_SECONDS / 2
+    samples, _ = librosa.load(path, sr=SAMPLE_RATE, offset=begin, duration=SEGMENT_SECONDS)
+    spectrum = librosa.stft(samples)
+    powers = [np.abs(part) ** 2 for part in (spectrum, *librosa.decompose.hpss(spectrum))]
+    librosa.onset.onset_strength_multi(y=samples, sr=SAMPLE_RATE, channels=[0, 32, 64, 96, 128])
+    mels = [librosa.feature.melspectrogram(S=power, sr=SAMPLE_RATE) for power in powers]
+    stack = np.stack([*mels, mels[0]])[None].astype(np.float32)
+    return classifier.predict(stack)
+
+
+def stages(path: str) -> dict[str, Callable[[], object]]:
+    """Return each stage of one song with its input at hand."""
+    classifier = load()
+    segment = load_segment(path)
+    by_frame = stft_power(segment.samples)
+    by_bin = np.ascontiguousarray(by_frame.T)
+    stack = compute(segment)
+    inputs = network_input(stack)[None]
+
+    def harmonic_percussive() -> None:
+        harmonic = np.empty_like(by_bin)
+        hpss.running_median(np.sqrt(by_frame), out=harmonic.T)
+        hpss.share_power(by_bin, harmonic, hpss.running_median(np.sqrt(by_bin)))
+
+    return {
+        "decode the middle, resample": lambda: load_segment(path),
+        "Fourier transform": lambda: stft_power(segment.samples),
+        "harmonic and percussive power": harmonic_percussive,
+        "onset strength": lambda: onset_strength(mel_project(by_bin)),
+        "mel projection": lambda: network_input(stack),
+        "network": lambda: classifier.predict(inputs),
+        "all of it": lambda: classifier.classify(path),
+    }
+
+
+def main() -> None:
+    """Print the tables."""
+    with tempfile.TemporaryDirectory() as name:
+        paths = write_songs(Path(name))
+        songs_a_second(paths[:4], 1)
+        rates: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(3):
+            for jobs, found in rates.items():
+                found.append(songs_a_second(paths, jobs))
+        one, two = (statistics.median(found) for found in rates.values())
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"{N_SONGS} mp3s of {MINUTES} min, 3 rounds; start of the processes included")
+        for jobs, found in rates.items():
+            low, high = min(found), max(found)
+            middle = statistics.median(found)
+            print(f"{jobs} worker(s): {middle:6.2f} songs/s  ({low:.2f} to {high:.2f})")
+        print(f"two workers do {two / one:.2f} times what one does")
+        print(f"largest worker: {peak:.0f} MB")
+
+        classifier = load()
+        with_librosa(paths[0], classifier)  # compiles
+        theirs = []
+        for path in paths[:N_LIBROSA]:
+            began = time.perf_counter()
+            with_librosa(path, classifier)
+            theirs.append(time.perf_counter() - began)
+        rate = 1 / statistics.median(theirs)
+        print(f"librosa path, warm, in this process: {rate:.2f} songs/s; ours: {one / rate:.1f}x")
+
+        parts = stages(paths[0])
+        medians = {}
+        for part, call in parts.items():
+            times = []
+            for _ in range(15):
+                began = time.perf_counter()
+                call()
+                times.append(time.perf_counter() - began)
+            medians[part] = 1e3 * statistics.median(times)
+        print()
+        for part, milliseconds in medians.items():
+            print(f"{part:32}{milliseconds:8.1f} ms{milliseconds / medians['all of it']:7.0%}")
+
+
+if __name__ == "__main__":
+    main()
