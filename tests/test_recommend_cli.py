@@ -18,7 +18,9 @@ from fake_deezer import FakeDeezer
 from fake_spotify import PREMIUM, SECRETS, FakeSpotify, Reply, track
 from terminal import terminal
 from topgenre.cli.app import app
-from topgenre.demo import write_audio
+from topgenre.demo import synthesise, write_audio
+from topgenre.library.catalogue import Catalogue
+from topgenre.recommend import available
 
 pytestmark = pytest.mark.usefixtures("nothing_set")
 
@@ -241,3 +243,69 @@ def test_to_classify_no_http_client_is_imported(spotify: FakeSpotify, song: Path
         "assert not {'httpx', 'topgenre.recommend'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, "classify", str(song)], check=True)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """A catalogue of five songs, one of which is the same sound as `song` in another format."""
+    folder = tmp_path / "shelf"
+    for style in ("metal", "disco", "hip-hop", "classical arpeggios"):
+        (folder / style).mkdir(parents=True)
+        write_audio(folder / style / f"{style}.wav", synthesise(style, seconds=12.0))
+    (folder / "like").mkdir()
+    write_audio(folder / "like" / "like.flac", signals.music(4.0), signals.SAMPLE_RATE)
+    catalog = tmp_path / "shelf.sqlite3"
+    assert call("scan", folder, "--catalog", catalog).exit_code == 0
+    return catalog
+
+
+def test_songs_of_the_own_library(song: Path, shelf: Path) -> None:
+    result = call("recommend", song, "--provider", "library", "--catalog", shelf, "--json")
+    assert result.exit_code == 0
+    answer = record(result)
+    jsonschema.validate(answer, SCHEMA)
+    [section] = answer["recommendations"]
+    assert section["kind"] == "library"
+    first, *others = section["items"]
+    assert (first["name"], first["kind"]) == ("like", "track")
+    assert first["url"] == (shelf.parent / "shelf" / "like" / "like.flac").as_uri()
+    scores = [float(item["query"].split()[1].rstrip(",")) for item in section["items"]]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > 0.99
+    assert len(others) == 4
+
+    # Through a pipe, and by genre: no sound to compare with, so the surest of the genre.
+    with Catalogue(shelf, read_only=True) as catalogue:
+        sure = [
+            row for row in catalogue.songs() if row.analysis and not row.analysis.result.uncertain
+        ]
+    assert sure
+    assert sure[0].analysis is not None
+    genre = sure[0].analysis.result.genres[0].genre
+    library = ("--provider", "library", "--catalog", shelf)
+    named = call("recommend", "--genre", genre, *library, "--json")
+    assert named.exit_code == 0
+    [section] = record(named)["recommendations"]
+    wanted = {
+        Path(row.path).as_uri()
+        for row in sure
+        if row.analysis and row.analysis.result.genres[0].genre == genre
+    }
+    assert {item["url"] for item in section["items"]} == wanted
+    playlist = Path("own.m3u8")
+    assert call("recommend", song, *library, "--m3u8", playlist).exit_code == 0
+    assert first["url"] in playlist.read_text(encoding="utf-8").splitlines()
+
+
+def test_a_library_that_is_not_there(
+    song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [info.name for info in available()]
+    assert "library" not in names
+    monkeypatch.setenv("TOPGENRE_CATALOG", str(tmp_path / "none.sqlite3"))
+    assert "library" in [info.name for info in available()]
+    result = call("recommend", song, "--provider", "library")
+    assert result.exit_code == 1
+    assert "topgenre scan" in result.stdout
+    refused = call("recommend", song, "--catalog", tmp_path / "none.sqlite3")
+    assert refused.exit_code == 2

@@ -13,19 +13,20 @@ import typer
 from topgenre.cli import options, output
 from topgenre.cli.classify import check_standard_input
 from topgenre.library.batch import Outcome, classify_files
-from topgenre.library.find import Failure
+from topgenre.library.find import STANDARD_INPUT, Failure
 from topgenre.result import GenreProbability
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from topgenre.recommend import Item, Section
+    from topgenre.recommend import Item, Provider, Section
 
 _DEFAULT_TOP = 3  # genres of a song that make the mixture
 
 _DEFAULT_LIMIT = 10
 _HIGHEST_LIMIT = 50
+_LIBRARY = "library"  # the provider that the options for catalogue and model are for
 _HEADINGS = {"track": "Tracks", "playlist": "Playlists", "search": "Searches"}
 
 
@@ -55,7 +56,7 @@ def recommend(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="spotify, search-links or deezer; repeat it for several.  "
+            help="spotify, search-links, deezer or library; repeat it for several.  "
             "[default: spotify if its credentials are set, else search-links]",
         ),
     ] = None,
@@ -71,18 +72,22 @@ def recommend(
     m3u8: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the tracks as a playlist.")
     ] = None,
+    catalog: options.Catalog = None,
     model: options.Model = None,
 ) -> None:
     """Find music to listen to, in proportion to the genres of a song or to those named.
 
     Each provider has a section of its own. Without an account there are links to a search on
     Spotify; TOPGENRE_SPOTIFY_CLIENT_ID and TOPGENRE_SPOTIFY_CLIENT_SECRET bring tracks and
-    playlists; --provider deezer brings charts.
+    playlists; --provider deezer brings charts, --provider library what is like it among the
+    songs that `topgenre scan` has found.
     """
     if (song is None) is (not genre):
         raise typer.BadParameter("name either a song or genres", param_hint="SONG, --genre")
     weights = [_weight(text) for text in genre or ()]
     _check(provider, m3u8)
+    if catalog and _LIBRARY not in (provider or ()):
+        raise typer.BadParameter("it is for --provider library", param_hint="--catalog")
     result = None
     if song is not None:
         check_standard_input([song])
@@ -96,7 +101,13 @@ def recommend(
 
     from topgenre.recommend import recommend as find
 
-    sections = find(weights, limit=limit, providers=provider, source=song)
+    sections = find(
+        weights,
+        limit=limit,
+        providers=provider and [_provider(name, catalog, model) for name in provider],
+        # What came through a pipe is gone.
+        source=None if song == STANDARD_INPUT else song,
+    )
     if as_json:
         record = result.to_dict() if result else {"genres": _shares(weights)}
         _print_json(record, sections)
@@ -110,6 +121,15 @@ def recommend(
 
         typer.echo(f"{save(sections, m3u8)} tracks written to {m3u8}", err=True)
     raise typer.Exit(0 if any(section.items for section in sections) else 1)
+
+
+def _provider(name: str, catalog: Path | None, model: Path | None) -> str | Provider:
+    if name != _LIBRARY or not (catalog or model):
+        return name
+    from topgenre.recommend.library_provider import Library
+    from topgenre.recommend.settings import load
+
+    return Library(catalog or load().catalog, model)
 
 
 def recommending(show: output.Printer, top: int | None, *, as_json: bool) -> output.Printer:

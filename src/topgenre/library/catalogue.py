@@ -463,6 +463,16 @@ class Catalogue:
         begin, end = _inside(folder)
         return self._pages("AND path < ?", end, begin=begin)
 
+    def surest(self, genre: str, model: bytes) -> Iterator[Song]:
+        """Give songs that are there and surely of a genre, the most probable first; not all."""
+        with self._explained():
+            rows = self._run(
+                f"SELECT {_COLUMNS} FROM songs WHERE genre_1 = ? AND model_hash = ? "
+                "AND NOT uncertain AND NOT missing ORDER BY probability_1 DESC, path LIMIT ?",
+                *(genre, model, _ROWS_AT_ONCE),
+            ).fetchall()
+        yield from map(self._song, rows)
+
     def failures(self) -> Iterator[Song]:
         """Give the rows of files that are there but could not be judged."""
         return self._pages("AND error_code IS NOT NULL AND NOT missing")

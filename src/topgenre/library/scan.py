@@ -157,6 +157,25 @@ def analyse_song(
     return Analysis(content, result, prediction.embedding[0], read_tags(path))
 
 
+def known_or_analysed(
+    catalogue: Catalogue, path: str, model: str | os.PathLike[str] | None = None
+) -> Analysis:
+    """Return what a catalogue knows of a file's content, or analyse it.
+
+    Raises
+    ------
+    TopgenreError
+        As `analyse_song` does, and if the catalogue cannot be read.
+    """
+    content = file_hash(path)
+    known = catalogue.find(content, model_hash(model))
+    if known:
+        return known
+    from topgenre.classifier import load
+
+    return analyse_song(load(model), path, content=content)
+
+
 def file_hash(path: str) -> bytes:
     """Return the SHA-256 of a whole file.
 

@@ -7,9 +7,9 @@
 'https://open.spotify.com/search/jazz/playlists'
 
 `items` are what is wished for and given, `mixture` shares a list out among genres, `registry` knows
-the providers, `settings` hold addresses and credentials. `search_links`, `spotify_provider` and
-`deezer` are the providers; `spotify`, `web_service`, `fields`, `cache` and `circuit` are what they
-ask services with. `playlist` writes files.
+the providers, `settings` hold addresses and credentials. `search_links`, `spotify_provider`,
+`deezer` and `library_provider` are the providers; `spotify`, `web_service`, `fields`, `cache` and
+`circuit` are what they ask services with. `playlist` writes files.
 
 No HTTP client is imported until a provider is asked that needs one. What providers answer is kept
 in memory for minutes, and nowhere else.

@@ -66,6 +66,7 @@ class ProviderInfo:
 SEARCH_LINKS = ProviderInfo("search-links", "Search on Spotify", "search")
 SPOTIFY = ProviderInfo("spotify", "Spotify", "tracks")
 DEEZER = ProviderInfo("deezer", "Deezer charts", "charts")
+LIBRARY = ProviderInfo("library", "Your library", "library")
 
 
 @dataclass(frozen=True, slots=True)

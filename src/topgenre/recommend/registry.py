@@ -6,22 +6,24 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from topgenre.errors import RecommendationError
-from topgenre.recommend.items import DEEZER, SEARCH_LINKS, SPOTIFY, Provider, ProviderInfo
+from topgenre.recommend.items import DEEZER, LIBRARY, SEARCH_LINKS, SPOTIFY, Provider, ProviderInfo
 from topgenre.recommend.search_links import SearchLinks
 
 if TYPE_CHECKING:
     from topgenre.recommend.settings import RecommendSettings
 
-KNOWN = (SPOTIFY, SEARCH_LINKS, DEEZER)
+KNOWN = (SPOTIFY, SEARCH_LINKS, DEEZER, LIBRARY)
 
 
 def usable() -> list[ProviderInfo]:
     """Return the providers that can be used as things are set, the default one first."""
     try:
-        missing = _settings().missing_credentials
+        settings = _settings()
     except RecommendationError:
         return [SEARCH_LINKS]
-    return [SEARCH_LINKS, DEEZER] if missing else list(KNOWN)
+    found = [SEARCH_LINKS, DEEZER] if settings.missing_credentials else [*KNOWN[:-1]]
+    # A server should show its owner's songs to others only when it was told to.
+    return [*found, LIBRARY] if settings.catalog else found
 
 
 def default() -> tuple[Provider, tuple[str, ...]]:
@@ -51,6 +53,10 @@ def provider(name: str) -> Provider:
     settings = _settings()
     if name == DEEZER.name:
         return _deezer(settings)
+    if name == LIBRARY.name:
+        from topgenre.recommend.library_provider import Library
+
+        return Library(settings.catalog)
     if settings.missing_credentials:
         raise RecommendationError(
             f"Spotify needs credentials; set {' and '.join(settings.missing_credentials)}, "

@@ -55,6 +55,8 @@ class RecommendSettings(BaseSettings):
         Seconds that all requests for one section may take together.
     recommend_cache_seconds : float
         How long answers are kept in memory; 0 keeps none.
+    catalog : Path, optional
+        Catalogue of the user's own songs; by default the one in the folder for user data.
     """
 
     model_config = SettingsConfigDict(
@@ -76,6 +78,7 @@ class RecommendSettings(BaseSettings):
     recommend_time_limit: _Seconds = 15.0
     # Spotify's terms allow a short-lived cache only.
     recommend_cache_seconds: Annotated[float, Field(ge=0, le=3600)] = 600.0
+    catalog: Path | None = None
 
     @classmethod
     def settings_customise_sources(

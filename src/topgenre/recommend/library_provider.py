@@ -1,0 +1,112 @@
+"""The user's own songs, as `topgenre scan` has found them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from topgenre.errors import RecommendationError, TopgenreError
+from topgenre.recommend.items import LIBRARY, Item, ProviderInfo, Section, Wish
+from topgenre.recommend.mixture import Picker, interleave, quotas
+
+if TYPE_CHECKING:
+    from topgenre.library.catalogue import Catalogue, Song
+    from topgenre.library.similarity import Neighbour
+
+
+class Library:
+    """Songs that sound like the one in question, or the surest ones of each genre without one.
+
+    Parameters
+    ----------
+    catalog : path-like, optional
+        Catalogue; by default the one in the folder for user data.
+    model : path-like, optional
+        Model whose judgements count; by default the model that comes with the package.
+    """
+
+    info: ProviderInfo = LIBRARY
+
+    def __init__(
+        self,
+        catalog: str | os.PathLike[str] | None = None,
+        model: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._catalog, self._model = catalog, model
+
+    def find(self, wish: Wish) -> Section:
+        """Find one song of an artist at most."""
+        from topgenre.library.catalogue import Catalogue
+
+        try:
+            with Catalogue(self._catalog, read_only=True) as catalogue:
+                found = self._like if wish.source else self._of_genres
+                items = found(catalogue, wish)
+                if not items:
+                    raise RecommendationError(
+                        f"{catalogue.path}: it holds no song that fits; scan more music"
+                    )
+        except RecommendationError:
+            raise
+        except TopgenreError as error:
+            raise RecommendationError(str(error)) from error
+        return Section.of(self.info, items)
+
+    def _like(self, catalogue: Catalogue, wish: Wish) -> list[Item]:
+        from topgenre.library.catalogue import model_hash
+        from topgenre.library.scan import known_or_analysed
+        from topgenre.library.similarity import neighbours
+
+        assert wish.source is not None
+        song = known_or_analysed(catalogue, wish.source, self._model)
+        found = neighbours(
+            catalogue,
+            song.embedding,
+            model=model_hash(self._model),
+            limit=wish.limit,
+            genres=dict(song.result.genres),
+            content=song.hash,
+        )
+        return [
+            _item(like.path, like.artist, like.title, like.genres[0].genre, _reason(like))
+            for like in found
+        ]
+
+    def _of_genres(self, catalogue: Catalogue, wish: Wish) -> list[Item]:
+        from topgenre.library.catalogue import model_hash
+
+        fingerprint = model_hash(self._model)
+        picker = Picker()
+        return interleave(
+            [
+                picker.pick([_items(catalogue.surest(genre, fingerprint))], count)
+                for genre, count in quotas(wish.weights, wish.limit).items()
+            ]
+        )
+
+
+def _items(songs: Iterator[Song]) -> Iterator[Item]:
+    for song in songs:
+        assert song.analysis is not None
+        tags = song.analysis.tags
+        genre = song.analysis.result.genres[0].genre
+        yield _item(song.path, tags.artist, tags.title, genre, f"surely {genre}")
+
+
+def _item(path: str, artist: str | None, title: str | None, genre: str, query: str) -> Item:
+    return Item(
+        kind="track",
+        name=title or Path(path).stem,
+        artists=(artist,) if artist else (),
+        url=Path(path).as_uri(),
+        artwork_url=None,
+        genre=genre,
+        query=query,
+    )
+
+
+def _reason(like: Neighbour) -> str:
+    shared = f", both {', '.join(like.shared_genres)}" if like.shared_genres else ""
+    return f"similarity {like.similarity:.3f}{shared}"
