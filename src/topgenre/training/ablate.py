@@ -78,7 +78,7 @@ def run(blocks: Blocks, variant: Variant, config: TrainConfig, run_dir: Path) ->
     if not variant.teacher:
         train &= blocks.label >= 0
     net = Trainer(blocks, train, config, result.with_suffix("")).run()
-    fit_genres(net, blocks, np.flatnonzero(train & (blocks.label >= 0)))
+    fit_genres(net, blocks, np.flatnonzero(train & (blocks.label >= 0)), config)
     logits, truth = judge_held_out(net, blocks)
     probabilities = softmax(logits / fit_temperature(logits, truth))
     measured = {
@@ -111,6 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--unlabelled", type=Path, action="append", default=[])
     parser.add_argument("--speed", type=float, action="append", default=[])
+    parser.add_argument("--mixtures", type=int, default=0)
     parser.add_argument("--n-steps", type=int, default=N_STEPS)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -118,6 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.dataset,
         unlabelled=tuple(options.unlabelled),
         speeds=tuple(options.speed),
+        n_mixtures=options.mixtures,
         teacher=options.teacher,
     )
     blocks = prepare(sources, options.run_dir, lambda done, of: None)

@@ -43,6 +43,33 @@ def fit_head(
     regress(net.genre, embeddings, labels, weight / weight.sum())
 
 
+def add_teacher(net: GenreNet, embeddings: NDArray[np.float32]) -> None:
+    """Let the teacher's classifier, as the network hears it, have a say in the last layer.
+
+    The network regresses the directions along which a linear classifier on the teacher's features
+    tells the genres apart. They are linear in the embedding as well, so both classifiers become
+    one layer: the sum of their logits, a product of experts, each with the same spread. The two err
+    on different clips, as the teacher has heard far more music.
+
+    Parameters
+    ----------
+    net : GenreNet
+        Its layer ``genre`` holds a fitted classifier and is changed; the last rows of its layer
+        ``teacher`` are the directions of the genres.
+    embeddings : ndarray of float32, shape (n, n_embedding)
+        Of labelled blocks.
+    """
+    assert net.teacher is not None
+    n_genres = net.genre.out_features
+    with torch.no_grad():
+        weight, bias = net.teacher.weight[-n_genres:], net.teacher.bias[-n_genres:]
+        sounds = torch.from_numpy(embeddings)
+        heard = functional.linear(sounds, weight, bias)
+        share = net.genre(sounds).std() / heard.std().clamp_min(1e-6)
+        net.genre.weight.add_(share * weight)
+        net.genre.bias.add_(share * bias)
+
+
 def fit_music(net: GenreNet, music: NDArray[np.float32], other: NDArray[np.float32]) -> None:
     """Fit the layer that tells music from sounds that are none.
 

@@ -33,7 +33,7 @@ from topgenre.training.data import (
     read_unlabelled,
 )
 from topgenre.training.export import export
-from topgenre.training.head import fit_head, fit_music
+from topgenre.training.head import add_teacher, fit_head, fit_music
 from topgenre.training.metrics import confusion, figures
 from topgenre.training.mixtures import SPLIT, build_mixtures
 from topgenre.training.net import GenreNet
@@ -124,7 +124,7 @@ def train_model(
     other = partial(embed_other, folders=sources.not_music, run_dir=run_dir)
     trainer = Trainer(blocks, ~held_out, config, run_dir)
     net = trainer.run()
-    embeddings = fit_genres(net, blocks, np.flatnonzero(labelled & ~held_out))
+    embeddings = fit_genres(net, blocks, np.flatnonzero(labelled & ~held_out), config)
     fit_music(net, embeddings, other(net))
     logits, truth = judge_held_out(net, blocks)
     temperature = fit_temperature(logits, truth)
@@ -150,7 +150,8 @@ def train_model(
     everything = np.ones(len(blocks.label), bool)
     final = Trainer(blocks, everything, last_phase, run_dir / "final", start=trainer)
     net = final.run()
-    fit_music(net, fit_genres(net, blocks, np.flatnonzero(labelled)), other(net))
+    embeddings = fit_genres(net, blocks, np.flatnonzero(labelled), config)
+    fit_music(net, embeddings, other(net))
 
     card: dict[str, Any] = {
         "trained": datetime.now(UTC).date().isoformat(),
@@ -182,10 +183,14 @@ def train_model(
     return path
 
 
-def fit_genres(net: GenreNet, blocks: Blocks, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def fit_genres(
+    net: GenreNet, blocks: Blocks, rows: NDArray[np.int64], config: TrainConfig
+) -> NDArray[np.float32]:
     """Fit the layer of genres to some labelled rows, and return their embeddings."""
     embeddings = embed(net, blocks, rows)
     fit_head(net, embeddings, blocks.label[rows], blocks.name[rows])
+    if net.teacher is not None and config.genre_directions:
+        add_teacher(net, embeddings)
     return embeddings
 
 
