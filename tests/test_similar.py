@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 import signals
+from topgenre.audio.segment import Segment
 from topgenre.cli.app import app
 from topgenre.demo import write_audio
 from topgenre.library.catalogue import Analysis, Array, Catalogue, Tags
+from topgenre.library.likeness import compare, traits
 from topgenre.library.scan import scan
 from topgenre.library.similarity import Neighbour, neighbours
 from topgenre.result import Result as Judgement
 from topgenre.result import rank
+from topgenre.spectrograms import compute
 
 MODEL = b"model"
 
@@ -218,6 +221,57 @@ def test_a_song_that_was_not_scanned_as_json(library: Path, tmp_path: Path) -> N
     first, second = record["neighbours"]
     assert Path(first["path"]).name == "music.wav"
     assert first["similarity"] > 0.99 > second["similarity"]
+
+
+def test_in_which_spectrogram_songs_are_closest(library: Path, tmp_path: Path) -> None:
+    song, twin, gone = (tmp_path / name / "song.wav" for name in ("new", "twin", "gone"))
+    for path in (song, twin, gone):
+        path.parent.mkdir()
+    write_audio(song, signals.music(3.0), signals.SAMPLE_RATE)
+    write_audio(twin, 0.5 * signals.music(3.0), signals.SAMPLE_RATE)
+    write_audio(gone, signals.tones(4.0), signals.SAMPLE_RATE)
+    with Catalogue(tmp_path / "c.sqlite3") as catalogue:
+        for _ in scan(catalogue, [twin.parent, gone.parent], jobs=1):
+            pass
+    gone.unlink()
+    result = call(tmp_path, song, "--json", "--why")
+    assert result.exit_code == 0
+    first, second = json.loads(result.stdout)["neighbours"]
+    # The volume is no part of it; and where all are alike, none is the closest.
+    assert list(first["closeness"]) == ["full", "harmonic", "percussive", "onset"]
+    assert min(first["closeness"].values()) > 0.99
+    assert first["closest_spectrogram"] is None
+    # A file that cannot be read any more has no such reason.
+    assert Path(second["path"]) == gone
+    assert second["closeness"] is None
+    result = call(tmp_path, song, "--json")
+    assert [found["closeness"] for found in json.loads(result.stdout)["neighbours"]] == [None] * 2
+
+
+def rhythm(tempo: float, pitch: float) -> dict[str, Array]:
+    """Traits of ten seconds in which a note decays at each beat, and hiss at each other one."""
+    rate = signals.SAMPLE_RATE
+    time = np.arange(10 * rate) / rate
+    beats = time * tempo / 60
+    note = np.sin(2 * np.pi * pitch * time) * np.exp(-8 * (beats % 1))
+    hiss = np.random.default_rng(int(pitch)).standard_normal(len(time)) * np.exp(-60 * (beats % 2))
+    samples = (0.3 * note + 0.1 * hiss).astype(np.float32)
+    return traits(compute(Segment(samples, 0, 10)))
+
+
+def test_the_same_rhythm_is_told_by_the_onsets() -> None:
+    song = rhythm(100, 110)
+    found = compare(song, rhythm(100, 1760))
+    assert found.closest == "onset"
+    assert found.closeness["onset"] > 0.9
+    assert compare(song, rhythm(137, 110)).closeness["onset"] < 0.5
+    assert compare(song, song).closeness == dict.fromkeys(song, 1.0)
+
+
+def test_the_command_words_the_closest_spectrogram(library: Path) -> None:
+    song = library / "music" / "music.wav"
+    assert call(library, song).stdout.count("closest in") == 0
+    assert call(library, song, "--why").stdout.count("; closest in onset strength\n") == 3
 
 
 def test_a_playlist(library: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all, and the folder for it."""
+"""Writing a file whole or not at all, over nothing that is not ours, and the folder for it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,34 @@ def make_folder(path: Path, purpose: str) -> None:
         raise OutputError(
             f"{path}: cannot be a folder for {purpose} ({error.strerror}); name another one"
         ) from error
+
+
+def spare_others(path: Path, head: bytes) -> None:
+    """Refuse to take the place of a file that topgenre has not written.
+
+    Parameters
+    ----------
+    path : Path
+        Where a file is about to be written.
+    head : bytes
+        What all of topgenre's own files of this kind begin with.
+
+    Raises
+    ------
+    OutputError
+        If there is a file of this name that begins otherwise, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            ours = file.read(len(head)) == head
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError:
+        ours = False
+    if not ours:
+        raise OutputError(
+            f"{path}: it is there already, and not from topgenre; choose another name"
+        )
 
 
 def write_whole(path: str | Path, data: bytes) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from topgenre.errors import OutputError
-from topgenre.output import write_whole
+from topgenre.output import spare_others, write_whole
 
 SUFFIX = ".m3u8"
 
-_HEAD = b"#EXTM3U\n#PLAYLIST:topgenre"  # by which a file is known as one that may be replaced
+HEAD = b"#EXTM3U\n#PLAYLIST:topgenre"  # by which a file is known as one that may be replaced
+_HIGHEST = 2  # folders above the playlist's own that still count as beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def save(entries: Iterable[Entry], path: Path) -> int:
         the file cannot be written, or an entry's place takes two lines.
     """
     check_name(path)
-    lines = [_HEAD]
+    lines = [HEAD]
     group = ""
     count = 0
     for entry in entries:
@@ -71,21 +73,40 @@ def save(entries: Iterable[Entry], path: Path) -> int:
         seconds = -1 if entry.seconds is None else round(entry.seconds)
         lines += [_encoded(f"#EXTINF:{seconds},{entry.title}"), entry.place]
         count += 1
-    if path.exists() and not _is_ours(path):
-        raise OutputError(
-            f"{path}: it is there already, and not from topgenre; choose another name"
-        )
+    spare_others(path, HEAD)
     write_whole(path, b"\n".join([*lines, b""]))
     return count
 
 
+def places(folder: Path) -> Callable[[str], bytes]:
+    """Return how songs are named in a playlist that lies in a folder, given their absolute paths.
+
+    A playlist in the music's own folders, or beside them, is taken along when they move to another
+    disk, machine or player: there, names are relative to the playlist, which all common players
+    understand. One that lies elsewhere is more likely to be moved alone: there, they are absolute.
+
+    Parameters
+    ----------
+    folder : Path
+        Absolute.
+    """
+    # Where links lead to the folder, players do not agree on what lies above it.
+    highest = _HIGHEST if folder.resolve() == folder else 0
+
+    def place(song: str) -> bytes:
+        try:
+            relative = PurePath(os.path.relpath(song, folder))
+        except ValueError:  # on another drive, where a system has such
+            return os.fsencode(song)
+        ups = relative.parts.count("..")
+        if ups > highest or len(folder.parents) <= ups:  # or as high as the root
+            return os.fsencode(song)
+        words = relative.as_posix()
+        # No comment, no address of a server, and no blank that a player takes away.
+        return os.fsencode(f"./{words}" if words[0] in "# " or ":" in words else words)
+
+    return place
+
+
 def _encoded(line: str) -> bytes:
     return " ".join(line.split()).encode("utf-8", "backslashreplace")
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_HEAD)) == _HEAD
-    except OSError:
-        return False

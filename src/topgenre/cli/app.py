@@ -14,7 +14,9 @@ from topgenre.cli import (
     doctor,
     evaluate,
     genres,
+    playlists,
     recommend,
+    report,
     scan,
     serve,
     similar,
@@ -51,7 +53,7 @@ app = typer.Typer(
 )
 
 for module in (
-    *(classify, recommend, scan, similar, tag, watch, serve),
+    *(classify, recommend, scan, similar, report, playlists, tag, watch, serve),
     *(spectrograms, genres, train, evaluate, doctor),
 ):
     module.add_to(app)

@@ -40,3 +40,14 @@ def check_playlist_name(path: Path) -> None:
         check_name(path)
     except OutputError as error:
         raise typer.BadParameter(str(error), param_hint="--m3u8") from error
+
+
+def say_left_out(count: int) -> None:
+    """Say how many songs of a catalogue cannot be used, as another model has judged them."""
+    if count:
+        songs = f"{count} song{'' if count == 1 else 's'}"
+        typer.echo(
+            f"note: left out, as another model judged them: {songs}; "
+            "scan their folders again to have them in",
+            err=True,
+        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +14,15 @@ import typer
 from topgenre.cli import options
 
 if TYPE_CHECKING:
-    from topgenre.library.catalogue import Analysis, Catalogue
+    from topgenre.library.catalogue import Analysis
     from topgenre.library.similarity import Neighbour
+
+_SPECTROGRAMS = {
+    "full": "full power",
+    "harmonic": "harmonic power",
+    "percussive": "percussive power",
+    "onset": "onset strength",
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,6 +53,10 @@ def similar(
     m3u8: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the songs as a playlist.")
     ] = None,
+    why: Annotated[
+        bool,
+        typer.Option("--why", help="Read the songs again: which spectrogram is closest?"),
+    ] = False,
     model: options.Model = None,
 ) -> None:
     """Find songs of the scanned library that sound like a song, the nearest first.
@@ -56,11 +69,12 @@ def similar(
     if m3u8:
         options.check_playlist_name(m3u8)
     from topgenre.library.catalogue import Catalogue, model_hash
+    from topgenre.library.scan import known_or_analysed
     from topgenre.library.similarity import neighbours
 
     fingerprint = model_hash(model)
     with Catalogue(catalog, read_only=True) as catalogue:
-        query = _analysed(song, catalogue, model, fingerprint)
+        query = known_or_analysed(catalogue, song, model)
         genres = dict(query.result.genres)
         if genre is not None and genre not in genres:
             raise typer.BadParameter(
@@ -78,17 +92,14 @@ def similar(
             seed=seed,
         )
         left_out = catalogue.other_models(fingerprint)
-        if left_out:
-            typer.echo(
-                f"note: left out, as another model judged them: {left_out} songs; "
-                "scan their folders again to have them in",
-                err=True,
-            )
+        options.say_left_out(left_out)
         if not found and not as_json:
             raise CatalogueError(
                 f"{catalogue.path}: it holds no song to compare with that fits; "
                 "scan more music, or ask with fewer conditions"
             )
+    if why:
+        found = _explained(song, found)
     if m3u8:
         _write_playlist(m3u8, found)
     if as_json:
@@ -97,17 +108,20 @@ def similar(
         _print(song, query, found)
 
 
-def _analysed(song: str, catalogue: Catalogue, model: Path | None, fingerprint: bytes) -> Analysis:
-    """Look the song up by its content, or analyse it."""
-    from topgenre.library.scan import analyse_song, file_hash
+def _explained(song: str, found: list[Neighbour]) -> list[Neighbour]:
+    """Say in which spectrogram each song is closest, as far as the files can be read."""
+    from topgenre.classifier import analyse
+    from topgenre.errors import TopgenreError
+    from topgenre.library.likeness import compare, traits
 
-    content = file_hash(song)
-    known = catalogue.find(content, fingerprint)
-    if known:
-        return known
-    from topgenre.classifier import load
-
-    return analyse_song(load(model), song, content=content)
+    own = traits(analyse(song))
+    explained = []
+    for neighbour in found:
+        with suppress(TopgenreError):
+            likeness = compare(own, traits(analyse(neighbour.path)))
+            neighbour = replace(neighbour, likeness=likeness)
+        explained.append(neighbour)
+    return explained
 
 
 def _print_json(song: str, query: Analysis, found: list[Neighbour], left_out: int) -> None:
@@ -141,22 +155,21 @@ def _print(song: str, query: Analysis, found: list[Neighbour]) -> None:
     console.print(Text(plain(f"{song}: {ranked}{doubt}"), style="bold"))
     for neighbour in found:
         line = Text(f"{neighbour.similarity:6.3f}  ", style="cyan")
-        line.append(plain(_name(neighbour)), style="bold")
+        line.append(plain(neighbour.name), style="bold")
         line.append(f"  {_reason(neighbour)}", style="default")
         console.print(line)
         console.print(Text(f"        {plain(neighbour.path)}", style="dim"))
 
 
-def _name(neighbour: Neighbour) -> str:
-    title = neighbour.title or Path(neighbour.path).stem
-    return f"{neighbour.artist} - {title}" if neighbour.artist else title
-
-
 def _reason(neighbour: Neighbour) -> str:
-    """Say why two songs match, as far as genres can say it."""
+    """Say why two songs match, as far as genres and spectrograms can say it."""
     if neighbour.shared_genres:
-        return f"both {', '.join(neighbour.shared_genres)}"
-    return f"near in sound, though {neighbour.genres[0].genre}"
+        reason = f"both {', '.join(neighbour.shared_genres)}"
+    else:
+        reason = f"near in sound, though {neighbour.genres[0].genre}"
+    if neighbour.likeness and neighbour.likeness.closest:
+        reason += f"; closest in {_SPECTROGRAMS[neighbour.likeness.closest]}"
+    return reason
 
 
 def _write_playlist(path: Path, found: list[Neighbour]) -> None:
@@ -164,9 +177,7 @@ def _write_playlist(path: Path, found: list[Neighbour]) -> None:
 
     count = playlist.save(
         (
-            playlist.Entry(
-                os.fsencode(neighbour.path), _name(neighbour), seconds=neighbour.duration
-            )
+            playlist.Entry(os.fsencode(neighbour.path), neighbour.name, seconds=neighbour.duration)
             for neighbour in found
         ),
         path,

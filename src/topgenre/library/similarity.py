@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topgenre.library.catalogue import Catalogue, Song
+from topgenre.library.catalogue import Catalogue, Song, Tags
+from topgenre.library.likeness import Likeness
 from topgenre.result import GenreProbability
 
 SHARED_FROM = 0.1  # probability that a genre must have in both songs to be named as shared
@@ -44,6 +45,9 @@ class Neighbour:
         From the file's tags.
     duration : float or None
         Seconds.
+    likeness : Likeness, optional
+        In which of the four spectrograms the two songs are closest, where that was asked for and
+        both files can be read.
     """
 
     path: str
@@ -55,6 +59,12 @@ class Neighbour:
     title: str | None
     album: str | None
     duration: float | None
+    likeness: Likeness | None = None
+
+    @property
+    def name(self) -> str:
+        """What the song is called in lists."""
+        return Tags(self.artist, self.title).name(self.path)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented JSON object."""
@@ -62,6 +72,8 @@ class Neighbour:
             "path": self.path,
             "similarity": round(self.similarity, 4),
             "shared_genres": list(self.shared_genres),
+            "closest_spectrogram": self.likeness.closest if self.likeness else None,
+            "closeness": self.likeness.to_dict() if self.likeness else None,
             "genres": [genre.to_dict() for genre in self.genres[:_NAMED_GENRES]],
             "uncertain": self.uncertain,
             "artist": self.artist,
@@ -139,15 +151,15 @@ def _scores(
 ) -> tuple[NDArray[np.int64], Array]:
     """Compare with all songs; return their ids and the cosines."""
     ids, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
-    query = _unit(embedding[None])[0]
+    query = unit(embedding[None])[0]
     for block in catalogue.embeddings(model, genre=genre, folder=folder):
         ids.append(block.ids)
-        scores.append(_unit(block.vectors) @ query)
+        scores.append(unit(block.vectors) @ query)
     return np.concatenate(ids), np.concatenate(scores)
 
 
-def _unit(vectors: Array) -> Array:
-    """Scale to length 1; what is zero stays so, and is similar to nothing."""
+def unit(vectors: Array) -> Array:
+    """Scale rows to length 1; what is zero stays so, and is similar to nothing."""
     length = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True))
     unit: Array = vectors / np.maximum(length, np.float32(1e-12))
     return unit

@@ -1,0 +1,77 @@
+"""``topgenre playlists``: the songs of a scanned library as a playlist for each genre."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topgenre.cli import options
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        short_help="Write a playlist for each genre of a scanned library.",
+        epilog="Example: topgenre playlists Music/Playlists/ --limit 100",
+    )(playlists)
+
+
+def playlists(
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the playlists.")],
+    catalog: options.Catalog = None,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="P",
+            help="Songs with at least this probability, sure or not.  [default: all that are sure]",
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="How many songs of a genre at most.")
+    ] = None,
+    model: options.Model = None,
+) -> None:
+    """Write a playlist (.m3u8) for each genre of the scanned library, the surest songs first.
+
+    Playlists that topgenre has written there before are brought up to date; no other file is
+    touched.
+    """
+    from topgenre.charts.terminal import printable
+    from topgenre.errors import CatalogueError
+    from topgenre.library.catalogue import Catalogue, model_hash
+    from topgenre.library.genre_playlists import choose, save
+
+    with Catalogue(catalog, read_only=True) as catalogue:
+        chosen = choose(
+            catalogue,
+            model=model_hash(model),
+            min_probability=min_probability,
+            folder=folder,
+            limit=limit,
+        )
+        options.say_left_out(chosen.other_model)
+        if not any(found.songs for found in chosen.lists):
+            raise CatalogueError(
+                f"{catalogue.path}: it holds no song that fits; "
+                "scan more music, or ask with fewer conditions"
+            )
+    for found, path in save(chosen.lists, target):
+        number = len(found.songs)
+        of = f" of {found.fitting}" if number < found.fitting else ""
+        line = f"{found.genre}: {number}{of} song{'' if number == 1 and not of else 's'} in {path}"
+        typer.echo(printable(line, sys.stdout.encoding))
+    if chosen.unwritable:
+        songs = f"{chosen.unwritable} song{'' if chosen.unwritable == 1 else 's'}"
+        typer.echo(
+            f"note: left out, as no playlist can hold a name of two lines: {songs}; "
+            "rename the files",
+            err=True,
+        )

@@ -1,0 +1,55 @@
+"""``topgenre report``: what a scanned library sounds like, as one page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topgenre.cli import options
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        short_help="Write a page about a scanned library: numbers, a map, what to review.",
+        epilog="Example: topgenre report --folder Music/ --out music.html",
+    )(report)
+
+
+def report(
+    catalog: options.Catalog = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Page to write, .html.")] = Path(
+        "topgenre-report.html"
+    ),
+    folder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
+    ] = None,
+    model: options.Model = None,
+) -> None:
+    """Write a page about the scanned library, to look at in a browser.
+
+    It is one file with everything in it, and asks no server for anything: how many songs of which
+    genre, how sure that is, songs to review, files that failed, and a map on which songs lie near
+    those that they sound like.
+    """
+    from topgenre.library import report_page
+
+    if out.suffix.lower() not in report_page.SUFFIXES:
+        raise typer.BadParameter(
+            f"{out}: a page's name must end in {' or '.join(report_page.SUFFIXES)}",
+            param_hint="--out",
+        )
+    from topgenre.library.catalogue import Catalogue, model_hash
+    from topgenre.library.report import summarise
+    from topgenre.output import spare_others
+
+    spare_others(out, report_page.HEAD)
+    with Catalogue(catalog, read_only=True) as catalogue:
+        found = summarise(catalogue, model=model_hash(model), folder=folder)
+    report_page.save(found, out, written=datetime.now().astimezone())
+    options.say_left_out(found.other_model)
+    songs = f"{found.songs:,} song{'' if found.songs == 1 else 's'}"
+    typer.echo(f"report of {songs} written to {out}")
