@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import socket
 import struct
@@ -21,23 +20,11 @@ import pytest
 
 import audio_files
 import signals
+from browser import CHROMIUM, Browser, Page, expect
+from page_driver import Visit, chromium, visiting
 from topgenre.demo import synthesise
 from topgenre.demo.encode import encode
 from web_server import Server, serving, wav
-
-REQUIRED = bool(os.environ.get("TOPGENRE_REQUIRE_BROWSER"))
-if not REQUIRED:
-    pytest.importorskip("playwright", reason="Playwright is not installed")
-
-from playwright.sync_api import Browser, Page, expect  # noqa: E402 (only where it is installed)
-
-from page_driver import Visit, chromium, find_chromium, visiting  # noqa: E402 (as above)
-
-CHROMIUM = find_chromium()
-if CHROMIUM is None:
-    if REQUIRED:
-        pytest.fail("TOPGENRE_REQUIRE_BROWSER is set, but there is no Chromium", pytrace=False)
-    pytest.skip("there is no Chromium", allow_module_level=True)
 
 LIMIT = 2_000_000  # bytes of an upload
 DARK = "rgb(21, 15, 27)"
@@ -55,7 +42,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    assert CHROMIUM
     with chromium(CHROMIUM) as running:
         yield running
 

@@ -10,28 +10,15 @@ from urllib.parse import quote_from_bytes
 import numpy as np
 import pytest
 
+from browser import CHROMIUM, Browser, Locator, expect
+from page_driver import Visit, chromium, visiting
 from song_rows import Library
-
-REQUIRED = bool(os.environ.get("TOPGENRE_REQUIRE_BROWSER"))
-if not REQUIRED:
-    pytest.importorskip("playwright", reason="Playwright is not installed")
-
-from playwright.sync_api import Browser, Locator, expect  # noqa: E402 (only where it is installed)
-
-from page_driver import Visit, chromium, find_chromium, visiting  # noqa: E402 (as above)
-
-CHROMIUM = find_chromium()
-if CHROMIUM is None:
-    if REQUIRED:
-        pytest.fail("TOPGENRE_REQUIRE_BROWSER is set, but there is no Chromium", pytrace=False)
-    pytest.skip("there is no Chromium", allow_module_level=True)
 
 HOSTILE = '</script><img src=x onerror="pwned=1">\'`${pwned=1}<!--\u202eabc'
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    assert CHROMIUM
     with chromium(CHROMIUM) as running:
         yield running
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from topgenre.errors import OutputError
@@ -58,10 +60,9 @@ def spare_others(path: Path, head: bytes) -> None:
         )
 
 
-def write_whole(path: str | Path, data: bytes) -> None:
-    """Write a file so that nobody ever sees half of it.
-
-    The bytes go to a new file beside `path`, which then takes its place in one step.
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a new file beside `path` to write, which then takes its place in one step.
 
     Raises
     ------
@@ -69,16 +70,14 @@ def write_whole(path: str | Path, data: bytes) -> None:
         If the file cannot be written; what was at `path` before is still there.
     """
     path = Path(path)
-    part = path.with_name(f".topgenre-{secrets.token_hex(6)}.part")
     try:
         # Where a link stands, the file it points to is meant.
         target = path.resolve() if path.is_symlink() else path
         if target.is_dir():
             raise IsADirectoryError(None, "it is a folder")
-        part = part if target is path else target.with_name(part.name)
+        part = target.with_name(f".topgenre-{secrets.token_hex(6)}.part")
         try:
-            with part.open("xb") as file:
-                file.write(data)
+            yield part
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
@@ -87,3 +86,15 @@ def write_whole(path: str | Path, data: bytes) -> None:
         raise OutputError(
             f"{path}: cannot be written ({reason}); name a file in a folder that can be written to"
         ) from error
+
+
+def write_whole(path: str | Path, data: bytes) -> None:
+    """Write a file so that nobody ever sees half of it.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; what was at `path` before is still there.
+    """
+    with replacing(path) as part, part.open("xb") as file:
+        file.write(data)

@@ -8,15 +8,14 @@ from __future__ import annotations
 import csv
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from topgenre.errors import OutputError
 from topgenre.library.catalogue import Catalogue, Song
+from topgenre.output import replacing
 from topgenre.result import valid
 
 _N_RANKED = 3
@@ -61,7 +60,7 @@ def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
         for count, song in enumerate(catalogue.songs(), 1):  # noqa: B007 - the count is the use
             yield song
 
-    with _replacing(target) as part:
+    with replacing(target) as part:
         write(counted(), part)
     return count
 
@@ -89,26 +88,6 @@ def check_name(path: Path) -> Callable[[Iterable[Song], Path], None]:
                 ".csv or .ndjson"
             ) from error
     return write
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a new file beside `path` to write, which then takes its place in one step."""
-    try:
-        target = path.resolve() if path.is_symlink() else path
-        if target.is_dir():
-            raise IsADirectoryError(None, "it is a folder")
-        part = target.with_name(f".topgenre-{secrets.token_hex(6)}.part")
-        try:
-            yield part
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path}: cannot be written ({reason}); name a file in a folder that can be written to"
-        ) from error
 
 
 def _write_ndjson(songs: Iterable[Song], path: Path) -> None:
