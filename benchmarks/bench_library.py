@@ -84,8 +84,8 @@ def stages(path: str) -> dict[str, Callable[[], object]]:
 
     def harmonic_percussive() -> None:
         harmonic = np.empty_like(by_bin)
-        hpss.running_median(np.sqrt(by_frame), out=harmonic.T)
-        hpss.share_power(by_bin, harmonic, hpss.running_median(np.sqrt(by_bin)))
+        hpss.running_median(by_frame, out=harmonic.T)
+        hpss.share_power(by_bin, harmonic, hpss.running_median(by_bin))
 
     return {
         "decode the middle, resample": lambda: load_segment(path),

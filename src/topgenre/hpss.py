@@ -2,15 +2,17 @@
 
 Sound with pitch draws horizontal lines in a spectrogram and drums draw vertical ones, so a median
 along time keeps the first and a median along frequency the second. The definition (kernel 31,
-reflected edges, soft masks of power 2, margin 1) is that of ``librosa.decompose.hpss``.
+reflected edges, soft masks of power 2, margin 1) is that of ``librosa.decompose.hpss``. It speaks
+of magnitudes; here everything is power, their square: squaring keeps the order of values and so
+commutes with the median, and masks of power 2 are ratios of powers.
 
 Nearly all of the cost is in the two 31-point running medians. Neighbouring windows share most of
 their values, and this module never sorts a shared value twice: sixteen neighbouring windows have
 sixteen values in common, each half of them has twenty-four, and so on down to a single window. A
 block sorts its common values once and then halves itself four times, merging in only what the
-half adds and keeping only the ranks from which the median can still come. That takes 28 minima
-and maxima per output value, where a 31-point sorting network takes some 300, and each of them is
-one vectorised NumPy call over many blocks.
+half adds and keeping only the ranks from which the median can still come. That takes 24 minima
+and maxima per output value, where a 31-point sorting network takes some 300, and each NumPy call
+takes one step of the network for all blocks of a tile at once.
 """
 
 from __future__ import annotations
@@ -21,86 +23,87 @@ from numpy.typing import NDArray
 KERNEL_SIZE = 31  # points of each median: 0.72 s along time, 334 Hz along frequency
 
 _BLOCK = 16  # windows that share a sorted core; (KERNEL_SIZE + 1) / 2 makes core and block equal
-_TILE = 7168  # values of one vector of the network: its few dozen vectors stay in the L2 cache
+_TILE = 7168  # values of one plane: long enough for NumPy's loops, short enough for the caches
+_CHUNK = 4 * _TILE  # values to which the masks are applied at once
+_TINY = np.float32(1e-37)  # a power that no sound notices, but that keeps 0 / 0 out
 
 Array = NDArray[np.float32]
 
 
-def _compare(low: Array, high: Array) -> tuple[Array, Array]:
-    return np.minimum(low, high), np.maximum(low, high)
+def _sort_bitonic(runs: Array) -> Array:
+    """Sort runs that rise and then fall (or the reverse), by Batcher's bitonic network.
 
-
-def _sort_bitonic(values: list[Array]) -> list[Array]:
-    """Sort a sequence that rises and then falls (or the reverse); its length is a power of 2."""
-    half = len(values) // 2
-    if not half:
-        return values
-    pairs = [_compare(values[i], values[i + half]) for i in range(half)]
-    return _sort_bitonic([low for low, _ in pairs]) + _sort_bitonic([high for _, high in pairs])
-
-
-def _merge(left: list[Array], right: list[Array]) -> list[Array]:
-    """Merge two sorted sequences of equal length by Batcher's odd-even network."""
-    if len(left) == 1:
-        return list(_compare(left[0], right[0]))
-    even = _merge(left[::2], right[::2])
-    odd = _merge(left[1::2], right[1::2])
-    merged = [even[0]]
-    for low, high in zip(odd, even[1:], strict=False):
-        merged += _compare(low, high)
-    return [*merged, odd[-1]]
-
-
-def _halve(kept: list[Array], added: list[Array]) -> list[Array]:
-    """Take the middle third of the union of 2n kept and n added sorted values."""
-    n = len(added)
-    # A bitonic half-cleaner drops the n smallest of the union, a second one the n largest.
-    above = [np.maximum(kept[i], added[n - 1 - i]) for i in range(n)]
-    above = _sort_bitonic(above)
-    middle = [np.minimum(above[i], kept[2 * n - 1 - i]) for i in range(n)]
-    return _sort_bitonic(middle)
-
-
-def _median_of_padded(padded: Array, out: Array) -> None:
-    """Write the running medians of `padded` (rows are positions) to `out`.
-
-    `padded` starts one row before the first window and has ``out.shape[0]`` + 46 rows,
-    ``out.shape[0]`` being a multiple of the block.
+    Parameters
+    ----------
+    runs : ndarray of float32, shape (n_runs, n, ...)
+        Contiguous; n is a power of 2. Each run is sorted along the second axis.
     """
-    # groups[n]: sorted runs of n neighbouring values; run k holds rows k * n ... k * n + n - 1.
-    groups: dict[int, list[Array]] = {1: [padded]}
+    half = runs.shape[1] // 2
+    tail = runs.shape[2:]
+    steps = runs
+    while half:
+        pairs = steps.reshape(-1, 2, half, *tail)
+        steps = np.empty_like(pairs)
+        np.minimum(pairs[:, 0], pairs[:, 1], out=steps[:, 0])
+        np.maximum(pairs[:, 0], pairs[:, 1], out=steps[:, 1])
+        half //= 2
+    return steps.reshape(runs.shape)
+
+
+def _merge(left: Array, right: Array) -> Array:
+    """Merge sorted runs (n_runs, n, ...) pairwise into sorted runs (n_runs, 2n, ...)."""
+    n_runs, n, *tail = left.shape
+    halves = np.empty((n_runs, 2, n, *tail), np.float32)
+    # A rising and a falling run are bitonic together; this first step parts low from high.
+    np.minimum(left, right[:, ::-1], out=halves[:, 0])
+    np.maximum(left, right[:, ::-1], out=halves[:, 1])
+    return _sort_bitonic(halves.reshape(2 * n_runs, n, *tail)).reshape(n_runs, 2 * n, *tail)
+
+
+def _middle_third(kept: Array, added: Array, out: Array) -> None:
+    """Write the middle n of the union of 2n kept and n added sorted values, as bitonic runs.
+
+    Result i is the median of three: kept[i], kept[n + i] and added[n - 1 - i]. The 0-1 principle
+    shows that these are the ones: let the first z of kept and the first y of added be 0, the rest
+    1. If z <= n, the results n - y <= i < z are 0, otherwise z - n <= i < n - y are 1. Either way
+    that is one stretch, and its length leaves z + y - n zeros, as the middle third has.
+    """
+    n = added.shape[1]
+    np.maximum(kept[:, :n], added[:, ::-1], out=out)
+    np.minimum(out, kept[:, n:], out=out)
+
+
+def _medians_of_planes(planes: Array) -> Array:
+    """Return the running medians of padded rows.
+
+    Parameters
+    ----------
+    planes : ndarray of float32, shape (16, n_blocks + 2, width)
+        Padded row 16 b + r at [r, b], the first window beginning with padded row 1. So rows of
+        all blocks that meet in the network form contiguous planes.
+
+    Returns
+    -------
+    ndarray of float32, shape (16, n_blocks, width)
+        The median of window 16 b + r at [r, b].
+    """
+    # runs[n]: run k of a block holds its rows k * n ... k * n + n - 1, sorted.
+    runs = {1: planes[:, None]}
     for n in (1, 2, 4):
-        halves = groups[n]
-        groups[2 * n] = _merge([h[0::2] for h in halves], [h[1::2] for h in halves])
+        runs[2 * n] = _merge(runs[n][0::2], runs[n][1::2])
 
-    # Windows first ... first + 15 of a block share rows first + 15 ... first + 30 of the input,
-    # which are rows 16 ... 31 of the block in `padded`.
-    n_blocks = len(out) // _BLOCK
-    core = [
-        [run[first : first + 2 * n_blocks : 2] for run in groups[_BLOCK // 2]] for first in (2, 3)
-    ]
-    _descend(_merge(*core), groups, out, 0)
-
-
-def _descend(kept: list[Array], groups: dict[int, list[Array]], out: Array, first: int) -> None:
-    """Split the windows first ... first + 2n - 1 of all blocks in two, down to single windows.
-
-    The left half adds to the shared values the n rows that come just before them, the right half
-    those just after. `kept` holds the 2n ranks in which the median can still be.
-    """
-    n = len(kept) // 2
-    step = _BLOCK // n
-    left = 2 * (first // (2 * n)) + 1
-    right = left - 1 + 2 * step
-    for child, start in ((first, left), (first + n, right)):
-        stop = start + step * (len(out) // _BLOCK)
-        added = [run[start:stop:step] for run in groups[n]]
-        if n == 1:
-            median = out[child::_BLOCK]
-            np.maximum(kept[0], added[0], out=median)
-            np.minimum(median, kept[1], out=median)
-        else:
-            _descend(_halve(kept, added), groups, out, child)
+    # The windows of a block b have all rows of block b + 1 in common.
+    core = runs[_BLOCK // 2][:, :, 1:-1]
+    kept = _merge(core[:1], core[1:])
+    for n in (8, 4, 2, 1):
+        # kept[g]: the 2n ranks in which the medians of windows 2n * g ... 2n * g + 2n - 1 can
+        # still be. Of these windows, the first half shares the n rows just before the rows common
+        # to all and the second half the n rows just after: odd runs of block b, even ones of b + 2.
+        children = np.empty((len(kept), 2, n, *kept.shape[2:]), np.float32)
+        _middle_third(kept, runs[n][1::2, :, :-2], children[:, 0])
+        _middle_third(kept, runs[n][0::2, :, 2:], children[:, 1])
+        kept = _sort_bitonic(children.reshape(-1, *children.shape[2:]))
+    return kept[:, 0]
 
 
 def running_median(x: Array, out: Array | None = None) -> Array:
@@ -127,50 +130,45 @@ def running_median(x: Array, out: Array | None = None) -> Array:
     n, m = x.shape
     if n < reach:
         raise ValueError(f"x must have at least {reach} rows, not {n}")
-    n_blocks = -(-n // _BLOCK)
-    rows = n_blocks * _BLOCK
-    width = max(16, _TILE // n_blocks)
     if out is None:
         out = np.empty((n, m), np.float32)
+    n_blocks = -(-n // _BLOCK)
+    padding = (_BLOCK, (n_blocks + 1) * _BLOCK - n)
+    rows = np.pad(np.arange(n), padding, mode="symmetric").reshape(-1, _BLOCK).T
+    n_tiles = -(-m * n_blocks // _TILE)
+    width = -(-m // n_tiles)
     for first in range(0, m, width):
-        columns = x[:, first : first + width]
-        padded = np.zeros((rows + 48, columns.shape[1]), np.float32)
-        padded[1 : 1 + reach] = columns[reach - 1 :: -1]
-        padded[1 + reach : 1 + reach + n] = columns
-        padded[1 + reach + n : 1 + 2 * reach + n] = columns[: -reach - 1 : -1]
-        medians = np.empty((rows, columns.shape[1]), np.float32)
-        _median_of_padded(padded, medians)
-        out[:, first : first + width] = medians[:n]
+        columns = slice(first, first + width)
+        medians = _medians_of_planes(x[:, columns][rows])
+        out[:, columns] = medians.swapaxes(0, 1).reshape(-1, medians.shape[2])[:n]
     return out
 
 
 def soft_masks(harmonic: Array, percussive: Array) -> tuple[Array, Array]:
-    """Share each bin between two median-filtered magnitudes, as Wiener-like masks of power 2.
+    """Share each bin between two median-filtered powers, as Wiener filters do.
 
     Parameters
     ----------
     harmonic, percussive : ndarray of float32, same shape
-        Magnitudes, 0 or more.
+        Powers, 0 or more.
 
     Returns
     -------
     tuple of ndarray of float32
-        The harmonic and the percussive mask; in every bin they sum to 1, and where both magnitudes
-        are 0 each is 0.5 (``librosa.util.softmask(..., power=2, split_zeros=True)``).
+        The harmonic and the percussive mask; in every bin they sum to 1, and where both powers
+        are 0 each is 0.5. Equal to ``librosa.util.softmask(..., power=2, split_zeros=True)`` of
+        the magnitudes.
     """
-    # A ratio needs no scaling against underflow, unlike the two squares. The tiny addend, which
-    # no audible magnitude notices, gives 0 / 0 the ratio 1.
-    tiny = np.float32(1e-37)
-    with np.errstate(over="ignore"):
-        ratio = np.square((percussive + tiny) / (harmonic + tiny))
-    np.minimum(ratio, np.float32(1e30), out=ratio)
-    harmonic_mask = np.reciprocal(ratio + np.float32(1))
-    ratio *= harmonic_mask
-    return harmonic_mask, ratio
+    harmonic_mask = harmonic + _TINY
+    percussive_mask = percussive + _TINY
+    total = harmonic_mask + percussive_mask
+    harmonic_mask /= total
+    percussive_mask /= total
+    return harmonic_mask, percussive_mask
 
 
 def share_power(power: Array, harmonic: Array, percussive: Array) -> None:
-    """Turn two median-filtered magnitudes, in place, into the shares of power that they claim.
+    """Turn two median-filtered powers, in place, into the shares of power that they claim.
 
     Parameters
     ----------
@@ -178,7 +176,7 @@ def share_power(power: Array, harmonic: Array, percussive: Array) -> None:
     harmonic, percussive : ndarray of float32, shape (n, m)
         Overwritten with `power` times the squared `soft_masks`: masks act on magnitudes.
     """
-    step = max(1, _TILE // power.shape[1])
+    step = max(1, _CHUNK // power.shape[1])
     for first in range(0, len(power), step):
         rows = slice(first, first + step)
         masks = soft_masks(harmonic[rows], percussive[rows])

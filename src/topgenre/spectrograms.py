@@ -22,7 +22,8 @@ ONSET_CHANNELS = (0, 32, 64, 96, 128)  # mel bands that bound the four onset sub
 N_BINS = N_FFT // 2 + 1
 CHANNELS = ("full", "harmonic", "percussive", "onset")
 
-_FRAMES_AT_ONCE = 16  # of the Fourier transform: they stay in the cache
+_FRAMES_AT_ONCE = 32  # of the Fourier transform: they stay in the cache
+_BANDS_AT_ONCE = 4  # of the mel projection: more would multiply more zeros
 _AMIN = 1e-10  # the power that librosa.power_to_db takes for zero
 _TOP_DB = 80.0  # and how far below the loudest value it lets any other fall
 
@@ -71,26 +72,26 @@ def mel_edges(n_mels: int, highest: float) -> NDArray[np.float64]:
 
 
 @cache
-def _mel_ramps() -> tuple[NDArray[np.intp], Array, Array]:
-    """Lay out the mel triangles as what they are: rising and falling ramps between edges.
-
-    Between two neighbouring edges one triangle falls while the next one rises, so each bin counts
-    for two bands only.
+def _mel_bank() -> list[tuple[slice, slice, Array]]:
+    """Lay out the mel triangles as a few small matrices: their matrix is nearly all zeros.
 
     Returns
     -------
-    tuple of ndarray
-        First bin after each of the first 129 edges; the ramps (2, 1025, 1), rising and falling;
-        and Slaney's area normalisation (128, 1).
+    list of (slice, slice, ndarray)
+        Neighbouring bands, the bins that they cover, and their weights with Slaney's area
+        normalisation.
     """
-    edges = mel_edges(N_MELS, SAMPLE_RATE / 2)
+    edges = mel_edges(N_MELS, SAMPLE_RATE / 2)[:, None]
     bins = np.linspace(0, SAMPLE_RATE / 2, N_BINS)
-    first = np.searchsorted(bins, edges[:-1])
-    position = np.interp(bins, edges, np.arange(len(edges)))
-    rising = position - np.repeat(np.arange(N_MELS + 1), np.diff(first, append=N_BINS))
-    ramps = np.stack([rising, 1 - rising])[..., None]
-    area = 2 / (edges[2:] - edges[:-2])
-    return first, ramps.astype(np.float32), area[:, None].astype(np.float32)
+    ramps = (bins - edges[:-1]) / np.diff(edges, axis=0)
+    weights = np.maximum(0, np.minimum(ramps[:-1], 1 - ramps[1:])) * 2 / (edges[2:] - edges[:-2])
+    bank = []
+    for first in range(0, N_MELS, _BANDS_AT_ONCE):
+        bands = slice(first, first + _BANDS_AT_ONCE)
+        covered = np.flatnonzero(weights[bands].any(axis=0))
+        span = slice(int(covered[0]), int(covered[-1]) + 1)
+        bank.append((bands, span, weights[bands, span].astype(np.float32)))
+    return bank
 
 
 def mel_project(power: Array) -> Array:
@@ -103,15 +104,20 @@ def mel_project(power: Array) -> Array:
     Returns
     -------
     ndarray of float32, shape (128, n_frames)
-        ``librosa.filters.mel(sr=22050, n_fft=2048) @ power``, at the cost of two passes over
-        memory: no matrix product, and so no threads of a BLAS that would fight other workers.
+        ``librosa.filters.mel(sr=22050, n_fft=2048) @ power``, at the cost of one pass over
+        memory. For 10 s each matrix product is so small that OpenBLAS does not spread it over
+        threads, which would fight other workers.
     """
-    first, (rising, falling), area = _mel_ramps()
-    bands = np.add.reduceat(power * rising, first, axis=0)[:-1]
-    bands += np.add.reduceat(power * falling, first, axis=0)[1:]
-    bands *= area
-    projected: Array = bands
+    projected = np.empty((N_MELS, power.shape[1]), np.float32)
+    for bands, bins, weights in _mel_bank():
+        np.matmul(weights, power[bins], out=projected[bands])
     return projected
+
+
+@cache
+def _hann_window() -> Array:
+    window: Array = np.hanning(N_FFT + 1)[:-1].astype(np.float32)  # periodic, as for filters
+    return window
 
 
 def stft_power(samples: Array) -> Array:
@@ -119,13 +125,12 @@ def stft_power(samples: Array) -> Array:
 
     ``abs(librosa.stft(samples)) ** 2`` transposed, with n_frames = 1 + n_samples // 512.
     """
-    window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)  # periodic, as for filters
     padded = np.pad(samples, N_FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_LENGTH]
     power = np.empty((len(frames), N_BINS), np.float32)
     for first in range(0, len(frames), _FRAMES_AT_ONCE):
         rows = slice(first, first + _FRAMES_AT_ONCE)
-        spectrum = np.fft.rfft(frames[rows] * window)
+        spectrum = np.fft.rfft(frames[rows] * _hann_window())
         np.square(spectrum.real, out=power[rows])
         power[rows] += np.square(spectrum.imag)
     return power
@@ -151,6 +156,18 @@ def onset_strength(mel_power: Array) -> Array:
     return strength
 
 
+@cache
+def _keep_freed_memory() -> None:
+    """Have the next call reuse memory that this one frees, where the C library is glibc.
+
+    glibc hands the end of its heap back to the system as soon as more than twice the largest block
+    ever freed lies idle there. That is less than one call uses, so each call would fetch the same
+    2000 pages anew, which takes up to as long as the work on them. A larger block, never touched
+    and so never real, lifts that limit.
+    """
+    np.empty(16 << 20, np.uint8)
+
+
 def compute(segment: Segment, source: str = "") -> Spectrograms:
     """Compute the four spectrograms of a segment.
 
@@ -169,17 +186,18 @@ def compute(segment: Segment, source: str = "") -> Spectrograms:
     ----------
     D. Fitzgerald, "Harmonic/percussive separation using median filtering", DAFx 2010.
     """
+    _keep_freed_memory()
     by_frame = stft_power(segment.samples)
-    by_bin = np.ascontiguousarray(by_frame.T)
-    harmonic = np.empty_like(by_bin)
-    hpss.running_median(np.sqrt(by_frame, out=by_frame), out=harmonic.T)
-    percussive = hpss.running_median(np.sqrt(by_bin))
-    hpss.share_power(by_bin, harmonic, percussive)
+    full = np.ascontiguousarray(by_frame.T)
+    harmonic, percussive = np.empty_like(full), np.empty_like(full)
+    hpss.running_median(by_frame, out=harmonic.T)
+    hpss.running_median(full, out=percussive)
+    hpss.share_power(full, harmonic, percussive)
     return Spectrograms(
-        full=by_bin,
+        full=full,
         harmonic=harmonic,
         percussive=percussive,
-        onset=onset_strength(mel_project(by_bin)),
+        onset=onset_strength(mel_project(full)),
         start=segment.start,
         end=segment.end,
         source=source,
@@ -204,15 +222,14 @@ def network_input(spectrograms: Spectrograms) -> Array:
         at any volume. Channel 3: onset strength in units of 10 dB, each sub-band's value on the
         32 mel bands it stands for.
     """
-    mel = np.stack(
-        [
-            mel_project(power)
-            for power in (spectrograms.full, spectrograms.harmonic, spectrograms.percussive)
-        ]
-    )
-    reference = max(float(mel[0].mean()), _AMIN)
-    channels = np.empty((len(CHANNELS), N_MELS, mel.shape[2]), np.float32)
-    np.log10(np.maximum(mel / np.float32(reference), np.float32(1e-6)), out=channels[:3])
-    channels[:3] *= 0.5
+    powers = (spectrograms.full, spectrograms.harmonic, spectrograms.percussive)
+    channels = np.empty((len(CHANNELS), N_MELS, spectrograms.full.shape[1]), np.float32)
+    levels = channels[:3]
+    for level, power in zip(levels, powers, strict=True):
+        level[:] = mel_project(power)
+    levels /= np.float32(max(float(levels[0].mean()), _AMIN))
+    np.maximum(levels, np.float32(1e-6), out=levels)
+    np.log10(levels, out=levels)
+    levels *= 0.5
     channels[3] = np.repeat(spectrograms.onset * np.float32(0.1), N_MELS // 4, axis=0)
     return channels
