@@ -7,7 +7,6 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +66,8 @@ def doctor(
 
 
 def _versions() -> Iterator[str]:
+    from importlib.metadata import version  # dear, and every other command can do without
+
     yield f"topgenre {__version__}, Python {platform.python_version()}, {platform.platform()}"
     yield ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
     yield f"{os.cpu_count()} processors"
