@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run-time
 DEV := $(VENV)/.dev
+DOCS := $(VENV)/.docs
 
-.PHONY: demo test test-all test-page lint bench clean
+.PHONY: demo test test-all test-page lint bench docs docs-pictures clean
 
 demo: $(RUN)  ## classify synthetic music and draw the charts
 	$(BIN)/python -m topgenre.demo demo
@@ -43,6 +44,13 @@ bench: $(DEV)  ## our times beside librosa's, in one process
 	$(BIN)/python benchmarks/bench_library.py
 	$(BIN)/python benchmarks/bench_server.py
 
+docs: $(DOCS)  ## the documentation as plain files: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
+
+docs-pictures: $(RUN)  ## draw the documentation's spectrograms and charts anew
+	$(BIN)/python docs/pictures.py
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -54,5 +62,9 @@ $(DEV): pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install -q -c constraints.txt -e '.[train,dev]'
 	@touch $@ $(RUN)
 
+$(DOCS): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
+	@touch $@ $(RUN)
+
 clean:
-	rm -rf $(VENV) $(VENV)-3.* build dist .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf $(VENV) $(VENV)-3.* build dist site .mypy_cache .ruff_cache .pytest_cache .coverage

@@ -1,0 +1,203 @@
+"""The documentation: its links lead somewhere, its commands exist, its examples run."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from itertools import takewhile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+
+from topgenre.cli.app import app
+from topgenre.demo import synthesise, write_audio
+from topgenre.spectrograms import compute
+from web_server import serving
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+REFERENCE = DOCS / "rest-reference.md"  # exists on the site only
+
+FENCED = re.compile(r"^( *)```(\S*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+LINK = re.compile(r"\]\(<?([^)\s>]+)>?\)")
+HEADING = re.compile(r"^#+ +(.+?)$", re.MULTILINE)
+IDENTIFIER = re.compile(r"^::: (\S+)$", re.MULTILINE)
+
+
+def script(name: str) -> ModuleType:
+    """Import one of the scripts in the folder of the documentation."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def text_of(page: Path) -> str:
+    return script("rest_reference").page() if page == REFERENCE else page.read_text("utf-8")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path, language: str | None = None) -> Iterator[str]:
+    """Give the fenced blocks of a page, or those in one language."""
+    for _, found, block in FENCED.findall(text_of(page)):
+        if language is None or found == language:
+            yield block
+
+
+def prose(page: Path) -> str:
+    """Return a page without its code."""
+    return INLINE.sub("", FENCED.sub("", text_of(page)))
+
+
+@cache
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that a page has both on the site and where it is read as it is."""
+    titles = [
+        re.sub(r"[^\w\s-]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title)).strip().lower()
+        for title in HEADING.findall(FENCED.sub("", text_of(page)))
+    ]
+    on_the_site = {re.sub(r"[-\s]+", "-", title) for title in titles}
+    if page == REFERENCE:
+        return on_the_site
+    as_it_is = {title.replace(" ", "-") for title in titles}
+    return (on_the_site & as_it_is) | set(IDENTIFIER.findall(text_of(page)))
+
+
+def links(page: Path) -> list[str]:
+    return [link for link in LINK.findall(prose(page)) if not re.match(r"[a-z][a-z0-9+.-]*:", link)]
+
+
+@pytest.mark.parametrize("page", [*PAGES, REFERENCE], ids=name_of)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    broken = []
+    for link in links(page):
+        place, _, anchor = link.partition("#")
+        target = (page.parent / place).resolve() if place else page
+        if not (target.exists() or (target == REFERENCE and page.is_relative_to(DOCS))) or (
+            anchor and anchor not in anchors(target)
+        ):
+            broken.append(link)
+    assert not broken
+
+
+def test_every_page_is_in_the_navigation_and_every_entry_is_a_page() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    entries = re.findall(r": (\S+\.md)$", navigation, re.MULTILINE)
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    assert sorted(entries) == sorted({*pages, REFERENCE.name})
+
+
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """Give the words of each line of a page's code that calls topgenre."""
+    for block in blocks(page):
+        for line in block.replace("\\\n", " ").splitlines():
+            line = line.strip().removeprefix("$ ")
+            if not line.startswith("topgenre "):
+                continue
+            words = shlex.shlex(line, posix=True, punctuation_chars="|<>&;")
+            words.whitespace_split = True
+            yield list(takewhile(lambda word: not set(word) <= set("|<>&;"), words))[1:]
+
+
+def commands() -> Any:
+    return typer.main.get_command(app)
+
+
+LINES = [(name_of(page), words) for page in PAGES for words in command_lines(page)]
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), LINES, ids=[f"{page}: {' '.join(words)}" for page, words in LINES]
+)
+def test_every_command_line_would_be_accepted(page: str, words: list[str]) -> None:
+    group = commands()
+    context = group.make_context("topgenre", words, resilient_parsing=True)
+    name, command, rest = group.resolve_command(context, words)
+    assert command, f"there is no command {words[0]}"
+    command.make_context(name, rest, parent=context)  # raises what a user would be told
+
+
+def test_the_command_lines_are_found() -> None:
+    assert ["classify", "song.mp3", "--top", "3"] in [words for _, words in LINES]
+    assert ["classify", "-", "--json"] in [words for _, words in LINES]
+    used = {words[0] for _, words in LINES}
+    assert used == set(commands().commands)  # and no command is without an example
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_option_in_the_prose_exists(page: Path) -> None:
+    group = commands()
+    for code in INLINE.findall(FENCED.sub("", text_of(page))):
+        program, *words = code.split()
+        if program != "topgenre" or not words:
+            continue
+        command = group.commands.get(words[0], group)
+        known = {"-h", "--help", "--version"}
+        for parameter in command.params:
+            known |= {*parameter.opts, *parameter.secondary_opts}
+        options = {word.partition("=")[0] for word in words if re.match(r"--?\w", word)}
+        assert command is not group or words[0].startswith("-"), code
+        assert options <= known, code
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if any(">>>" in b for b in blocks(p, "python"))], ids=name_of
+)
+def test_examples_do_what_the_page_says(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    examples = "\n".join(block for block in blocks(page, "python") if ">>>" in block)
+    test = doctest.DocTestParser().get_doctest(examples, {}, page.name, str(page), 0)
+    said: list[str] = []
+    outcome = doctest.DocTestRunner(verbose=False).run(test, out=said.append)
+    assert outcome.attempted
+    assert not outcome.failed, "".join(said)
+
+
+def test_the_http_example_talks_to_a_real_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [example] = (b for b in blocks(DOCS / "integrator-guide.md", "python") if "import httpx" in b)
+    monkeypatch.chdir(tmp_path)
+    write_audio("song.flac", synthesise("disco", seconds=12))
+    with serving(tmp_path / "server", "--workers", "1") as server:
+        exec(example.replace("http://127.0.0.1:8000", server.url.rstrip("/")), {})
+    assert re.fullmatch(r"(\w+ \d+\.\d%\n){3}", capsys.readouterr().out)
+
+
+def test_the_rest_reference_names_every_address_and_object() -> None:
+    from topgenre.web.app import create_app
+
+    document = create_app().openapi()
+    page = text_of(REFERENCE)
+    for address, methods in document["paths"].items():
+        for method in methods:
+            assert f"## `{method.upper()} {address}`\n" in page
+    for name, schema in document["components"]["schemas"].items():
+        assert f"### {name}\n" in page
+        for field in schema["properties"]:
+            assert f"| `{field}` |" in page
+
+
+def test_the_script_draws_the_pictures_that_the_page_shows() -> None:
+    pictures = script("pictures")
+    whole, middle = pictures.song()
+    drawn = pictures.figures(whole, middle, compute(middle))
+    shown = {Path(link).name for link in links(DOCS / "how-it-works.md")}
+    assert set(drawn) == {name for name in shown if name.startswith("how-")}
