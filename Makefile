@@ -5,8 +5,12 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run-time
 DEV := $(VENV)/.dev
 DOCS := $(VENV)/.docs
+TOOLS := .venv-tools
+FUZZ_SECONDS ?= 60
+# The time that packages say they are of: that of the last change.
+EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 1735689600)
 
-.PHONY: demo test test-all test-page lint bench docs docs-pictures clean
+.PHONY: demo test test-all test-page lint bench docs docs-pictures fuzz dist sbom audit clean
 
 demo: $(RUN)  ## classify synthetic music and draw the charts
 	$(BIN)/python -m topgenre.demo demo
@@ -51,6 +55,31 @@ docs: $(DOCS)  ## the documentation as plain files: site/index.html
 docs-pictures: $(RUN)  ## draw the documentation's spectrograms and charts anew
 	$(BIN)/python docs/pictures.py
 
+fuzz: $(DEV)  ## damaged bytes for the decoder, the preprocessed files and the tags
+	$(BIN)/pip install -q atheris==3.0.0
+	for target in audio preprocessed tags; do \
+	  PYTHONPATH=tests $(BIN)/python fuzz/run.py $$target --seconds $(FUZZ_SECONDS) || exit 1; \
+	done
+
+dist: $(TOOLS)  ## both packages, built twice and compared; the wheel alone, tried
+	rm -rf dist build
+	SOURCE_DATE_EPOCH=$(EPOCH) $(TOOLS)/bin/python -m build --outdir dist
+	SOURCE_DATE_EPOCH=$(EPOCH) $(TOOLS)/bin/python -m build --outdir build/again
+	for package in dist/*; do cmp $$package build/again/$${package##*/} || exit 1; done
+	test $$(cat dist/*.whl | wc -c) -lt 10000000
+	$(PYTHON) -m venv build/fresh
+	build/fresh/bin/pip install -q dist/*.whl
+	cd build && fresh/bin/topgenre doctor
+
+sbom: build/fresh  ## all that a user installs with the wheel: dist/topgenre.cdx.json
+	$(TOOLS)/bin/pip install -q cyclonedx-bom==7.5.0
+	$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --output-file dist/topgenre.cdx.json \
+	  build/fresh/bin/python
+
+audit: build/fresh  ## known vulnerabilities of what a user installs; needs the network
+	$(TOOLS)/bin/pip install -q pip-audit==2.10.1
+	PIPAPI_PYTHON_LOCATION=build/fresh/bin/python $(TOOLS)/bin/pip-audit --progress-spinner off
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -66,5 +95,12 @@ $(DOCS): pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
 	@touch $@ $(RUN)
 
+build/fresh:
+	$(MAKE) dist
+
+$(TOOLS):
+	$(PYTHON) -m venv $@
+	$@/bin/pip install -q build==1.3.0
+
 clean:
-	rm -rf $(VENV) $(VENV)-3.* build dist site .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf $(VENV) $(TOOLS) $(VENV)-3.* build dist site .mypy_cache .ruff_cache .pytest_cache .coverage

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import bombs
 from audio_files import (
     FORMATS,
     Floats,
@@ -74,6 +75,22 @@ def test_middle_of_a_long_sound(name: str) -> None:
     assert segment.samples.shape == (LENGTH,)
     assert segment.notices == ()
     assert_is_middle(segment, full_decode(sample(name)), frame_of(name))
+
+
+@pytest.mark.parametrize("name", ["wav24", "flac"])
+def test_a_long_segment_is_the_same_as_all_at_once(name: str) -> None:
+    segment = load_segment(io.BytesIO(sample(name)), seconds=30)
+    np.testing.assert_allclose(
+        segment.samples, middle(full_decode(sample(name)), 30 * SAMPLE_RATE), atol=2e-6
+    )
+
+
+def test_blocks_longer_than_what_is_decoded_around_the_segment() -> None:
+    value = 900
+    segment = load(bombs.steady_flac(60, 44_100, value=value))  # blocks of 1.5 s
+    assert len(segment.samples) == LENGTH
+    assert segment.notices == ()
+    np.testing.assert_allclose(segment.samples, value / 2**15, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import signals
 import topgenre
 from topgenre import preprocessed
 from topgenre.audio import Segment
+from topgenre.checksum import intact, stamp, stamped
 from topgenre.classifier import Classifier, analyse, fit_frames
 from topgenre.demo import write_audio
 from topgenre.errors import ModelError
@@ -127,6 +129,31 @@ def test_damaged_model(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ModelError, match=r"model\.onnx: not a usable topgenre model") as caught:
         topgenre.load(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_single_wrong_bit_in_the_weights_is_noticed(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.onnx"
+    with resources.as_file(resources.files("topgenre") / "model" / "topgenre.onnx") as shipped:
+        path.write_bytes(shipped.read_bytes())
+    stamp(path)
+    content = path.read_bytes()
+    assert topgenre.load(path).info == classifier.info
+    for place in np.random.default_rng(0).integers(len(content) - 200, size=20):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(ModelError, match=r"model\.onnx: it is damaged") as caught:
+            topgenre.load(path)
+        assert str(caught.value).isprintable()
+
+
+def test_a_checksum_takes_the_place_of_another() -> None:
+    assert stamped(stamped(b"content")) == stamped(b"content")
+    assert intact(stamped(b"content"))
+    assert intact(b"content")  # of before there were checksums
+    assert intact(b"")
 
 
 def test_importing_topgenre_is_cheap() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -119,6 +120,42 @@ def test_another_version_is_refused(saved: Path) -> None:
     rewrite(saved, metadata=npy(np.frombuffer(text, np.uint8)))
     with pytest.raises(PreprocessedFileError, match="another version"):
         preprocessed.load(saved)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"duration": float("inf")},
+        {"duration": float("nan")},
+        {"duration": -1},
+        {"segment": {"start": 0, "end": float("inf")}},
+        {"segment": {"start": float("nan"), "end": 1}},
+    ],
+    ids=str,
+)
+def test_impossible_times_are_refused(saved: Path, change: dict[str, object]) -> None:
+    with np.load(saved) as archive:
+        metadata = json.loads(archive["metadata"].tobytes())
+    text = json.dumps(metadata | change).encode()
+    rewrite(saved, metadata=npy(np.frombuffer(text, np.uint8)))
+    with pytest.raises(PreprocessedFileError, match="contradict"):
+        preprocessed.load(saved)
+
+
+def test_a_message_is_one_line_whatever_the_file_says(saved: Path) -> None:
+    header = b"{'descr': '<f4',\n'fortran_order': False,\r 'shape': ('\x1b[31m\\n', 4), }"
+    header += b" " * (118 - len(header) - 1) + b"\n"
+    rewrite(saved, full=b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
+    with pytest.raises(PreprocessedFileError, match=r"song\.npz") as caught:
+        preprocessed.load(saved)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "song.npz")
+    with pytest.raises(SourceNotFoundError, match="pipe"):
+        preprocessed.load(tmp_path / "song.npz")
 
 
 @settings(

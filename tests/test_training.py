@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import signals
+from topgenre.checksum import stamped
 from topgenre.classifier import load
 from topgenre.cli import evaluate as command_line
 from topgenre.demo import write_audio
@@ -107,6 +108,7 @@ def test_trained_model_loads_and_knows_its_genres(trained: Path, dataset: Path) 
     classifier = load(trained)
     assert classifier.genres == ("buzz", "hum", "tick")
     assert classifier.info.name == "tiny 1"
+    assert stamped(trained.read_bytes()) == trained.read_bytes()  # it has its checksum
     result = classifier.classify(dataset / "hum" / "hum.00001.wav")
     assert sum(p for _, p in result.genres) == pytest.approx(1, abs=1e-5)
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from topgenre import preprocessed
 from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, SILENCE_PEAK, Segment, load_segment
+from topgenre.checksum import intact
 from topgenre.errors import ModelError, PreprocessedFileError
 from topgenre.result import GenreProbability, Result, Window, rank
 from topgenre.spectrograms import Spectrograms, compute, network_input
@@ -125,13 +126,23 @@ class Classifier:
         onnxruntime = _runtime()
         if not Path(path).is_file():
             raise ModelError(f"{path}: no such model file; name one that `topgenre train` wrote")
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise ModelError(
+                f"{path}: cannot be read ({error.strerror}); check the file and its permissions"
+            ) from error
+        if not intact(content):
+            raise ModelError(
+                f"{path}: it is damaged, as its checksum says; get a fresh copy of the model"
+            )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(
-                os.fspath(path), options, providers=["CPUExecutionProvider"]
+                content, options, providers=["CPUExecutionProvider"]
             )
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.info = ModelInfo.from_json(metadata[METADATA_KEY])
@@ -312,7 +323,7 @@ def _windows(segment: Segment) -> Iterator[Segment]:
     for first in np.linspace(0, len(segment.samples) - length, n_windows).astype(int):
         samples = segment.samples[first : first + length]
         if np.abs(samples).max() >= SILENCE_PEAK:
-            start = segment.start + first / SAMPLE_RATE
+            start = segment.start + int(first) / SAMPLE_RATE
             yield Segment(samples, start, start + length / SAMPLE_RATE)
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
+import stat
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.audio import SAMPLE_RATE
+from topgenre.audio.source import printable
 from topgenre.errors import OutputError, PreprocessedFileError, SourceNotFoundError
 from topgenre.output import write_whole
 from topgenre.spectrograms import (
@@ -84,13 +87,17 @@ def load(path: str | os.PathLike[str]) -> Spectrograms:
     SourceNotFoundError
         If there is no such file, or it may not be read.
     """
+    label = printable(os.fspath(path))
     try:
+        # A pipe would have us wait for somebody who writes into it.
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise SourceNotFoundError(f"{label}: this is a folder, a device or a pipe; name a file")
         with zipfile.ZipFile(path) as archive:
             raw = _read_array(archive, "metadata", np.dtype(np.uint8), (None,), _MAX_METADATA)
             metadata = json.loads(raw.tobytes())
             if metadata["format"] != FORMAT_VERSION or metadata["parameters"] != _PARAMETERS:
                 raise PreprocessedFileError(
-                    f"{path}: made by another version of topgenre; make it again from the music"
+                    f"{label}: made by another version of topgenre; make it again from the music"
                 )
             segment = metadata["segment"]
             start, end = float(segment["start"]), float(segment["end"])
@@ -109,23 +116,25 @@ def load(path: str | os.PathLike[str]) -> Spectrograms:
                 )
                 for channel in CHANNELS
             }
-    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+    except (FileNotFoundError, PermissionError) as error:
         raise SourceNotFoundError(
-            f"{path}: cannot be read ({error.strerror}); check the name and the permissions"
+            f"{label}: cannot be read ({error.strerror}); check the name and the permissions"
         ) from error
-    except PreprocessedFileError:
+    except (PreprocessedFileError, SourceNotFoundError):
         raise
     # zipfile and the header parser raise nearly anything on hostile bytes.
     except Exception as error:
+        reason = printable(" ".join(str(error).split()))
         raise PreprocessedFileError(
-            f"{path}: not a preprocessed file of topgenre, or a damaged one ({error}); "
+            f"{label}: not a preprocessed file of topgenre, or a damaged one ({reason}); "
             "make it again with `topgenre spectrograms`"
         ) from error
     n_frames = {array.shape[1] for array in arrays.values()}
     finite = all(np.isfinite(array).all() and array.min() >= 0 for array in arrays.values())
-    if len(n_frames) != 1 or min(n_frames) < _MIN_FRAMES or not finite or not 0 <= start <= end:
+    timely = 0 <= start <= end < math.inf and (duration is None or 0 <= duration < math.inf)
+    if len(n_frames) != 1 or min(n_frames) < _MIN_FRAMES or not finite or not timely:
         raise PreprocessedFileError(
-            f"{path}: its spectrograms contradict each other; "
+            f"{label}: its spectrograms contradict each other; "
             "make it again with `topgenre spectrograms`"
         )
     return Spectrograms(

@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from topgenre.audio.track import JITTER, Run, Samples, Track
+from topgenre.audio.track import JITTER, Block, Samples, Track
 from topgenre.errors import DamagedAudioError, SilentError, TooShortError
 
 SAMPLE_RATE = 22_050  # Hz
@@ -20,6 +20,7 @@ SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16-bit audio, so that dither alo
 _LEAD = Fraction(1, 2)  # s decoded around the segment: codec history and filter edges end in it
 _MAX_AMPLITUDE = 1_000.0  # 60 dB over full scale: no music, but what damaged codecs produce
 _MAX_BAD_SHARE = 0.01  # of the samples
+_BATCH = 1 << 20  # samples that are resampled at once: 24 s at 44.1 kHz
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +75,28 @@ class Excerpt:
         last = first + Fraction(length, SAMPLE_RATE)
         if track.promised:
             excerpt.shortfall = float(track.promised - (end - start))
-        for run in track.runs(first - _LEAD, last + _LEAD):
-            excerpt.place(run, run.start - start)
+        run: _Run | None = None
+        for block in track.blocks(first - _LEAD, last + _LEAD):
+            if run is None or not run.continues(block):
+                if run:
+                    excerpt._place(run, end=True)
+                run = _Run(block, start, begin)
+            run.append(block)
+            if run.pending >= _BATCH:
+                excerpt._place(run)
+        if run:
+            excerpt._place(run, end=True)
         return excerpt
 
-    def place(self, run: Run, offset: Fraction) -> None:
-        """Resample a run that begins `offset` seconds after the sound does, and put it in."""
-        sound = np.concatenate(run.blocks)
-        bad = ~(np.abs(sound) <= _MAX_AMPLITUDE)  # true of not-a-number too
-        sound[bad] = 0.0
-        # Resampling keeps the phase it would have over the whole sound only from those instants
-        # on where an input and an output sample coincide: begin at the one before the run.
-        step = run.rate // gcd(run.rate, SAMPLE_RATE)
-        position = round(offset * run.rate)
-        lead = position % step
-        if run.rate != SAMPLE_RATE:
-            sound = np.concatenate([np.zeros(lead, np.float32), sound])
-            sound = soxr.resample(sound, run.rate, SAMPLE_RATE, quality="HQ")
-        skip = ceil(Fraction(lead * SAMPLE_RATE, run.rate))
-        at = (position - lead) * SAMPLE_RATE // run.rate + skip - self.begin
-        sound = sound[skip:]
+    def _place(self, run: _Run, *, end: bool = False) -> None:
+        """Put in what a run holds."""
+        at, sound = run.resampled(end=end)
         source = sound[max(0, -at) : max(0, len(self.samples) - at)]
         target = slice(max(0, at), max(0, at) + len(source))
         self.samples[target] = source
         self.covered[target] = True
-        self.bad_seconds += int(np.count_nonzero(bad)) / run.rate
+        if end:
+            self.bad_seconds += run.n_bad / run.rate
 
     @property
     def complete(self) -> bool:
@@ -156,3 +154,61 @@ class Excerpt:
                 f"{label}: the middle {len(self.samples) / SAMPLE_RATE:.1f} s are silent; "
                 "cut out a part with sound."
             )
+
+
+class _Run:
+    """Decoded sound without a gap, at one sample rate, resampled while it arrives.
+
+    Parameters
+    ----------
+    block : Block
+        The first one.
+    start : Fraction
+        When the sound begins, in seconds on the clock of the blocks.
+    begin : int
+        Position of the segment, in output samples from the beginning of the sound.
+    """
+
+    def __init__(self, block: Block, start: Fraction, begin: int) -> None:
+        self.rate = block.rate
+        self.n_bad = 0
+        self.pending = 0  # samples
+        self._time = block.time
+        self._length = 0
+        self._resampler: soxr.ResampleStream | None = None
+        # Resampling keeps the phase it would have over the whole sound only from those instants
+        # on where an input and an output sample coincide: begin at the one before the run.
+        step = self.rate // gcd(self.rate, SAMPLE_RATE)
+        position = round((block.time - start) * self.rate)
+        lead = position % step
+        self._blocks = [np.zeros(lead, np.float32)]
+        if self.rate != SAMPLE_RATE:
+            self._resampler = soxr.ResampleStream(self.rate, SAMPLE_RATE, 1, quality="HQ")
+        self._skip = ceil(Fraction(lead * SAMPLE_RATE, self.rate))
+        self._at = (position - lead) * SAMPLE_RATE // self.rate + self._skip - begin
+
+    def continues(self, block: Block) -> bool:
+        """Tell whether a block follows without a gap."""
+        expected = self._time + Fraction(self._length, self.rate)
+        return block.rate == self.rate and abs(block.time - expected) <= JITTER
+
+    def append(self, block: Block) -> None:
+        """Add the block that follows."""
+        self._blocks.append(block.samples)
+        self._length += len(block.samples)
+        self.pending += len(block.samples)
+
+    def resampled(self, *, end: bool) -> tuple[int, Samples]:
+        """Give the output samples since the last call, and where in the segment they belong."""
+        sound = np.concatenate(self._blocks)
+        self._blocks, self.pending = [np.zeros(0, np.float32)], 0
+        bad = ~(np.abs(sound) <= _MAX_AMPLITUDE)  # true of not-a-number too
+        sound[bad] = 0.0
+        self.n_bad += int(np.count_nonzero(bad))
+        if self._resampler:
+            sound = self._resampler.resample_chunk(sound, last=end)
+        skip = min(self._skip, len(sound))
+        at = self._at
+        self._skip -= skip
+        self._at += len(sound) - skip
+        return at, sound[skip:]

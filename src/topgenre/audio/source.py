@@ -1,6 +1,7 @@
 """Open local files and streams, and nothing else, as files that can be searched."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -89,6 +90,9 @@ def opened(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[Re
 
 def _open_path(path: Path, label: str) -> IO[bytes]:
     try:
+        # A device may never end, and reading may change it. A pipe is a stream like any other.
+        if _is_device(path.stat().st_mode):
+            raise SourceNotFoundError(f"{label}: this is a device; name a file that holds sound.")
         return path.open("rb")
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"{label}: there is no such file; check the name.") from error
@@ -98,6 +102,10 @@ def _open_path(path: Path, label: str) -> IO[bytes]:
         ) from error
     except ValueError as error:  # a null character in the name
         raise SourceNotFoundError(f"{label}: no file can have this name.") from error
+
+
+def _is_device(mode: int) -> bool:
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
 def _spool(stream: IO[bytes], copy: IO[bytes], label: str) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import av
 import numpy as np
@@ -19,6 +18,7 @@ from av.packet import Packet
 from av.stream import Discard
 from numpy.typing import NDArray
 
+from topgenre.audio.mp4 import exaggerates
 from topgenre.audio.source import Reader
 from topgenre.errors import DamagedAudioError, NoAudioStreamError, NotAudioError
 
@@ -39,6 +39,12 @@ _RATES = range(2_000, 768_001)  # Hz
 _MAX_CHANNELS = 64
 JITTER = Fraction(1, 10)  # s by which time stamps may differ from the count of samples
 _HEAD_PACKETS = _TAIL_PACKETS = 32
+# Time stamps that stand still would have all of a sound decoded for a part of it.
+_MAX_REPEATS = 3
+_SPARE = 60  # s
+# The longest in use are of 27 s. All frames of a packet are decoded at once, and there are codecs
+# that need a dozen bytes for hours of silence.
+_LONGEST_PACKET = 60  # s
 
 # Sample formats of FFmpeg without the "p" of the planar ones: type, middle, full scale.
 _FORMATS: dict[str, tuple[type[np.number], float, float]] = {
@@ -87,6 +93,10 @@ class Track:
     """
 
     def __init__(self, file: Reader, label: str) -> None:
+        if exaggerates(file):
+            raise DamagedAudioError(
+                f"{label}: it claims more sound than it has room for; get a fresh copy of the file."
+            )
         file.seek(0)
         try:
             self._container = av.open(
@@ -205,25 +215,28 @@ class Track:
         ]
         return ends[-1] if ends else None
 
-    def runs(self, start: Fraction, end: Fraction) -> list[Run]:
+    def blocks(self, start: Fraction, end: Fraction) -> Iterator[Block]:
         """Decode from `start` to `end`, and some more on both sides."""
-        runs: list[Run] = []
+        earlier: Packet[AudioStream] | None = None
+        left = _MAX_REPEATS * (end - start) + _SPARE
         for packet in self.packets(start):
             if packet.pts is not None:
                 if packet.pts * self.tick < start:
+                    earlier = packet
                     continue
                 if packet.pts * self.tick > end + 1:
                     break
-            for frame in _decoded(packet):
+            # A packet may hold seconds, and so what is sought lie in the one that began earlier.
+            packets = [packet] if earlier is None else [earlier, packet]
+            earlier = None
+            for frame in (frame for packet in packets for frame in _decoded(packet)):
                 if frame.pts is None or frame.sample_rate not in _RATES:
                     continue
                 time = frame.pts * self.tick
-                if time >= end:
-                    return runs
-                if not runs or not runs[-1].continues(time, frame.sample_rate):
-                    runs.append(Run(time, frame.sample_rate))
-                runs[-1].append(_mono(frame))
-        return runs
+                left -= Fraction(frame.samples, frame.sample_rate)
+                if time >= end or left < 0:
+                    return
+                yield Block(time, frame.sample_rate, _mono(frame))
 
 
 class CountedTrack(Track):
@@ -242,19 +255,29 @@ class CountedTrack(Track):
         self._used = True
         clock: int | None = None
         shift = 0
+        counted = True  # whether the packet before says how long it is
         for packet in super().packets():
             if packet.size:
                 if clock is None:
                     clock = packet.pts or 0
-                if packet.pts is None or abs(packet.pts + shift - clock) * self.tick > JITTER:
-                    shift = clock - (packet.pts or 0)
+                ahead = (packet.pts or 0) + shift - clock
+                wrong = abs(ahead) * self.tick > JITTER if counted else ahead < 0
+                if packet.pts is None or wrong:
+                    shift -= ahead
                 packet.pts = packet.dts = (packet.pts or 0) + shift
                 clock = packet.pts + (packet.duration or 0)
+                counted = bool(packet.duration)
             yield packet
 
 
 def _decoded(packet: Packet[AudioStream]) -> list[AudioFrame]:
     """Decode one packet; a damaged one gives nothing, and shows as a gap."""
+    if (
+        packet.duration
+        and packet.time_base
+        and packet.duration * packet.time_base > _LONGEST_PACKET
+    ):
+        return []
     try:
         return packet.decode()
     except DECODING_ERRORS:
@@ -279,21 +302,18 @@ def _mono(frame: AudioFrame) -> Samples:
     return np.asarray((mixed - np.float32(middle)) / np.float32(full_scale), np.float32)
 
 
-@dataclass(slots=True)
-class Run:
-    """Decoded sound without a gap, at one sample rate."""
+class Block(NamedTuple):
+    """Some decoded sound.
 
-    start: Fraction
+    Attributes
+    ----------
+    time : Fraction
+        Seconds at which it begins.
+    rate : int
+        Samples per second.
+    samples : ndarray of float32, shape (n,)
+    """
+
+    time: Fraction
     rate: int
-    blocks: list[Samples] = field(default_factory=list)
-    length: int = 0
-
-    def continues(self, time: Fraction, rate: int) -> bool:
-        """Tell whether a block at this time and rate follows without a gap."""
-        expected = self.start + Fraction(self.length, self.rate)
-        return rate == self.rate and abs(time - expected) <= JITTER
-
-    def append(self, block: Samples) -> None:
-        """Add the block that follows."""
-        self.blocks.append(block)
-        self.length += len(block)
+    samples: Samples

@@ -14,4 +14,7 @@ def main() -> None:
     interrupt.end_at_once()
     from topgenre.cli.app import app
 
-    app()
+    try:
+        app()
+    finally:
+        interrupt.pass_on()

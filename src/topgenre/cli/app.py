@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated, Any
 
@@ -25,9 +26,11 @@ from topgenre.cli import (
     train,
     watch,
 )
-from topgenre.cli.interrupt import INTERRUPTED, MESSAGE
-from topgenre.cli.output import say_error
+from topgenre.cli.interrupt import MESSAGE, exit_code
+from topgenre.cli.output import give_up_output, say_error
 from topgenre.errors import TopgenreError
+
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO)
 
 
 class _Commands(TyperGroup):
@@ -39,7 +42,14 @@ class _Commands(TyperGroup):
             raise typer.Exit(1) from error
         except KeyboardInterrupt as interrupt:
             typer.echo(MESSAGE, err=True)
-            raise typer.Exit(INTERRUPTED) from interrupt
+            raise typer.Exit(exit_code()) from interrupt
+        except OSError as error:
+            # What has no name is standard output; files have errors of their own.
+            if error.filename is not None or error.errno not in _NO_ROOM:
+                raise
+            give_up_output()
+            say_error(f"the output cannot be written ({error.strerror}); make room for it")
+            raise typer.Exit(1) from error
 
 
 app = typer.Typer(

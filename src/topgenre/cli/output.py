@@ -27,6 +27,13 @@ def say_error(message: str) -> None:
     typer.echo(f"{label} {_printable(message, sys.stderr.encoding)}", err=True)
 
 
+def give_up_output() -> None:
+    """Drop what is still to be written to standard output, for which there is no room."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def json_printer(top: int | None) -> Printer:
     """Print one JSON object a line, with the `top` genres or all of them."""
 

@@ -158,7 +158,7 @@ def _scan(
             "what is done is stored: the same command goes on from here",
             err=True,
         )
-        raise typer.Exit(interrupt.INTERRUPTED) from None
+        raise typer.Exit(interrupt.exit_code()) from None
     finally:
         status.wipe()
     typer.echo(_summary(counts, time.monotonic() - begin))

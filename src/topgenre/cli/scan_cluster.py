@@ -44,7 +44,7 @@ def scan_cluster(
             "\nstopped; what is finished is stored: the same command goes on from here",
             err=True,
         )
-        return interrupt.INTERRUPTED
+        return interrupt.exit_code()
     finally:
         if status:
             status.wipe()

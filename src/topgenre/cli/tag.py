@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -168,7 +166,7 @@ def _tag(
     counts: Counter[str] = Counter()
     show = _show_json if as_json else _printer(policy)
     status = StatusLine(len(paths))
-    with _stoppable() as stopped, ExitStack() as cleanup:
+    with interrupt.noted() as stopped, ExitStack() as cleanup:
         cleanup.callback(status.wipe)
         outcomes = tag_files(
             paths,
@@ -193,7 +191,7 @@ def _tag(
         if stopped():
             kept = "; what is written stays, and --undo takes it back" if counts["written"] else ""
             typer.echo(f"{interrupt.MESSAGE}; {_summary(counts)}{kept}", err=True)
-            raise typer.Exit(interrupt.INTERRUPTED)
+            raise typer.Exit(interrupt.exit_code())
     typer.echo(_summary(counts), err=True)
     if counts["to write"]:
         typer.echo("nothing was changed: --write does it", err=True)
@@ -216,7 +214,7 @@ def _undo(
 
     counts: Counter[str] = Counter()
     show = _show_json if as_json else _printer(None)
-    with _stoppable() as stopped, ExitStack() as cleanup:
+    with interrupt.noted() as stopped, ExitStack() as cleanup:
         journaled = cleanup.enter_context(Journal(journal, must_exist=True))
         catalogue = _catalogue(cleanup, catalog, no_catalog, True)
         for outcome in undo(
@@ -227,28 +225,12 @@ def _undo(
         left = len(journaled.entries())
         if stopped():
             typer.echo(f"{interrupt.MESSAGE}; {_summary(counts)}", err=True)
-            raise typer.Exit(interrupt.INTERRUPTED)
+            raise typer.Exit(interrupt.exit_code())
     typer.echo(_summary(counts) if counts else "there is nothing to undo", err=True)
     if left and not paths and not counts["failed"]:
         changes = "an older change is" if left == 1 else f"{left} older changes are"
         typer.echo(f"{changes} left to undo: the same command goes on", err=True)
     return counts["failed"]
-
-
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C wait for the file in hand; a second one does not wait."""
-    wishes: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        wishes.append(number)
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: bool(wishes)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _catalogue(

@@ -93,7 +93,14 @@ def write_genre(
     TagError
         If the file cannot be changed; it is as it was then.
     """
-    return _rewrite(path, lambda file: file.set(genres), preserve_mtime, commit)
+    wanted = tuple(genres)
+    return _rewrite(
+        path,
+        lambda file: file.set(wanted),
+        lambda new: new.genres == wanted,
+        preserve_mtime,
+        commit,
+    )
 
 
 def restore_genre(
@@ -104,11 +111,24 @@ def restore_genre(
     commit: Callable[[GenreTag, GenreTag], None] | None = None,
 ) -> GenreTag:
     """Put back exactly what `GenreTag.raw` says was there; otherwise like `write_genre`."""
-    return _rewrite(path, lambda file: file.restore(raw), preserve_mtime, commit)
+    wanted = _said(raw)
+    return _rewrite(
+        path,
+        lambda file: file.restore(raw),
+        lambda new: _said(new.raw) == wanted,
+        preserve_mtime,
+        commit,
+    )
 
 
-def sound_hash(path: str | os.PathLike[str]) -> bytes:
+def sound_hash(path: str | os.PathLike[str], *, name: str | None = None) -> bytes:
     """Return a SHA-256 over all packets of sound, and of pictures, that a file holds.
+
+    Parameters
+    ----------
+    path : path-like
+    name : str, optional
+        What messages call the file; by default its path.
 
     Raises
     ------
@@ -121,10 +141,10 @@ def sound_hash(path: str | os.PathLike[str]) -> bytes:
     from topgenre.audio.source import opened
     from topgenre.audio.track import DECODING_ERRORS, Track
 
-    path = os.fspath(path)
+    name = name or os.fspath(path)
     digest = hashlib.sha256()
     try:
-        with opened(path, path) as file, Track(file, path) as track:
+        with opened(path, name) as file, Track(file, name) as track:
             container = track.stream.container
             assert isinstance(container, InputContainer)
             for stream in container.streams:
@@ -137,13 +157,14 @@ def sound_hash(path: str | os.PathLike[str]) -> bytes:
                 # Damage is part of the sound: it must be the same afterwards.
                 digest.update(type(error).__name__.encode())
     except (AudioError, OSError) as error:
-        raise _unchanged(path, f"its sound cannot be read ({_reason(error)})") from error
+        raise _unchanged(name, f"its sound cannot be read ({_reason(error)})") from error
     return digest.digest()
 
 
 def _rewrite(
     path: str | os.PathLike[str],
     edit: Callable[[_TaggedFile], None],
+    arrived: Callable[[GenreTag], bool],
     preserve_mtime: bool,
     commit: Callable[[GenreTag, GenreTag], None] | None,
 ) -> GenreTag:
@@ -168,8 +189,10 @@ def _rewrite(
             new = written.genre()
             if written.others() != others:
                 raise _unchanged(named, "its other tags would change with the genre")
-            if sound_hash(part) != sound_hash(target):
+            if sound_hash(part, name=named) != sound_hash(target, name=named):
                 raise _unchanged(named, "its sound would change, as it is damaged")
+            if not arrived(new):
+                raise _unchanged(named, "its tags are damaged, and would not show the new genre")
             with _explained(named, _NO_COPY):
                 _dress(named, part, target, before, preserve_mtime)
             now = target.stat()
@@ -183,6 +206,14 @@ def _rewrite(
         with suppress(OSError):  # not every system can do this with a folder
             _sync(target.parent)
     return new
+
+
+def _said(raw: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of `GenreTag.raw` what other programs may have changed around the genre."""
+    said = {key: value for key, value in raw.items() if key != "tags"}
+    if "fields" in said:
+        said["fields"] = [field[1:] for field in said["fields"]]
+    return said
 
 
 def _copy(target: Path, part: Path) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from topgenre.errors import CrashedError, InternalError, OverrunError, TopgenreError
@@ -29,6 +30,8 @@ Work = Callable[["Classifier", str], T]
 
 _A_HANDFUL = 20  # files that are done before further processes would be up
 _ENDING = 5.0  # s that a process whose pipe is closed may take to end by itself
+_GRACE = 1.0  # s for a signal that goes to all processes to reach this one, too
+_MEMORY = 2 << 30  # bytes that work may take beyond those of a process at rest
 
 
 def default_jobs(n_files: int) -> int:
@@ -91,6 +94,14 @@ def attempt(work: Work[T], classifier: Classifier, path: str) -> T | Failure:
         return work(classifier, path)
     except TopgenreError as error:
         return Failure.of(path, error)
+    except MemoryError:
+        return Failure.of(
+            path,
+            CrashedError(
+                f"{path}: it takes more memory than there is for it; "
+                "close other programs, or the file may be made to do harm"
+            ),
+        )
     except Exception as error:
         reason = " ".join(f"{type(error).__name__} {error}".split())
         return Failure.of(
@@ -188,7 +199,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, model, work), daemon=True)
-        with _interrupts_held():
+        with interrupts_held():
             self._process.start()
         theirs.close()
         self.ready = False
@@ -217,6 +228,9 @@ class _Worker:
         """Blame the file in hand for the end of the process."""
         self._process.join(_ENDING)
         status = self._process.exitcode or 0
+        if status == -signal.SIGTERM:
+            # Most likely the whole program is told to end, and the file is not to blame.
+            time.sleep(_GRACE)
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         if not self.ready or self.task is None:
             raise TopgenreError(
@@ -262,13 +276,28 @@ def _work(connection: Connection, model: str | os.PathLike[str] | None, work: Wo
         except TopgenreError as error:
             connection.send(error)
             return
+        limit_memory(_MEMORY)
         connection.send(None)
         while True:
             connection.send(attempt(work, classifier, connection.recv()))
 
 
+def limit_memory(n_bytes: int) -> None:
+    """Let allocations of this process fail beyond a number of bytes more than now (Linux)."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+    limit = pages * resource.getpagesize() + n_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Start processes that Ctrl-C does not reach; one that comes meanwhile is not lost."""
     if sys.platform == "win32":
         yield

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from topgenre.checksum import stamped
 from topgenre.classifier import METADATA_KEY, Classifier, ModelInfo
 from topgenre.errors import ModelError
 from topgenre.spectrograms import CHANNELS, N_MELS
@@ -71,7 +72,7 @@ def export(net: GenreNet, info: ModelInfo, path: Path) -> float:
     entry.key, entry.value = METADATA_KEY, info.to_json()
     onnx.checker.check_model(model)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(model.SerializeToString())
+    path.write_bytes(stamped(model.SerializeToString()))
     return _check(net, path, info)
 
 

@@ -1,0 +1,80 @@
+"""What an MP4 or QuickTime file claims to hold, read before FFmpeg makes room for all of it.
+
+A table of packets of equal size takes 20 bytes, however many it says that there are, and FFmpeg
+keeps 24 bytes for each of them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from topgenre.audio.source import Reader
+
+_HEADERS = {b"moov", b"moof"}
+_CONTAINERS = _HEADERS | {
+    *(b"trak", b"mdia", b"minf", b"stbl", b"traf", b"mvex", b"edts", b"udta", b"dinf"),
+    *(b"tref", b"wave", b"cmov"),
+}
+_COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # where in a box the number of its packets stands
+_PER_BYTE = 16  # of the file; old codecs of QuickTime count the decoded samples
+_LARGEST_HEADER = 256 << 20  # bytes
+_DEEPEST = 12
+_TOO_MANY = 1 << 63
+
+
+def exaggerates(file: Reader) -> bool:
+    """Tell whether a file claims far more packets than there is room for in it."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    if file.read(8)[4:] not in (b"ftyp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip"):
+        return False
+    left = _PER_BYTE * size
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        head = file.read(16)
+        length, kind = int.from_bytes(head[:4], "big"), head[4:8]
+        if length == 1:
+            length = int.from_bytes(head[8:], "big")
+        if length < 8:  # the rest of the file, or damage
+            length = size - at
+        if kind in _HEADERS:
+            if min(length, size - at) > _LARGEST_HEADER:
+                return True
+            file.seek(at)
+            left -= sum(_counts(file.read(length), 0))
+            if left < 0:
+                return True
+        at += length
+    return False
+
+
+def _counts(data: bytes, depth: int) -> Iterator[int]:
+    at = 0
+    while at + 8 <= len(data) and depth < _DEEPEST:
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        first = at + 8
+        if length == 1:
+            length, first = int.from_bytes(data[at + 8 : at + 16], "big"), at + 16
+        if length < 8:
+            length = len(data) - at
+        content = data[first : at + length]
+        if kind in _CONTAINERS:
+            yield from _counts(content, depth + 1)
+        elif kind in _COUNTS:
+            place = _COUNTS[kind]
+            yield int.from_bytes(content[place : place + 4], "big")
+        elif kind == b"cmvd":  # a header that is itself compressed
+            yield from _unpacked_counts(content[4:], depth)
+        at += length
+
+
+def _unpacked_counts(packed: bytes, depth: int) -> Iterator[int]:
+    unpacker = zlib.decompressobj()
+    try:
+        data = unpacker.decompress(packed, _LARGEST_HEADER >> 2)
+    except zlib.error:
+        return
+    yield _TOO_MANY if unpacker.unconsumed_tail else 0
+    yield from _counts(data, depth + 1)
