@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,3 +99,6 @@ def write_whole(path: str | Path, data: bytes) -> None:
     """
     with replacing(path) as part, part.open("xb") as file:
         file.write(data)
+        file.flush()
+        # Otherwise a power cut might leave the new name with nothing in it.
+        os.fsync(file.fileno())

@@ -161,6 +161,14 @@ def sound_hash(path: str | os.PathLike[str], *, name: str | None = None) -> byte
     return digest.digest()
 
 
+def part_of(path: str | os.PathLike[str]) -> Path:
+    """Return where the copy of a file lies while it is being changed."""
+    target = Path(os.path.realpath(path))
+    # Always the same name: what a killed process leaves behind goes when the file's turn comes.
+    mark = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]
+    return target.with_name(f".topgenre-{mark}.part")
+
+
 def _rewrite(
     path: str | os.PathLike[str],
     edit: Callable[[_TaggedFile], None],
@@ -170,9 +178,7 @@ def _rewrite(
 ) -> GenreTag:
     named = os.fspath(path)
     target = Path(os.path.realpath(named))
-    # Always the same name: what a killed process leaves behind goes when the file's turn comes.
-    mark = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]
-    part = target.with_name(f".topgenre-{mark}.part")
+    part = part_of(target)
     with _explained(named):
         before = _status(named)
         if not before.st_mode & 0o222 or not os.access(target, os.W_OK):

@@ -1,7 +1,9 @@
 """Tags are read and written in a process of their own, which a hostile file may hang or end.
 
 Some files take the libraries that read tags hours or gigabytes: a frame that is compressed a
-thousandfold, or a million values. Such a file costs a minute, one line, and nothing else.
+thousandfold, or a million values. Such a file costs a minute, one line, and nothing else. The
+functions here do what those of the same names in `genre_tags` do. A script that calls them must
+guard its own start with ``if __name__ == "__main__":``, as `multiprocessing` demands.
 """
 
 from __future__ import annotations
@@ -9,114 +11,121 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from topgenre.errors import TagError
-from topgenre.library.genre_tags import (
-    GenreTag,
-    part_of,
-    read_genre,
-    restore_genre,
-    write_genre,
-)
+from topgenre.library import genre_tags
+from topgenre.library.genre_tags import GenreTag
 from topgenre.library.processes import interrupts_held, limit_memory
 
 _READING = 60.0  # s for one file
 _WRITING = 600.0  # s, in which all of a large file is copied and read twice from a slow disk
+_IDLE = 10.0  # s after which the process ends when there is nothing to do
 _MEMORY = 1 << 30  # bytes
 
-Commit = Callable[[GenreTag, GenreTag], None]
+_Commit = Callable[[GenreTag, GenreTag], None]
 
 
-class TagProcess:
-    """Does what `topgenre.library.genre_tags` does, and raises what it raises, in a process.
+def read_genre(path: str) -> GenreTag:
+    """Read the genre in a file's tags."""
+    return _helper.ask(path, _READING, "read", ())
 
-    A script must guard its own start with ``if __name__ == "__main__":``, as `multiprocessing`
-    demands.
-    """
+
+def write_genre(
+    path: str, genres: Sequence[str], *, preserve_mtime: bool = False, commit: _Commit
+) -> GenreTag:
+    """Write the genres of a file into its tags; `commit` is called in this process."""
+    return _helper.ask(path, _WRITING, "write", (tuple(genres), preserve_mtime), commit)
+
+
+def restore_genre(path: str, raw: dict[str, Any], *, preserve_mtime: bool = False) -> GenreTag:
+    """Put back exactly what `GenreTag.raw` says was there."""
+    return _helper.ask(path, _WRITING, "restore", (raw, preserve_mtime))
+
+
+class _Helper:
+    """The process, while there is one."""
 
     def __init__(self) -> None:
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._connection: Connection | None = None
+        self._lock = threading.Lock()
+        self._running: tuple[BaseProcess, Connection] | None = None
 
-    def __enter__(self) -> TagProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process and self._connection:
-            self._process.kill()
-            self._process.join()
-            self._connection.close()
-        self._process = self._connection = None
-
-    def read(self, path: str) -> GenreTag:
-        """Read the genre of a file, as `read_genre` does."""
-        return self._ask(path, _READING, None, "read", path)
-
-    def write(
-        self, path: str, genres: Sequence[str], *, preserve_mtime: bool, commit: Commit
+    def ask(
+        self, path: str, seconds: float, what: str, more: Sequence[Any], commit: _Commit | None = None
     ) -> GenreTag:
-        """Write the genres of a file, as `write_genre` does; `commit` is called in this process."""
-        return self._ask(path, _WRITING, commit, "write", path, tuple(genres), preserve_mtime)
-
-    def restore(self, path: str, raw: dict[str, Any], *, preserve_mtime: bool) -> GenreTag:
-        """Put back what was there, as `restore_genre` does."""
-        return self._ask(path, _WRITING, None, "restore", path, raw, preserve_mtime)
-
-    def _ask(self, path: str, seconds: float, commit: Commit | None, *order: Any) -> GenreTag:
-        connection = self._connection or self._start()
-        try:
-            connection.send(order)
-            answer = self._answer(connection, seconds)
-            if isinstance(answer, tuple) and not isinstance(answer, GenreTag):
-                # All is prepared: the file changes if, and only if, this is noted.
-                assert commit
+        with self._lock:
+            try:
                 try:
-                    commit(*answer)
-                except BaseException:
-                    connection.send(False)
-                    self._answer(connection, seconds)
-                    raise
-                connection.send(True)
-                answer = self._answer(connection, seconds)
-        except (TimeoutError, EOFError, ConnectionError) as error:
-            self._abandon(path)
-            late = isinstance(error, TimeoutError)
-            what = f"not read after {seconds:g} s" if late else "the end of the process"
-            raise TagError(
-                f"{path}: its tags led to {what}; they may be made to do harm, "
-                "and it was left as it is"
-            ) from error
-        if isinstance(answer, str):
+                    said, answer = self._exchange((what, path, *more), seconds)
+                except (EOFError, ConnectionError):
+                    # It may have ended just now for want of work.
+                    self._end()
+                    said, answer = self._exchange((what, path, *more), seconds)
+                if said == "ready":
+                    said, answer = self._settle(answer, seconds, commit)
+            except (TimeoutError, EOFError, ConnectionError) as error:
+                self._end()
+                with suppress(OSError):
+                    genre_tags.part_of(path).unlink(missing_ok=True)
+                late = isinstance(error, TimeoutError)
+                why = f"not done after {seconds:g} s" if late else "they ended the process"
+                raise TagError(
+                    f"{path}: its tags cannot be read ({why}); they may be made to do harm"
+                ) from error
+            except BaseException:
+                self._end()  # whatever it is doing: its answer would be taken for the next one
+                raise
+        if said == "error":
             raise TagError(answer)
-        assert isinstance(answer, GenreTag)
-        return answer
+        tag: GenreTag = answer
+        return tag
 
-    def _answer(self, connection: Connection, seconds: float) -> Any:
+    def _settle(
+        self, change: tuple[GenreTag, GenreTag], seconds: float, commit: _Commit | None
+    ) -> tuple[str, Any]:
+        """Let the file change that is prepared, when the change is noted."""
+        assert commit
+        try:
+            commit(*change)
+        except TagError as error:
+            self._exchange(False, seconds)
+            return "error", str(error)
+        return self._exchange(True, seconds)
+
+    def _exchange(self, message: Any, seconds: float) -> tuple[str, Any]:
+        connection = self._connection()
+        connection.send(message)
         if not connection.poll(seconds):
             raise TimeoutError
-        return connection.recv()
+        answer: tuple[str, Any] = connection.recv()
+        return answer
 
-    def _start(self) -> Connection:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with interrupts_held():
-            self._process.start()
-        theirs.close()
-        return self._connection
+    def _connection(self) -> Connection:
+        if self._running is None:
+            context = multiprocessing.get_context("spawn")
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs,), daemon=True)
+            with interrupts_held():
+                process.start()
+            theirs.close()
+            self._running = process, ours
+        return self._running[1]
 
-    def _abandon(self, path: str) -> None:
-        self.close()
-        with suppress(OSError):
-            part_of(path).unlink(missing_ok=True)
+    def _end(self) -> None:
+        if self._running:
+            process, connection = self._running
+            self._running = None
+            process.kill()
+            process.join()
+            connection.close()
+
+
+_helper = _Helper()
 
 
 def _serve(connection: Connection) -> None:
@@ -124,28 +133,28 @@ def _serve(connection: Connection) -> None:
     limit_memory(_MEMORY)
 
     def commit(old: GenreTag, new: GenreTag) -> None:
-        connection.send((old, new))
+        connection.send(("ready", (old, new)))
         if not connection.recv():
-            raise TagError("")
+            raise TagError
 
     # When the parent is gone, so is the reason to go on.
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while True:
+        while connection.poll(_IDLE):
             what, path, *more = connection.recv()
-            try:
-                if what == "read":
-                    answer: GenreTag | str = read_genre(path)
-                elif what == "write":
-                    genres, preserve = more
-                    answer = write_genre(path, genres, preserve_mtime=preserve, commit=commit)
-                else:
-                    raw, preserve = more
-                    answer = restore_genre(path, raw, preserve_mtime=preserve)
-            except TagError as error:
-                answer = str(error)
-            except MemoryError:
-                answer = f"{path}: its tags take too much memory; it was left as it is"
-            connection.send(answer)
+            connection.send(_done(what, path, more, commit))
 
 
-__all__ = ["TagProcess"]
+def _done(what: str, path: str, more: list[Any], commit: _Commit) -> tuple[str, Any]:
+    try:
+        if what == "read":
+            return "tag", genre_tags.read_genre(path)
+        given, preserve = more
+        if what == "write":
+            tag = genre_tags.write_genre(path, given, preserve_mtime=preserve, commit=commit)
+        else:
+            tag = genre_tags.restore_genre(path, given, preserve_mtime=preserve)
+    except TagError as error:
+        return "error", str(error)
+    except MemoryError:
+        return "error", f"{os.fspath(path)}: its tags take too much memory; left as it is"
+    return "tag", tag

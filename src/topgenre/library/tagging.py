@@ -17,9 +17,10 @@ from topgenre.errors import SourceNotFoundError, TagError
 from topgenre.library.batch import classify_files
 from topgenre.library.catalogue import Catalogue
 from topgenre.library.find import Failure
-from topgenre.library.genre_tags import GenreTag, read_genre, restore_genre, write_genre
+from topgenre.library.genre_tags import GenreTag
 from topgenre.library.scan import file_hash
 from topgenre.library.tag_journal import Entry, Journal
+from topgenre.library.tag_process import read_genre, restore_genre, write_genre
 from topgenre.library.tags import read_tags
 from topgenre.result import GenreProbability, Result, rank
 

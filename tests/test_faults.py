@@ -1,0 +1,251 @@
+"""Disks without room, signals, clocks that jump, and files that end what reads them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+import bombs
+import signals
+from topgenre.demo import write_audio
+from topgenre.errors import TagError
+from topgenre.library import tag_process
+from topgenre.library.find import Failure
+from topgenre.library.processes import in_processes
+from topgenre.library.watch import watch
+from web_server import serving
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals, limits and devices of Unix")
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Enough short songs to be stopped among; nobody changes them."""
+    folder = tmp_path_factory.mktemp("music")
+    write_audio(folder / "00.wav", signals.music(1.5), signals.SAMPLE_RATE)
+    song = (folder / "00.wav").read_bytes()
+    for number in range(1, 60):
+        # Each has a content of its own, as the catalogue knows copies when it meets them.
+        (folder / f"{number:02}.wav").write_bytes(song[:-1] + bytes([number]))
+    return folder
+
+
+def topgenre(*arguments: str | Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command that may write no file above a number of bytes."""
+    script = "from topgenre.cli import main; main()"
+    if limit is not None:
+        script = (
+            f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit},) * 2)\n{script}"
+        )
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+# ------------------------------------------------------------------------------ no room
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("form", ["--json", "--csv", "--top=1"])
+def test_output_for_which_there_is_no_room(form: str, music: Path) -> None:
+    command = [sys.executable, "-m", "topgenre", "classify", str(music / "00.wav"), form]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the output cannot be written")
+    assert done.stderr.count("\n") == 1
+
+
+@posix
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("classify", "{song}", "--chart", "{out}.png"),
+        ("spectrograms", "{song}", "-o", "{out}.npz"),
+        ("watch", "{inbox}", "--out", "{out}", "--once", "--interval", "0.05", "--jobs", "1"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_files_for_which_there_is_no_room(
+    command: tuple[str, ...], music: Path, tmp_path: Path
+) -> None:
+    inbox, out = tmp_path / "inbox", tmp_path / "results" / "out"
+    for folder in (inbox, out.parent):
+        folder.mkdir()
+    song = inbox / "song.wav"
+    song.write_bytes((music / "00.wav").read_bytes())
+    before = song.read_bytes()
+    done = topgenre(*(word.format(song=song, inbox=inbox, out=out) for word in command), limit=100)
+    assert done.returncode == 1
+    assert done.stderr.count("error: ") == 1
+    assert "cannot be written (File too large)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not [path for path in out.parent.rglob("*") if path.is_file()]
+    assert song.read_bytes() == before
+
+
+# ------------------------------------------------------------------------------ SIGTERM
+
+
+def stopped(command: list[str | Path], ready: Callable[[], bool]) -> tuple[int, str]:
+    """Send SIGTERM to a command and to all processes that it has started, as systemd does."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "topgenre", *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        for _ in range(1200):
+            if ready():
+                break
+            time.sleep(0.02)
+        os.killpg(running.pid, signal.SIGTERM)
+        _, errors = running.communicate(timeout=60)
+    assert "Traceback" not in errors
+    return running.returncode, errors
+
+
+def stored(catalogue: Path) -> dict[bytes, str | None]:
+    """Return the rows of a catalogue: their paths, and what failed."""
+    if not catalogue.exists():
+        return {}
+    with closing(sqlite3.connect(f"{catalogue.as_uri()}?mode=ro", uri=True)) as database:
+        try:
+            return dict(database.execute("SELECT path, error_code FROM songs").fetchall())
+        except sqlite3.OperationalError:  # not made yet
+            return {}
+
+
+@posix
+def test_a_scan_that_is_told_to_end_blames_no_file(music: Path, tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue.sqlite3"
+    command: list[str | Path] = ["scan", music, "--catalog", catalogue, "--jobs", "2"]
+    code, errors = stopped(command, lambda: len(stored(catalogue)) >= 3)
+    assert code == -signal.SIGTERM
+    assert "the same command goes on from here" in errors
+    before = stored(catalogue)
+    assert 3 <= len(before) < 60
+    assert set(before.values()) == {None}
+    assert topgenre(*command).returncode == 0
+    assert set(stored(catalogue).values()) == {None}
+    assert len(stored(catalogue)) == 60
+
+
+@posix
+def test_a_watch_that_is_told_to_end_leaves_no_half_result(music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["watch", music, "--out", out, "--interval", "0.05", "--jobs", "1", "--no-chart"]
+    code, errors = stopped(command, lambda: out.exists() and len(list(out.glob("*.json"))) >= 3)
+    assert code == -signal.SIGTERM
+    assert "stopped" in errors
+    done = sorted(path.name for path in out.iterdir())
+    assert 3 <= len(done) < 60
+    assert all(name.endswith(".wav.json") for name in done)
+    with closing(watch(music, out, jobs=1, interval=0.01, charts=False, once=True)) as arrivals:
+        assert f"{Path(next(arrivals).path).name}.json" not in done
+
+
+@posix
+def test_tags_are_whole_when_the_program_is_told_to_end(music: Path, tmp_path: Path) -> None:
+    folder, journal = tmp_path / "songs", tmp_path / "journal"
+    folder.mkdir()
+    for path in music.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    options = ["--include-uncertain", "--write", "--no-catalog", "--journal", journal]
+    code, errors = stopped(
+        ["tag", folder, *options, "--jobs", "1"],
+        lambda: journal.exists() and len(journal.read_bytes().splitlines()) >= 3,
+    )
+    assert code == -signal.SIGTERM
+    assert "what is written stays, and --undo takes it back" in errors
+    assert set(folder.iterdir()) == set(before)
+    written = [path for path in before if tag_process.read_genre(str(path)).genres]
+    assert 3 <= len(written) < 60
+    assert all(path in written or path.read_bytes() == data for path, data in before.items())
+    assert len(journal.read_bytes().splitlines()) - len(written) in (0, 1)
+
+
+@posix
+def test_a_server_that_is_told_to_end_in_the_middle_of_an_upload(tmp_path: Path) -> None:
+    with serving(tmp_path, "--workers", "1", stall_limit=1) as server:
+        address = httpx.URL(server.url)
+        with socket.create_connection((address.host, address.port or 0), 10) as client:
+            client.sendall(
+                b"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n"
+                b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+                b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nhalf'
+            )
+            for _ in range(500):
+                if server.uploads():
+                    break
+                time.sleep(0.01)
+            server.process.send_signal(signal.SIGTERM)
+            assert b"408" in client.recv(100)
+        assert server.process.wait(20) == -signal.SIGTERM
+        assert not any(server.temporary.iterdir())
+
+
+# ------------------------------------------------------------------------------ clocks
+
+
+def test_clocks_may_be_wrong(music: Path, tmp_path: Path) -> None:
+    """A file of tomorrow, or of before there were computers, is done once, as any other."""
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for number, year in enumerate((-60, 0, 400)):
+        path = inbox / f"{number}.wav"
+        path.write_bytes((music / "00.wav").read_bytes())
+        os.utime(path, (year * 31_556_952,) * 2)
+    catalogue = tmp_path / "catalogue.sqlite3"
+    for expected in (3, 0):
+        arrivals = watch(inbox, tmp_path / "out", jobs=1, interval=0.01, charts=False, once=True)
+        assert len(list(arrivals)) == expected
+    assert topgenre("scan", inbox, "--catalog", catalogue).returncode == 0
+    done = topgenre("scan", inbox, "--catalog", catalogue, "--export", tmp_path / "songs.csv")
+    assert (done.returncode, "3 unchanged" in done.stdout) == (0, True)
+
+
+# ---------------------------------------------------------------------- hostile to a process
+
+
+def take_memory(_classifier: object, path: str) -> str:
+    return f"{path}: {len(bytes(5 << 30))}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's own memory")
+def test_a_worker_that_takes_all_memory_costs_its_file_alone() -> None:
+    ((_, outcome),) = in_processes(take_memory, ["song.mp3"], jobs=1)
+    assert isinstance(outcome, Failure)
+    assert outcome.error.code == "crashed"
+    assert str(outcome.error).startswith("song.mp3: it takes more memory than there is for it")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's own memory")
+def test_tags_that_take_all_memory_or_time_cost_their_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = tmp_path / "song.mp3"
+    song.write_bytes(bombs.sound("mp3", "libmp3lame"))
+    large, slow = tmp_path / "large.mp3", tmp_path / "slow.mp3"
+    large.write_bytes(bombs.packed_tag(1 << 30, song.read_bytes()))
+    slow.write_bytes(bombs.packed_tag(8 << 20, song.read_bytes()))
+    assert tag_process.read_genre(str(song)).genres == ()
+    with pytest.raises(TagError, match=r"large\.mp3: its tags take too much memory"):
+        tag_process.read_genre(str(large))
+    monkeypatch.setattr(tag_process, "_READING", 1.0)
+    with pytest.raises(TagError, match=r"slow\.mp3: its tags cannot be read \(not done after 1 s"):
+        tag_process.read_genre(str(slow))
+    monkeypatch.undo()
+    assert tag_process.read_genre(str(song)).genres == ()
