@@ -16,6 +16,7 @@ import pytest
 
 import signals
 from topgenre import preprocessed
+from topgenre.checksum import stamped
 from topgenre.classifier import analyse
 from topgenre.demo import write_audio
 from topgenre.errors import ModelError
@@ -191,7 +192,7 @@ def test_a_fault_in_topgenre_costs_one_file_and_is_told(
     # A model whose metadata hold a genre less than its network has outputs.
     shipped = (resources.files("topgenre") / "model" / "topgenre.onnx").read_bytes()
     model = tmp_path / "model.onnx"
-    model.write_bytes(shipped.replace(b'"blues",', b"        ", 1))
+    model.write_bytes(stamped(shipped.replace(b'"blues",', b"        ", 1)))
     outcomes = list(classify_files([*songs[:2], "gone.mp3"], model=model, jobs=jobs))
     faults = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     assert [fault.error.code for fault in faults] == ["internal", "internal", "not_found"]

@@ -9,11 +9,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 import bombs
@@ -35,7 +36,7 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("music")
     write_audio(folder / "00.wav", signals.music(1.5), signals.SAMPLE_RATE)
     song = (folder / "00.wav").read_bytes()
-    for number in range(1, 60):
+    for number in range(1, 40):
         # Each has a content of its own, as the catalogue knows copies when it meets them.
         (folder / f"{number:02}.wav").write_bytes(song[:-1] + bytes([number]))
     return folder
@@ -56,7 +57,7 @@ def topgenre(*arguments: str | Path, limit: int | None = None) -> subprocess.Com
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-@pytest.mark.parametrize("form", ["--json", "--csv", "--top=1"])
+@pytest.mark.parametrize("form", ["--json", "--top=1"])
 def test_output_for_which_there_is_no_room(form: str, music: Path) -> None:
     command = [sys.executable, "-m", "topgenre", "classify", str(music / "00.wav"), form]
     with Path("/dev/full").open("w") as full:
@@ -97,7 +98,7 @@ def test_files_for_which_there_is_no_room(
 # ------------------------------------------------------------------------------ SIGTERM
 
 
-def stopped(command: list[str | Path], ready: Callable[[], bool]) -> tuple[int, str]:
+def stopped(command: Sequence[str | Path], ready: Callable[[], bool]) -> tuple[int, str]:
     """Send SIGTERM to a command and to all processes that it has started, as systemd does."""
     with subprocess.Popen(
         [sys.executable, "-m", "topgenre", *map(str, command)],
@@ -130,27 +131,37 @@ def stored(catalogue: Path) -> dict[bytes, str | None]:
 @posix
 def test_a_scan_that_is_told_to_end_blames_no_file(music: Path, tmp_path: Path) -> None:
     catalogue = tmp_path / "catalogue.sqlite3"
-    command: list[str | Path] = ["scan", music, "--catalog", catalogue, "--jobs", "2"]
+    command: Sequence[str | Path] = ["scan", music, "--catalog", catalogue, "--jobs", "2"]
     code, errors = stopped(command, lambda: len(stored(catalogue)) >= 3)
     assert code == -signal.SIGTERM
     assert "the same command goes on from here" in errors
     before = stored(catalogue)
-    assert 3 <= len(before) < 60
+    assert 3 <= len(before) < 40
     assert set(before.values()) == {None}
     assert topgenre(*command).returncode == 0
     assert set(stored(catalogue).values()) == {None}
-    assert len(stored(catalogue)) == 60
+    assert len(stored(catalogue)) == 40
 
 
 @posix
 def test_a_watch_that_is_told_to_end_leaves_no_half_result(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = ["watch", music, "--out", out, "--interval", "0.05", "--jobs", "1", "--no-chart"]
+    command: Sequence[str | Path] = [
+        "watch",
+        music,
+        "--out",
+        out,
+        "--interval",
+        "0.05",
+        "--jobs",
+        "1",
+        "--no-chart",
+    ]
     code, errors = stopped(command, lambda: out.exists() and len(list(out.glob("*.json"))) >= 3)
     assert code == -signal.SIGTERM
     assert "stopped" in errors
     done = sorted(path.name for path in out.iterdir())
-    assert 3 <= len(done) < 60
+    assert 3 <= len(done) < 40
     assert all(name.endswith(".wav.json") for name in done)
     with closing(watch(music, out, jobs=1, interval=0.01, charts=False, once=True)) as arrivals:
         assert f"{Path(next(arrivals).path).name}.json" not in done
@@ -163,7 +174,13 @@ def test_tags_are_whole_when_the_program_is_told_to_end(music: Path, tmp_path: P
     for path in music.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    options = ["--include-uncertain", "--write", "--no-catalog", "--journal", journal]
+    options: list[str | Path] = [
+        "--include-uncertain",
+        "--write",
+        "--no-catalog",
+        "--journal",
+        journal,
+    ]
     code, errors = stopped(
         ["tag", folder, *options, "--jobs", "1"],
         lambda: journal.exists() and len(journal.read_bytes().splitlines()) >= 3,
@@ -172,7 +189,7 @@ def test_tags_are_whole_when_the_program_is_told_to_end(music: Path, tmp_path: P
     assert "what is written stays, and --undo takes it back" in errors
     assert set(folder.iterdir()) == set(before)
     written = [path for path in before if tag_process.read_genre(str(path)).genres]
-    assert 3 <= len(written) < 60
+    assert 3 <= len(written) < 40
     assert all(path in written or path.read_bytes() == data for path, data in before.items())
     assert len(journal.read_bytes().splitlines()) - len(written) in (0, 1)
 
@@ -232,20 +249,29 @@ def test_a_worker_that_takes_all_memory_costs_its_file_alone() -> None:
     assert str(outcome.error).startswith("song.mp3: it takes more memory than there is for it")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's own memory")
-def test_tags_that_take_all_memory_or_time_cost_their_file_alone(
+def test_tags_that_take_for_ever_cost_their_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     song = tmp_path / "song.mp3"
     song.write_bytes(bombs.sound("mp3", "libmp3lame"))
-    large, slow = tmp_path / "large.mp3", tmp_path / "slow.mp3"
-    large.write_bytes(bombs.packed_tag(1 << 30, song.read_bytes()))
-    slow.write_bytes(bombs.packed_tag(8 << 20, song.read_bytes()))
+    bomb = tmp_path / "bomb.mp3"
+    bomb.write_bytes(bombs.packed_tag(8 << 20, song.read_bytes()))
     assert tag_process.read_genre(str(song)).genres == ()
-    with pytest.raises(TagError, match=r"large\.mp3: its tags take too much memory"):
-        tag_process.read_genre(str(large))
     monkeypatch.setattr(tag_process, "_READING", 1.0)
-    with pytest.raises(TagError, match=r"slow\.mp3: its tags cannot be read \(not done after 1 s"):
-        tag_process.read_genre(str(slow))
+    with pytest.raises(TagError, match=r"bomb\.mp3: its tags cannot be read \(not done after 1 s"):
+        tag_process.read_genre(str(bomb))
     monkeypatch.undo()
+    assert tag_process.read_genre(str(song)).genres == ()
+
+
+def test_a_process_for_tags_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    song = tmp_path / "song.mp3"
+    song.write_bytes(bombs.sound("mp3", "libmp3lame"))
+    tag_process.read_genre(str(song))
+    children = [
+        child for child in psutil.Process().children() if "spawn_main" in str(child.cmdline())
+    ]
+    for child in children:
+        child.kill()
+    assert children
     assert tag_process.read_genre(str(song)).genres == ()

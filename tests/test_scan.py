@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 import signals
 from audio_files import encode
 from terminal import terminal
+from topgenre.checksum import stamped
 from topgenre.classifier import analyse, load
 from topgenre.cli.app import app
 from topgenre.demo import write_audio
@@ -163,7 +164,8 @@ def test_another_model_does_everything_again(music: Path, catalog: Path, tmp_pat
     shipped = (resources.files("topgenre") / "model" / "topgenre.onnx").read_bytes()
     name = load().info.name.encode()
     model = tmp_path / "other.onnx"
-    model.write_bytes(shipped.replace(b'"' + name + b'"', b'"' + name[:-1] + b'X"', 1))
+    other = shipped.replace(b'"' + name + b'"', b'"' + name[:-1] + b'X"', 1)
+    model.write_bytes(stamped(other))
     with Catalogue(catalog) as catalogue:
         steps = list(scan(catalogue, [music], model=model, jobs=1))
     assert set(done(steps).values()) == {"classified", "failed"}

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from topgenre.errors import OutputError, SourceNotFoundError, TopgenreError
 from topgenre.library.catalogue import Analysis, Song, model_hash
 from topgenre.library.export import parquet_row, parquet_schema
-from topgenre.library.find import SUFFIXES, Failure, find_audio
+from topgenre.library.find import SUFFIXES, Failure, find_audio, size_and_time
 from topgenre.library.processes import Pool
 from topgenre.library.scan import TIME_LIMIT, analyse_song
 from topgenre.output import make_folder, write_whole
@@ -348,7 +348,7 @@ def _listed(places: Iterable[str]) -> Iterator[File | Failure]:
                     said = f"{found}: cannot be read ({reason}); check the name"
                     yield Failure.of(found, SourceNotFoundError(said))
                 else:
-                    yield File(found, status.st_size, status.st_mtime_ns)
+                    yield File(found, *size_and_time(status))
 
 
 def _listed_there(url: str) -> Iterator[File | Failure]:

@@ -11,6 +11,7 @@ from typing import Any
 from topgenre.errors import SourceNotFoundError, TopgenreError
 
 STANDARD_INPUT = "-"
+_LATEST = (1 << 63) - 1
 
 # What is looked for in folders; a file that is named is tried whatever its suffix.
 SUFFIXES = frozenset(
@@ -92,6 +93,12 @@ def is_folder(path: str) -> bool:
         return Path(path).is_dir()
     except (OSError, ValueError):
         return False
+
+
+def size_and_time(status: os.stat_result) -> tuple[int, int]:
+    """Return the bytes of a file and the nanoseconds of its last change, as 64 bits hold them."""
+    # A clock may have been wrong by centuries: those from 2262 on count as that.
+    return status.st_size, max(-_LATEST, min(status.st_mtime_ns, _LATEST))
 
 
 def no_music(folder: str) -> Failure:

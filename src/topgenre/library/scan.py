@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from topgenre.errors import CatalogueError, NotAudioError, SourceNotFoundError
 from topgenre.library.catalogue import Analysis, Catalogue, is_gone, model_hash
-from topgenre.library.find import Failure, is_folder, no_music, search_folder
+from topgenre.library.find import Failure, is_folder, no_music, search_folder, size_and_time
 from topgenre.library.processes import default_jobs, in_processes
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def _look_at(
         yield Step("failed", path, Failure.of(path, no_file))
         return
     stamp = catalogue.stamp(path)
-    fresh = stamp is not None and stamp[:3] == (status.st_size, status.st_mtime_ns, fingerprint)
+    fresh = stamp is not None and stamp[:3] == (*size_and_time(status), fingerprint)
     if stamp and stamp.missing:
         catalogue.mark(path, missing=False)
     to_do = not fresh or (stamp is not None and stamp.failed and retry)
@@ -311,7 +311,7 @@ class _Plan:
         self._database.close()
 
     def note(self, path: str, status: os.stat_result, *, to_do: bool) -> None:
-        values = os.fsencode(path), status.st_size, status.st_mtime_ns, to_do
+        values = os.fsencode(path), *size_and_time(status), to_do
         self._run("INSERT INTO met VALUES (?, ?, ?, ?)", *values)
 
     def knows(self, path: str) -> bool:

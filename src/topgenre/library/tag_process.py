@@ -56,7 +56,12 @@ class _Helper:
         self._running: tuple[BaseProcess, Connection] | None = None
 
     def ask(
-        self, path: str, seconds: float, what: str, more: Sequence[Any], commit: _Commit | None = None
+        self,
+        path: str,
+        seconds: float,
+        what: str,
+        more: Sequence[Any],
+        commit: _Commit | None = None,
     ) -> GenreTag:
         with self._lock:
             try:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from topgenre.errors import SourceNotFoundError, TagError
 from topgenre.library.batch import classify_files
 from topgenre.library.catalogue import Catalogue
-from topgenre.library.find import Failure
+from topgenre.library.find import Failure, size_and_time
 from topgenre.library.genre_tags import GenreTag
 from topgenre.library.scan import file_hash
 from topgenre.library.tag_journal import Entry, Journal
@@ -429,7 +429,7 @@ def _size_and_time(path: str) -> tuple[int, int] | None:
         status = Path(path).stat()
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns
+    return size_and_time(status)
 
 
 def _to_undo(journal: Journal, paths: Sequence[str]) -> dict[str, list[Entry]]:
