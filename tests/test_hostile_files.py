@@ -220,7 +220,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], float, str]] = {
     "packed header": (lambda: bombs.packed_header(1 << 27), 10, "DamagedAudioError"),
     "one packet": (one_huge_ape_packet, 10, "Error"),
     "cover picture": (lambda: bombs.picture_frame(bytes(30 << 20)), 10, "3 s"),
-    "picture of gigabytes": (lambda: bombs.picture_frame(bombs.huge_png(2_000)), 10, "3 s"),
+    "picture of gigabytes": (lambda: bombs.picture_frame(bombs.huge_png(6_000)), 10, "3 s"),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -17,14 +16,15 @@ from topgenre.cli import evaluate as command_line
 from topgenre.demo import write_audio
 from topgenre.errors import DatasetError
 from topgenre.training import ablate
-from topgenre.training.ablate import Variant
 from topgenre.training.calibrate import fit_temperature, softmax
 from topgenre.training.config import TrainConfig
 from topgenre.training.data import (
     BLOCK_SAMPLES,
     Clip,
     build_cache,
+    concatenate,
     cut_blocks,
+    hold_out,
     read_dataset,
     read_unlabelled,
 )
@@ -32,7 +32,7 @@ from topgenre.training.evaluate import evaluate
 from topgenre.training.metrics import confusion, expected_calibration_error, figures, top_k_hits
 from topgenre.training.mixtures import build_mixtures
 from topgenre.training.net import GenreNet
-from topgenre.training.run import Sources, hold_out, train_model
+from topgenre.training.run import Sources, train_model
 from topgenre.training.teacher import COLUMN_WEIGHTS, MusicnnTeacher
 from topgenre.training.train import Trainer
 
@@ -122,13 +122,16 @@ def test_trained_model_tells_noise_from_tones_from_clicks(trained: Path, dataset
     json.dumps(evaluation.to_dict())
 
 
-def test_measured_model_gives_the_figures_of_the_card(trained: Path, dataset: Path) -> None:
+def test_measured_model_gives_the_figures_of_the_card(
+    trained: Path, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     card = json.loads(trained.with_name("card.json").read_text(encoding="utf-8"))
-    held_out = [clip for clip in hold_out(read_dataset(dataset)) if clip.split == "valid"]
-    evaluation = evaluate(load(trained.with_name("measured.onnx")), held_out)
-    assert evaluation.confusion.tolist() == card["measured"]["confusion"]
+    measured = trained.with_name("measured.onnx")
+    command_line.evaluate(dataset, only="valid", model=measured, as_json=True)
+    record = json.loads(capsys.readouterr().out)
+    assert record["confusion"] == card["measured"]["confusion"]
     for name, (value, *_) in card["measured"]["figures"].items():
-        assert evaluation.figures[name].value == pytest.approx(value, abs=0.02)
+        assert record["figures"][name]["value"] == pytest.approx(value, abs=0.02)
 
 
 def test_whole_clips_robustness_and_pictures(
@@ -192,22 +195,47 @@ def test_interrupted_run_ends_where_an_uninterrupted_one_does(
         torch.testing.assert_close(one, other)
 
 
-def test_ablation_leaves_out_what_it_says(dataset: Path, tmp_path: Path) -> None:
-    blocks = build_cache(hold_out(read_dataset(dataset)), tmp_path / "cache")
-    results: dict[str, list[dict[str, float]]] = {}
-    for name in ("full", "onset"):
-        variant = Variant(f"{name} alone", {"channels": (name,)}, teacher=False)
-        for seed in (0, 1):
-            config = dataclasses.replace(TINY, seed=seed, n_steps=8)
-            measured = ablate.run(blocks, variant, config, tmp_path / "runs")
-            again = ablate.run(blocks, variant, config, tmp_path / "runs")
-            assert measured == again
-            results.setdefault(variant.name, []).append(measured)
-    assert results["full alone"] != results["onset alone"]
-    lines = ablate.table(results).splitlines()
-    assert len(lines) == 4
-    assert lines[2].startswith("| full alone | ")
-    assert lines[3].endswith(" | 2 |")
+def test_folds_keep_clips_whole_and_judge_each_once(dataset: Path, tmp_path: Path) -> None:
+    clips = hold_out(read_dataset(dataset))
+    copies = [
+        build_cache(clips, tmp_path, hop_seconds=hop, speed=speed)
+        for hop, speed in ((5.0, 1.0), (10.0, 1.1))
+    ]
+    blocks = concatenate(copies)
+    judged: list[str] = []
+    for split in ablate.folds(blocks):
+        assert not set(blocks.name[split == "train"]) & set(blocks.name[split == "valid"])
+        assert set(blocks.label[split == "train"]) == {0, 1, 2}
+        judged += list(blocks.name[(split == "valid") & blocks.middle])
+    assert sorted(judged) == sorted(clip.name for clip in clips)
+    assert (ablate.folds(blocks)[0] == blocks.split).all()
+
+
+def test_ablation_leaves_out_what_it_says(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "tiny.toml"
+    config.write_text(
+        "widths = [4, 8, 8, 8]\nn_embedding = 16\nn_steps = 8\nbatch_size = 8\nwarmup_steps = 2\n"
+    )
+    chosen = ["full alone", "onset alone"]
+    options = [f"--only={name}" for name in chosen]
+    command = [str(dataset), "--run-dir", str(tmp_path), "--config", str(config), *options]
+    ablate.main(command)
+    table = capsys.readouterr().out
+    lines = table.splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in chosen]
+    assert lines[2].endswith(" | +0.000 [+0.000, +0.000] |")
+    for fold in range(3):
+        results = [tmp_path / "tiny" / f"{name}, fold {fold}.npz" for name in chosen]
+        full, onset = (np.load(result) for result in results)
+        assert (full["truth"] == onset["truth"]).all()
+        assert (full["logits"] != onset["logits"]).any()
+        # What is finished is not done again.
+        results[0].with_suffix("").joinpath("checkpoint.pt").unlink()
+    ablate.main(command)
+    assert capsys.readouterr().out == table
+    assert not list((tmp_path / "tiny").glob("full alone*/checkpoint.pt"))
 
 
 def test_a_network_is_blind_to_what_it_is_not_shown() -> None:

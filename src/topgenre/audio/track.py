@@ -103,6 +103,8 @@ class Track:
                 file,
                 mode="r",
                 container_options={"format_whitelist": _DEMUXERS, "protocol_whitelist": ""},
+                # Else FFmpeg decodes covers and films to look at them: gigabytes for a large one.
+                options={"max_pixels": "1"},
                 metadata_errors="replace",
                 buffer_size=_READ_BYTES,
                 io_open=_open_no_other,

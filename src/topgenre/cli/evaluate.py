@@ -30,7 +30,10 @@ def evaluate(
         Path, typer.Argument(metavar="DATASET_DIR", help="A folder with a folder of music a genre.")
     ],
     only: Annotated[
-        str | None, typer.Option(metavar="SPLIT", help="Measure on this split alone.")
+        str | None,
+        typer.Option(
+            metavar="SPLIT", help="Measure on this split alone; valid is what `train` holds out."
+        ),
     ] = None,
     split: Annotated[
         list[Path] | None,
@@ -60,10 +63,11 @@ def evaluate(
     from topgenre.classifier import load
     from topgenre.cli.status_line import StatusLine
     from topgenre.errors import DatasetError
-    from topgenre.training.data import read_dataset
+    from topgenre.training.data import hold_out, read_dataset
     from topgenre.training.evaluate import evaluate as measure
 
-    clips = [c for c in read_dataset(dataset, split or ()) if only is None or c.split == only]
+    clips = hold_out(read_dataset(dataset, split or ()))
+    clips = [clip for clip in clips if only is None or clip.split == only]
     if not clips:
         raise DatasetError(f"{dataset}: no clip is in a split called {only!r}")
     line = StatusLine(len(clips))

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +27,7 @@ BLOCK_SAMPLES = round(SEGMENT_SECONDS * SAMPLE_RATE)
 BLOCK_FRAMES = 1 + BLOCK_SAMPLES // HOP_LENGTH
 _CACHE_VERSION = 1
 _CLIPS_PER_PART = 50  # of the cache; an interrupted run repeats at most one part
+_HELD_OUT_SHARE = 5  # one clip in so many is held out where the data set has no splits
 LONGEST_CLIP = 1200.0  # seconds read of one file
 
 Array = NDArray[np.float32]
@@ -100,6 +101,24 @@ def read_dataset(folder: Path, split_files: Sequence[Path] = ()) -> list[Clip]:
     if not clips:
         raise DatasetError(f"{folder}: no music found; each genre needs a folder with sound files")
     return clips
+
+
+def hold_out(clips: Sequence[Clip]) -> list[Clip]:
+    """Where no clip is in a split, put one in five of each genre into ``valid``.
+
+    Whole runs of neighbouring names are held out, since albums and artists stand together.
+    """
+    if any(clip.split for clip in clips):
+        return list(clips)
+    split = []
+    for genre in sorted({clip.genre for clip in clips}):
+        members = sorted((c for c in clips if c.genre == genre), key=lambda c: c.name)
+        kept = len(members) - max(1, len(members) // _HELD_OUT_SHARE)
+        split += [
+            replace(clip, split="train" if index < kept else "valid")
+            for index, clip in enumerate(members)
+        ]
+    return split
 
 
 def read_unlabelled(folder: Path) -> list[Clip]:

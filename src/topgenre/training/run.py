@@ -26,9 +26,9 @@ from topgenre.training.config import TrainConfig
 from topgenre.training.data import (
     BLOCK_FRAMES,
     Blocks,
-    Clip,
     build_cache,
     concatenate,
+    hold_out,
     read_dataset,
     read_unlabelled,
 )
@@ -45,7 +45,6 @@ log = logging.getLogger(__name__)
 
 UNLABELLED_HOP = 10.0  # seconds between blocks of unlabelled music
 N_NOT_MUSIC = 320  # synthetic sounds that are no music
-HELD_OUT_SHARE = 5  # one clip in so many is held out where the data set has no `valid` split
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,24 +244,6 @@ def prepare(sources: Sources, run_dir: Path, progress: Callable[[int, int], obje
             build_mixtures(pieces, cache, sources.n_mixtures, teacher=teacher, progress=progress)
         )
     return concatenate(blocks)
-
-
-def hold_out(clips: Sequence[Clip]) -> list[Clip]:
-    """Where no clip is in a split, put one in five of each genre into ``valid``.
-
-    Whole runs of neighbouring names are held out, since albums and artists stand together.
-    """
-    if any(clip.split for clip in clips):
-        return list(clips)
-    split = []
-    for genre in sorted({clip.genre for clip in clips}):
-        members = sorted((c for c in clips if c.genre == genre), key=lambda c: c.name)
-        kept = len(members) - max(1, len(members) // HELD_OUT_SHARE)
-        split += [
-            dataclasses.replace(clip, split="train" if index < kept else "valid")
-            for index, clip in enumerate(members)
-        ]
-    return split
 
 
 @torch.no_grad()

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import multiprocessing
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from topgenre.errors import NotAudioError, TopgenreError
+from topgenre.library.processes import limit_memory
 from topgenre.web.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ def _work(connection: Connection, model: Path | None, memory_limit: int) -> None
         except TopgenreError as error:
             connection.send(error)
             return
-        _limit_memory(memory_limit)
+        limit_memory(memory_limit)
         connection.send(None)
         while True:
             connection.send(_do(classifier, connection.recv()))
@@ -333,17 +333,3 @@ def _classify(classifier: Classifier, job: Job) -> Answer:
         "mode": job.mode,
         "spectrograms": pictures(stack) if job.spectrograms and stack else None,
     }
-
-
-def _limit_memory(n_bytes: int) -> None:
-    """Let allocations fail that go beyond what is mapped now by more than `n_bytes`."""
-    if sys.platform != "linux":
-        return
-    import resource
-
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    limit = pages * resource.getpagesize() + n_bytes
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if hard != resource.RLIM_INFINITY:
-        limit = min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
