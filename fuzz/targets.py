@@ -19,7 +19,8 @@ from topgenre import preprocessed
 from topgenre.audio import SAMPLE_RATE, load_segment
 from topgenre.classifier import LONGEST_WHOLE
 from topgenre.errors import AudioError, PreprocessedFileError, TagError, TopgenreError
-from topgenre.library.genre_tags import GenreTag, read_genre, restore_genre, write_genre
+from topgenre.library.genre_tags import read_genre, restore_genre, write_genre
+from topgenre.library.tag_formats import GenreTag
 from topgenre.library.tags import read_tags
 from topgenre.spectrograms import CHANNELS, network_input
 

@@ -18,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from topgenre.errors import CatalogueError, ModelError, NotAudioError, OutputError
-from topgenre.library.catalogue import Analysis, Catalogue, Song, Tags, default_path, model_hash
+from topgenre.library.catalogue import Catalogue, default_path, model_hash
 from topgenre.library.export import export
 from topgenre.library.find import Failure
+from topgenre.library.song import Analysis, Song, Tags
 from topgenre.result import Result, rank
 
 MODEL = b"m" * 32

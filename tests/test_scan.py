@@ -26,10 +26,11 @@ from topgenre.cli.app import app
 from topgenre.demo import write_audio
 from topgenre.errors import ModelError
 from topgenre.library.batch import classify_file
-from topgenre.library.catalogue import Catalogue, Song, model_hash
+from topgenre.library.catalogue import Catalogue, model_hash
 from topgenre.library.find import Failure
 from topgenre.library.processes import in_processes
 from topgenre.library.scan import Step, scan
+from topgenre.library.song import Song
 from topgenre.library.tags import read_tags
 from topgenre.preprocessed import save
 

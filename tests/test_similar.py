@@ -17,10 +17,11 @@ import signals
 from topgenre.audio.segment import Segment
 from topgenre.cli.app import app
 from topgenre.demo import write_audio
-from topgenre.library.catalogue import Analysis, Array, Catalogue, Tags
+from topgenre.library.catalogue import Array, Catalogue
 from topgenre.library.likeness import compare, traits
 from topgenre.library.scan import scan
 from topgenre.library.similarity import Neighbour, neighbours
+from topgenre.library.song import Analysis, Tags
 from topgenre.result import Result as Judgement
 from topgenre.result import rank
 from topgenre.spectrograms import compute

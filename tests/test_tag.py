@@ -32,9 +32,10 @@ from terminal import terminal
 from topgenre.cli.app import app
 from topgenre.demo import write_audio
 from topgenre.errors import TagError
-from topgenre.library.catalogue import Analysis, Catalogue, Tags, model_hash
+from topgenre.library.catalogue import Catalogue, model_hash
 from topgenre.library.genre_tags import read_genre, restore_genre, write_genre
 from topgenre.library.scan import file_hash, scan
+from topgenre.library.song import Analysis, Tags
 from topgenre.library.tag_journal import Journal
 from topgenre.library.tagging import Policy, check_names, read_names, undo
 from topgenre.result import Result as Judgement

@@ -14,8 +14,8 @@ import typer
 from topgenre.cli import options
 
 if TYPE_CHECKING:
-    from topgenre.library.catalogue import Analysis
     from topgenre.library.similarity import Neighbour
+    from topgenre.library.song import Analysis
 
 _SPECTROGRAMS = {
     "full": "full power",

@@ -237,7 +237,8 @@ def _catalogue(
     cleanup: ExitStack, path: Path | None, unwanted: bool, write: bool
 ) -> Catalogue | None:
     """Open the catalogue, if there is one or one was asked for."""
-    from topgenre.library.catalogue import Catalogue, default_path, is_gone
+    from topgenre.library.catalogue import Catalogue, default_path
+    from topgenre.library.find import is_gone
 
     if unwanted or (path is None and is_gone(str(default_path()))):
         return None

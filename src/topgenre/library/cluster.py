@@ -25,11 +25,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from topgenre.errors import OutputError, SourceNotFoundError, TopgenreError
-from topgenre.library.catalogue import Analysis, Song, model_hash
+from topgenre.library.catalogue import model_hash
 from topgenre.library.export import parquet_row, parquet_schema
 from topgenre.library.find import SUFFIXES, Failure, find_audio, size_and_time
 from topgenre.library.processes import Pool
 from topgenre.library.scan import TIME_LIMIT, analyse_song
+from topgenre.library.song import Analysis, Song
 from topgenre.output import make_folder, write_whole
 from topgenre.result import valid
 

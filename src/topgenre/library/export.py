@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from topgenre.errors import OutputError
-from topgenre.library.catalogue import Catalogue, Song
+from topgenre.library.catalogue import Catalogue
+from topgenre.library.song import Song
 from topgenre.output import replacing
 from topgenre.result import valid
 

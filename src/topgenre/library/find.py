@@ -156,3 +156,14 @@ def _may_be_file(entry: os.DirEntry[str]) -> bool:
         return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
     except OSError:
         return True
+
+
+def is_gone(path: str) -> bool:
+    """Tell whether there is certainly no file of this name: a drive that fails proves nothing."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from topgenre import playlist
-from topgenre.library.catalogue import Catalogue, Song
+from topgenre.library.catalogue import Catalogue
+from topgenre.library.song import Song
 from topgenre.output import make_folder, spare_others
 
 _FORBIDDEN = '<>:"/\\|?*'  # in the names of files, by some system or other

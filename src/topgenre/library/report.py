@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.errors import CatalogueError
-from topgenre.library.catalogue import Array, Catalogue, Song
+from topgenre.library.catalogue import Array, Catalogue
 from topgenre.library.similarity import unit
+from topgenre.library.song import Song
 from topgenre.result import GenreProbability
 
 MOST_POINTS = 4000  # on the map: more would hide one another

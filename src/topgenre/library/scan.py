@@ -20,9 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from topgenre.errors import CatalogueError, NotAudioError, SourceNotFoundError
-from topgenre.library.catalogue import Analysis, Catalogue, is_gone, model_hash
-from topgenre.library.find import Failure, is_folder, no_music, search_folder, size_and_time
+from topgenre.library.catalogue import Catalogue, model_hash
+from topgenre.library.find import (
+    Failure,
+    is_folder,
+    is_gone,
+    no_music,
+    search_folder,
+    size_and_time,
+)
 from topgenre.library.processes import default_jobs, in_processes
+from topgenre.library.song import Analysis
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topgenre.library.catalogue import Catalogue, Song, Tags
+from topgenre.library.catalogue import Catalogue
 from topgenre.library.likeness import Likeness
+from topgenre.library.song import Song, Tags
 from topgenre.result import GenreProbability
 
 SHARED_FROM = 0.1  # probability that a genre must have in both songs to be named as shared

@@ -20,8 +20,8 @@ from typing import Any
 
 from topgenre.errors import TagError
 from topgenre.library import genre_tags
-from topgenre.library.genre_tags import GenreTag
 from topgenre.library.processes import interrupts_held, limit_memory
+from topgenre.library.tag_formats import GenreTag
 
 _READING = 60.0  # s for one file
 _WRITING = 600.0  # s, in which all of a large file is copied and read twice from a slow disk

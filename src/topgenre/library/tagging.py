@@ -17,8 +17,8 @@ from topgenre.errors import SourceNotFoundError, TagError
 from topgenre.library.batch import classify_files
 from topgenre.library.catalogue import Catalogue
 from topgenre.library.find import Failure, size_and_time
-from topgenre.library.genre_tags import GenreTag
 from topgenre.library.scan import file_hash
+from topgenre.library.tag_formats import GenreTag
 from topgenre.library.tag_journal import Entry, Journal
 from topgenre.library.tag_process import read_genre, restore_genre, write_genre
 from topgenre.library.tags import read_tags

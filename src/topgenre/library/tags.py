@@ -7,7 +7,7 @@ from contextlib import suppress
 from topgenre.audio.source import opened
 from topgenre.audio.track import DECODING_ERRORS, Track
 from topgenre.errors import AudioError
-from topgenre.library.catalogue import Tags
+from topgenre.library.song import Tags
 
 _LONGEST = 300  # characters: some write essays, or whole pictures, into a tag
 

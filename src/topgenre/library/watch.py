@@ -19,8 +19,7 @@ from typing import NamedTuple
 
 from topgenre.errors import OutputError
 from topgenre.library.batch import Outcome, classify_file
-from topgenre.library.catalogue import is_gone
-from topgenre.library.find import Failure, search_folder
+from topgenre.library.find import Failure, is_gone, search_folder
 from topgenre.library.processes import default_jobs, in_processes
 from topgenre.output import write_whole
 from topgenre.result import Result, valid

@@ -12,8 +12,9 @@ from topgenre.recommend.items import LIBRARY, Item, ProviderInfo, Section, Wish
 from topgenre.recommend.mixture import Picker, interleave, quotas
 
 if TYPE_CHECKING:
-    from topgenre.library.catalogue import Catalogue, Song
+    from topgenre.library.catalogue import Catalogue
     from topgenre.library.similarity import Neighbour
+    from topgenre.library.song import Song
 
 
 class Library:
