@@ -4,7 +4,10 @@ FROM python:3.13-slim AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN python -m venv /opt/topgenre && /opt/topgenre/bin/pip install --no-cache-dir .
+# There is no git here to ask for the version: docker build --build-arg VERSION=1.2.3
+ARG VERSION=""
+RUN python -m venv /opt/topgenre \
+    && SETUPTOOLS_SCM_PRETEND_VERSION=$VERSION /opt/topgenre/bin/pip install --no-cache-dir .
 
 FROM python:3.13-slim
 RUN useradd --system --no-create-home --uid 10001 topgenre

@@ -1,16 +1,22 @@
 # Everything runs in .venv, which these targets build by themselves.
 PYTHON ?= python3
+PYTHONS ?= python3.11 python3.12 python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run-time
 DEV := $(VENV)/.dev
 DOCS := $(VENV)/.docs
 TOOLS := .venv-tools
+LOCK := requirements-ci.txt
 FUZZ_SECONDS ?= 60
+# A file of versions with hashes. If it is given, nothing but what it names is installed, and PyTorch.
+LOCKED ?=
+HELD := $(if $(LOCKED),--no-index --no-build-isolation -c $(VENV)/locked.txt)
 # The time that packages say they are of: that of the last change.
 EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 1735689600)
 
-.PHONY: demo test test-all test-page lint bench docs docs-pictures fuzz dist sbom audit clean
+.DELETE_ON_ERROR:
+.PHONY: demo test test-all test-page lint bench docs docs-pictures fuzz dist sbom audit lock clean
 
 demo: $(RUN)  ## classify synthetic music and draw the charts
 	$(BIN)/python -m topgenre.demo demo
@@ -52,8 +58,10 @@ docs: $(DOCS)  ## the documentation as plain files: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html"
 
-docs-pictures: $(RUN)  ## draw the documentation's spectrograms and charts anew
+docs-pictures: $(DEV)  ## draw the documentation's pictures anew; two of them need Chromium
 	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/cast.py
+	$(BIN)/python docs/report_picture.py
 
 fuzz: $(DEV)  ## damaged bytes for the decoder, the preprocessed files and the tags
 	$(BIN)/pip install -q atheris==3.0.0
@@ -71,6 +79,16 @@ dist: $(TOOLS)  ## both packages, built twice and compared; the wheel alone, tri
 	build/fresh/bin/pip install -q dist/*.whl
 	cd build && fresh/bin/topgenre doctor
 
+smoke: build/fresh  ## the wheel in an empty environment of every supported Python that is installed
+	for python in $(PYTHONS); do \
+	  if $$python -c 'import sys' 2>/dev/null; then \
+	    rm -rf build/smoke && $$python -m venv build/smoke && \
+	    build/smoke/bin/pip install -q dist/*.whl && \
+	    cd build/smoke && bin/topgenre --version && bin/topgenre doctor && \
+	    bin/python -m topgenre.demo demo && bin/topgenre classify demo/ && cd ../.. || exit 1; \
+	  else echo "$$python is not installed"; fi; \
+	done
+
 sbom: build/fresh  ## all that a user installs with the wheel: dist/topgenre.cdx.json
 	$(TOOLS)/bin/pip install -q cyclonedx-bom==7.5.0
 	$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --output-file dist/topgenre.cdx.json \
@@ -80,15 +98,33 @@ audit: build/fresh  ## known vulnerabilities of what a user installs; needs the 
 	$(TOOLS)/bin/pip install -q pip-audit==2.10.1
 	PIPAPI_PYTHON_LOCATION=build/fresh/bin/python $(TOOLS)/bin/pip-audit --progress-spinner off
 
+# Without PyTorch: pip takes the build without GPUs, where it finds one, and that has other hashes.
+lock: $(TOOLS)  ## requirements-ci.txt anew: the newest versions for CI, with hashes
+	$(TOOLS)/bin/pip install -q uv==0.13.9
+	echo "# All that CI installs but PyTorch and what it alone brings, with hashes;" \
+	  "\`make lock\` writes this file." > $(LOCK).new
+	echo "torch; python_version < '3'" | $(TOOLS)/bin/uv pip compile pyproject.toml \
+	  --extra dev --extra train --override /dev/stdin -c constraints.txt --python-version 3.11 \
+	  --universal --generate-hashes --no-header >> $(LOCK).new
+	mv $(LOCK).new $(LOCK)
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
+$(VENV)/locked.txt: $(LOCKED) constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install -q --require-hashes -r $(LOCKED)
+	$(BIN)/pip freeze > $@
+	$(BIN)/pip install -q -c constraints.txt -c $@ torch
+
+# With versions held, pip asks no index, so it says so if the file lacks what pyproject.toml wants.
+$(RUN) $(DEV): $(if $(LOCKED),$(VENV)/locked.txt)
+
 $(RUN): pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/pip install -q -c constraints.txt -e .
+	$(BIN)/pip install -q -c constraints.txt $(HELD) -e .
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/pip install -q -c constraints.txt -e '.[train,dev]'
+	$(BIN)/pip install -q -c constraints.txt $(HELD) -e '.[train,dev]'
 	@touch $@ $(RUN)
 
 $(DOCS): pyproject.toml constraints.txt | $(VENV)/bin/python

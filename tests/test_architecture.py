@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -99,7 +101,8 @@ def ours() -> list[Import]:
 
 
 def test_the_page_has_a_row_for_every_module() -> None:
-    found = {unit_of(module) for module, _ in modules()} - {"", "__main__"}
+    beside = {"", "__main__", "_version"}  # the build writes the last one
+    found = {unit_of(module) for module, _ in modules()} - beside
     assert found == set(ALLOWED)
 
 
@@ -153,3 +156,21 @@ def test_packages_that_cost_time_wait_until_they_are_needed() -> None:
     assert {"onnxruntime", "matplotlib"} == LAZY
     wrong = [i.where for i in imports() if i.at_load and i.target.partition(".")[0] in LAZY]
     assert not wrong
+
+
+def test_packages_of_others_are_declared() -> None:
+    """CI installs what developers need along, so nothing else would miss a dependency."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [
+        *project["dependencies"],
+        *(w for e in extras.keys() - {"dev", "docs"} for w in extras[e]),
+    ]
+    declared = {re.split(r"[\[<>=]", name)[0].replace("-", "_") for name in wanted}
+    declared |= {"pydantic", "starlette"}  # parts of FastAPI's own interface
+    declared |= {"dotenv"}  # python-dotenv
+    used = {i.target.partition(".")[0]: i.where for i in imports()}
+    ours_or_pythons = {"topgenre", "beetsplug", *sys.stdlib_module_names}
+    assert not {
+        name: where for name, where in used.items() if name not in declared | ours_or_pythons
+    }

@@ -12,12 +12,14 @@ from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import typer
 
+from topgenre import errors
 from topgenre.cli.app import app
-from topgenre.demo import synthesise, write_audio
+from topgenre.demo import STYLES, synthesise, write_audio
 from topgenre.spectrograms import compute
 from web_server import serving
 
@@ -118,7 +120,9 @@ def commands() -> Any:
     return typer.main.get_command(app)
 
 
+CAST = script("cast")
 LINES = [(name_of(page), words) for page in PAGES for words in command_lines(page)]
+LINES += [("docs/cast.py", shlex.split(command)[1:]) for command in CAST.COMMANDS]
 
 
 @pytest.mark.parametrize(
@@ -181,6 +185,18 @@ def test_the_http_example_talks_to_a_real_server(
     assert re.fullmatch(r"(\w+ \d+\.\d%\n){3}", capsys.readouterr().out)
 
 
+def test_every_kind_of_error_that_a_file_can_have_is_explained() -> None:
+    of_a_file = {kind.code for kind in errors.AudioError.__subclasses__()} | {
+        kind.code
+        for kind in (
+            *(errors.PreprocessedFileError, errors.CrashedError, errors.OverrunError),
+            *(errors.TagError, errors.InternalError),
+        )
+    }
+    table = text_of(DOCS / "json-output.md").partition("| `type` |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == of_a_file
+
+
 def test_the_rest_reference_names_every_address_and_object() -> None:
     from topgenre.web.app import create_app
 
@@ -201,3 +217,56 @@ def test_the_script_draws_the_pictures_that_the_page_shows() -> None:
     drawn = pictures.figures(whole, middle, compute(middle))
     shown = {Path(link).name for link in links(DOCS / "how-it-works.md")}
     assert set(drawn) == {name for name in shown if name.startswith("how-")}
+
+
+def seen(drawing: str) -> list[str]:
+    """Read a drawn terminal as people do, line by line from left to right."""
+    rows: dict[float, list[tuple[float, str]]] = {}
+    for piece in ElementTree.fromstring(drawing).iter("{http://www.w3.org/2000/svg}text"):
+        place = rows.setdefault(float(piece.attrib["y"]), [])
+        place.append((float(piece.attrib["x"]), piece.text or ""))
+    return [" ".join(word for _, word in sorted(rows[y])) for y in sorted(rows)]
+
+
+def test_the_drawn_session_is_what_was_printed_in_a_terminal(tmp_path: Path) -> None:
+    for style in ("disco", "reggae"):
+        write_audio(tmp_path / f"<{style}> & co.flac", synthesise(style, seconds=12))
+    turns = CAST.record(
+        ["topgenre classify '<disco> & co.flac'", "topgenre classify .", "echo $PWD"], tmp_path
+    )
+    first, several, place = (list(map(str, turn.lines)) for turn in turns)
+    assert first[0] == "<disco> & co.flac  1.0-11.0 s"
+    assert re.fullmatch(r"  \w+ +\d+\.\d% ━+╸?", first[1])
+    assert len(several) == 3  # and nothing of the line that said how far it had come
+    assert place == ["/home/you"]
+    drawing = CAST.draw(turns)
+    printed = [f"$ {turns[0].command}", *first, f"$ {turns[1].command}", *several]
+    printed += [f"$ {turns[2].command}", *place]
+    without_bars = [" ".join(re.sub("[━╸]", "", line).split()) for line in printed]
+    assert [" ".join(line.split()) for line in seen(drawing)] == without_bars
+    bars = ElementTree.fromstring(drawing).findall(".//{*}g/{*}rect")
+    lengths = [float(bar.attrib["width"]) for bar in bars]
+    assert lengths == sorted(lengths, reverse=True)
+    assert len(lengths) == 3
+
+
+def test_a_session_that_fails_is_not_drawn(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"song\.mp3: there is no such file"):
+        CAST.record(["topgenre classify song.mp3"], tmp_path)
+
+
+def test_the_cast_of_the_front_page_is_of_today_and_asks_nobody_for_anything() -> None:
+    drawing = (DOCS / "images" / CAST.NAME).read_text("utf-8")
+    commands = [line.removeprefix("$ ") for line in seen(drawing) if line.startswith("$ ")]
+    assert commands == list(CAST.COMMANDS)
+    assert len(drawing) < 300_000
+    assert re.findall(r"https?:[^\s\"]*", drawing) == ["http://www.w3.org/2000/svg"]
+    assert not re.search(r"url\(|@import|<script|href", drawing)
+
+
+def test_the_photographed_library_is_scanned_and_reported(tmp_path: Path) -> None:
+    page = script("report_picture").write_report(tmp_path, 1)
+    songs = sorted(path.name for path in (tmp_path / "Music").rglob("*.flac"))
+    assert len(songs) == len(STYLES)
+    text = page.read_text("utf-8")
+    assert all(song.removesuffix(".flac") in text for song in songs)

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+try:
+    from topgenre._version import __version__ as __version__
+except ModuleNotFoundError:  # sources that have been neither built nor installed
+    __version__ = "0.1.dev0"
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier as Classifier

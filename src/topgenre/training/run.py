@@ -6,10 +6,9 @@ import dataclasses
 import json
 import logging
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +119,11 @@ def train_model(
     if not (held_out & blocks.middle).any() or not (labelled & ~held_out).any():
         raise DatasetError(f"{sources.dataset}: needs clips to train on and clips to hold out")
 
-    other = partial(embed_other, folders=sources.not_music, run_dir=run_dir)
+    other = sounds_without_music(sources.not_music, run_dir)
     trainer = Trainer(blocks, ~held_out, config, run_dir)
     net = trainer.run()
     embeddings = fit_genres(net, blocks, np.flatnonzero(labelled & ~held_out), config)
-    fit_music(net, embeddings, other(net))
+    fit_music(net, embeddings, embed_inputs(net, other))
     logits, truth = judge_held_out(net, blocks)
     temperature = fit_temperature(logits, truth)
     probabilities = softmax(logits / temperature)
@@ -150,7 +149,7 @@ def train_model(
     final = Trainer(blocks, everything, last_phase, run_dir / "final", start=trainer)
     net = final.run()
     embeddings = fit_genres(net, blocks, np.flatnonzero(labelled), config)
-    fit_music(net, embeddings, other(net))
+    fit_music(net, embeddings, embed_inputs(net, other))
 
     card: dict[str, Any] = {
         "trained": datetime.now(UTC).date().isoformat(),
@@ -246,29 +245,28 @@ def prepare(sources: Sources, run_dir: Path, progress: Callable[[int, int], obje
     return concatenate(blocks)
 
 
-@torch.no_grad()
 def embed(net: GenreNet, blocks: Blocks, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the embeddings of whole blocks, shape (n, n_embedding)."""
-    net.eval()
-    embeddings = [
-        net(torch.from_numpy(blocks.features[row][None].astype(np.float32)))[2] for row in rows
-    ]
-    return torch.cat(embeddings).numpy()
+    return embed_inputs(net, (blocks.features[row] for row in rows))
 
 
 @torch.no_grad()
-def embed_other(net: GenreNet, folders: Sequence[Path], run_dir: Path) -> NDArray[np.float32]:
-    """Return the embeddings of sounds that are no music."""
-    inputs = [
+def embed_inputs(net: GenreNet, inputs: Iterable[NDArray[np.floating[Any]]]) -> NDArray[np.float32]:
+    """Return the embeddings of inputs of shape (4, 128, n_frames)."""
+    net.eval()
+    return torch.cat([net(torch.from_numpy(x[None].astype(np.float32)))[2] for x in inputs]).numpy()
+
+
+def sounds_without_music(folders: Sequence[Path], run_dir: Path) -> list[NDArray[np.floating[Any]]]:
+    """Return the network inputs of sounds that are no music: synthetic ones, and recordings."""
+    inputs: list[NDArray[np.floating[Any]]] = [
         network_input(compute(Segment(samples, 0.0, SEGMENT_SECONDS)))
         for samples in not_music(N_NOT_MUSIC, seed=0)
     ]
-    synthetic = torch.from_numpy(np.stack(inputs))
-    found = [torch.cat([net(x[None])[2] for x in synthetic]).numpy()]
     for folder in folders:
         blocks = build_cache(read_unlabelled(folder), run_dir / "cache", hop_seconds=10)
-        found.append(embed(net, blocks, np.arange(len(blocks.label))))
-    return np.concatenate(found)
+        inputs += [blocks.features[row] for row in range(len(blocks.label))]
+    return inputs
 
 
 def clip_count(blocks: Blocks, rows: NDArray[np.bool_]) -> int:
