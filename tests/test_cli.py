@@ -12,10 +12,12 @@ import sys
 import wave
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 import signals
@@ -56,6 +58,18 @@ def test_version_and_help() -> None:
         result = call(*arguments)
         assert result.exit_code == 0
         assert re.search("Examples?: topgenre", result.stdout)
+
+
+def test_an_option_is_the_same_kind_of_thing_in_every_command() -> None:
+    kinds: dict[str, set[tuple[bool, bool]]] = {}
+    group: Any = typer.main.get_command(app)
+    for command in group.commands.values():
+        for option in command.params:
+            if option.param_type_name == "option":
+                for name in option.opts:
+                    kinds.setdefault(name, set()).add((option.is_flag, option.multiple))
+    # One song's genres may be mixed for `recommend`; `similar` looks for those of one.
+    assert {name for name, found in kinds.items() if len(found) > 1} == {"--genre"}
 
 
 def test_json_lines_follow_the_schema(folder: Path) -> None:

@@ -155,7 +155,7 @@ def test_a_watch_that_is_told_to_end_leaves_no_half_result(music: Path, tmp_path
         "0.05",
         "--jobs",
         "1",
-        "--no-chart",
+        "--no-charts",
     ]
     code, errors = stopped(command, lambda: out.exists() and len(list(out.glob("*.json"))) >= 3)
     assert code == -signal.SIGTERM

@@ -63,13 +63,13 @@ def test_conditions(library: Library, tmp_path: Path) -> None:
         return "".join(Path(os.fsdecode(line)).stem for line in lines(target / "rock.m3u8"))
 
     assert found() == "134"
-    assert found("--min-probability", "0.6") == "1342"
-    assert found("--min-probability", "0") == "13420"
-    assert found("--min-probability", "0", "--limit", "2") == "13"
+    assert found("--threshold", "0.6") == "1342"
+    assert found("--threshold", "0") == "13420"
+    assert found("--threshold", "0", "--limit", "2") == "13"
     assert found("--folder", library.folder / "below") == "4"
     limited = library.call("playlists", target, "--limit", "1").stdout
     assert limited == f"rock: 1 of 3 songs in {target / 'rock.m3u8'}\n"
-    assert library.call("playlists", target, "--min-probability", "1.1").exit_code == 2
+    assert library.call("playlists", target, "--threshold", "1.1").exit_code == 2
     assert library.call("playlists", target, "--limit", "0").exit_code == 2
 
 

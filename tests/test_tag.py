@@ -335,6 +335,27 @@ def test_damaged_sound_stays_as_it_is(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_genre_that_damaged_tags_would_not_show_is_not_written(tmp_path: Path) -> None:
+    """Of two tables of tags, the first is changed, and the second goes on to say what it says."""
+    path = write_song(tmp_path / "song.wma")
+    file = mutagen.File(path)
+    file.tags.clear()
+    file.tags["WM/Genre"] = ["Jazz"]
+    file.save()
+    data = path.read_bytes()
+    table = data.index(bytes.fromhex("40a4d0d207e3d21197f000a0c95ea850"))
+    end = table + int.from_bytes(data[table + 16 : table + 24], "little")
+    size, count = (int.from_bytes(data[a:b], "little") for a, b in ((16, 24), (24, 28)))
+    head = (size + end - table).to_bytes(8, "little") + (count + 1).to_bytes(4, "little")
+    data = data[:16] + head + data[28:end] + data[table:]
+    path.write_bytes(data)
+    assert genres(path) == ["Jazz", "Jazz"]
+    with pytest.raises(TagError, match=r"song\.wma: .* would not show the new genre"):
+        write_genre(path, ["Rock"])
+    assert path.read_bytes() == data
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @needs_posix
 def test_links_permissions_and_times(tmp_path: Path) -> None:
     path = write_song(tmp_path / "real" / "song.mp3")
@@ -452,7 +473,7 @@ def test_a_dry_run_shows_and_changes_nothing(music: Path, call: Any, journal: Pa
 
 def test_writing_and_taking_back(music: Path, call: Any, catalog: Path) -> None:
     before = {path: read_genre(path) for path in music.iterdir()}
-    result = call(music, "--write", "--replace", "--genres", "2", "--threshold", "0.1", "--json")
+    result = call(music, "--write", "--replace", "--top", "2", "--threshold", "0.1", "--json")
     assert result.exit_code == 0, result.stderr
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(Path(r["path"]).name, r["action"], r["old"], r["new"]) for r in records] == [
@@ -481,7 +502,7 @@ def test_writing_and_taking_back(music: Path, call: Any, catalog: Path) -> None:
 def test_append_adds_what_is_not_there(music: Path, call: Any, tmp_path: Path) -> None:
     names = tmp_path / "names.toml"
     names.write_text('rock = "chanson"\nmetal = "Métal"\n', encoding="utf-8")
-    arguments = (music / "tagged.mp3", "--append", "--map", names, "--genres", "2")
+    arguments = (music / "tagged.mp3", "--append", "--map", names, "--top", "2")
     result = call(*arguments, "--threshold", "0.1", "--write")
     assert result.exit_code == 0, result.stderr
     assert "tagged.mp3: Chanson → Chanson, Métal 15.0%\n" in result.stdout
@@ -690,7 +711,7 @@ def test_a_name_of_any_bytes_comes_back(tmp_path: Path, journal: Path) -> None:
     "arguments",
     [
         *([], ["-"], ["a.mp3", "--keep", "--replace"], ["a.mp3", "--threshold", "1.5"]),
-        *(["a.mp3", "--genres", "0"], ["--undo", "--write"], ["a.mp3", "--map", "missing.toml"]),
+        *(["a.mp3", "--top", "0"], ["--undo", "--write"], ["a.mp3", "--map", "missing.toml"]),
     ],
 )
 def test_wrong_usage_ends_with_2(call: Any, arguments: Sequence[str]) -> None:

@@ -173,7 +173,7 @@ def test_the_command(inbox: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == ["one.wav.json", "one.wav.png"]
     assert call(*arguments).stdout == ""
     (inbox / "bad.mp3").write_bytes(b"no")
-    done = call(*arguments, "--no-chart")
+    done = call(*arguments, "--no-charts")
     assert done.exit_code == 1
     assert done.stdout == ""
     assert "bad.mp3: this is in no known" in done.stderr
@@ -191,7 +191,7 @@ def test_wrong_usage(inbox: Path) -> None:
 def test_a_watch_that_is_stopped_goes_on_where_it_was(inbox: Path) -> None:
     write_song(inbox / "one.wav", 1)
     command = [sys.executable, "-m", "topgenre", "watch", str(inbox), "--interval", "0.1"]
-    command += ["--no-chart", "--jobs", "1"]
+    command += ["--no-charts", "--jobs", "1"]
 
     def run(number: signal.Signals, arrives: Path) -> tuple[int, str, str]:
         with subprocess.Popen(

@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 def playlists(
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the playlists.")],
     catalog: options.Catalog = None,
-    min_probability: Annotated[
+    threshold: Annotated[
         float | None,
         typer.Option(
             min=0,
@@ -53,7 +53,7 @@ def playlists(
         chosen = choose(
             catalogue,
             model=model_hash(model),
-            min_probability=min_probability,
+            threshold=threshold,
             folder=folder,
             limit=limit,
         )

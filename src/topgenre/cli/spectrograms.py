@@ -27,7 +27,7 @@ def spectrograms(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write the preprocessed file here (.npz)."
+            "--out", "-o", metavar="FILE", help="Write the preprocessed file here (.npz)."
         ),
     ] = None,
     picture: Annotated[

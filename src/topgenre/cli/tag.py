@@ -55,14 +55,14 @@ def tag(
     replace: Annotated[
         bool, typer.Option("--replace", help="Write in place of the genres that a file has.")
     ] = False,
-    genres: Annotated[int, typer.Option(min=1, metavar="N", help="How many genres at most.")] = 1,
+    top: Annotated[int, typer.Option(min=1, metavar="N", help="How many genres at most.")] = 1,
     threshold: Annotated[
         float | None,
         typer.Option(
             min=0.0,
             max=1.0,
             metavar="P",
-            help="Least probability of a genre, 0 to 1.  [default: 0.5, divided by --genres]",
+            help="Least probability of a genre, 0 to 1.  [default: 0.5, divided by --top]",
         ),
     ] = None,
     include_uncertain: Annotated[
@@ -121,7 +121,7 @@ def tag(
     if "-" in paths:
         raise typer.BadParameter("standard input has no tags; name a file", param_hint="-")
     existing: Existing = "append" if append else "replace" if replace else "keep"
-    policy = Policy(existing, genres, threshold, include_uncertain, _names(names, model))
+    policy = Policy(existing, top, threshold, include_uncertain, _names(names, model))
     found = [
         path
         for path in find_audio(paths)

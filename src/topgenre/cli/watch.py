@@ -33,9 +33,7 @@ def watch(
         float, typer.Option(min=0.05, metavar="SECONDS", help="Time between two looks.")
     ] = 2.0,
     once: Annotated[bool, typer.Option("--once", help="Do what is there now, and end.")] = False,
-    chart: Annotated[
-        bool, typer.Option("--chart/--no-chart", help="Draw a chart of each file, too.")
-    ] = True,
+    no_charts: Annotated[bool, typer.Option("--no-charts", help="Draw no charts.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Also print each result as a JSON object a line.")
     ] = False,
@@ -61,7 +59,7 @@ def watch(
     failed = False
     with interrupt.raised():
         arrivals = run(
-            inbox, out, model=model, jobs=jobs, interval=interval, charts=chart, once=once
+            inbox, out, model=model, jobs=jobs, interval=interval, charts=not no_charts, once=once
         )
         # Closed in any case, so that no worker process outlives what it works for.
         with closing(arrivals):

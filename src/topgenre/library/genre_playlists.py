@@ -75,7 +75,7 @@ def choose(
     catalogue: Catalogue,
     *,
     model: bytes,
-    min_probability: float | None = None,
+    threshold: float | None = None,
     folder: str | os.PathLike[str] | None = None,
     limit: int | None = None,
 ) -> Choice:
@@ -86,7 +86,7 @@ def choose(
     catalogue : Catalogue
     model : bytes
         `topgenre.library.catalogue.model_hash` of the model whose songs are meant.
-    min_probability : float, optional
+    threshold : float, optional
         Songs whose first genre is at least this probable; by default those that are sure.
     folder : path-like, optional
         Only songs in this folder, or in a folder in it.
@@ -111,7 +111,7 @@ def choose(
             continue
         for genre, _ in song.analysis.result.genres:
             genres.setdefault(genre, [])
-        if not _fits(song, min_probability) or song.analysis.hash in contents:
+        if not _fits(song, threshold) or song.analysis.hash in contents:
             continue
         if "\n" in song.path or "\r" in song.path:
             unwritable += 1
@@ -128,12 +128,12 @@ def choose(
     return Choice(tuple(lists), unwritable, other_model)
 
 
-def _fits(song: Song, min_probability: float | None) -> bool:
+def _fits(song: Song, threshold: float | None) -> bool:
     assert song.analysis is not None
     result = song.analysis.result
-    if min_probability is None:
+    if threshold is None:
         return not result.uncertain
-    return result.genres[0].probability >= min_probability
+    return result.genres[0].probability >= threshold
 
 
 def _best(picks: list[Pick], limit: int | None) -> list[Pick]:
