@@ -51,6 +51,7 @@ bench: $(DEV)  ## our times beside librosa's, in one process
 	$(BIN)/python benchmarks/bench_spectrograms.py
 	$(BIN)/python benchmarks/bench_audio.py
 	$(BIN)/python benchmarks/bench_classify.py
+	$(BIN)/python benchmarks/bench_serving.py
 	$(BIN)/python benchmarks/bench_library.py
 	$(BIN)/python benchmarks/bench_server.py
 
@@ -113,7 +114,7 @@ $(VENV)/bin/python:
 
 $(VENV)/locked.txt: $(LOCKED) constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install -q --require-hashes -r $(LOCKED)
-	$(BIN)/pip freeze > $@
+	$(BIN)/pip freeze --exclude-editable --exclude torch > $@
 	$(BIN)/pip install -q -c constraints.txt -c $@ torch
 
 # With versions held, pip asks no index, so it says so if the file lacks what pyproject.toml wants.

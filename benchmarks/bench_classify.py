@@ -1,7 +1,8 @@
 """Whole-process time and peak memory of `topgenre classify`, beside a librosa HPSS process.
 
-Each command runs in a process of its own, cold; the median of a few rounds counts. The reference
-process only imports librosa, decodes 10 s of WAV and computes its HPSS once.
+Each command runs in a process of its own, in turn; the median of a few rounds counts. The reference
+process only imports librosa, decodes 10 s of WAV and computes its HPSS once. Both find their
+bytecode compiled, as after an installation.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from topgenre.classifier import load
 from topgenre.demo import STYLES, synthesise, write_audio
 from topgenre.spectrograms import compute, network_input, stft_power
 
-ROUNDS = 5
+ROUNDS = 9
+TOPGENRE = [sys.executable, "-m", "topgenre"]
 REFERENCE = """
 import sys, librosa
 samples, _ = librosa.load(sys.argv[1], sr=22050)
@@ -30,18 +32,36 @@ librosa.decompose.hpss(librosa.stft(samples))
 """
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Return seconds and peak megabytes of a process."""
-    seconds, megabytes = [], []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds.append(time.perf_counter() - began)
-        megabytes.append(usage.ru_maxrss / 1024)
-        if status:
-            raise SystemExit(f"failed: {' '.join(command)}")
-    return statistics.median(seconds), max(megabytes)
+def run(command: list[str]) -> tuple[float, float, float]:
+    """Return the seconds, processor seconds and peak megabytes of a process."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    if status:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def print_processes(commands: dict[str, list[str]]) -> None:
+    """Print the medians of each process, and its share of the first one's time."""
+    for command in commands.values():
+        run(command)  # compiles, and has the system keep the files in memory
+    rounds = [[run(command) for command in commands.values()] for _ in range(ROUNDS)]
+    found = np.array(rounds)  # rounds, commands, figures
+    ratios = found[:, :, :2] / found[:, :1, :2]
+    print(
+        f"{'process, cold':44}{'wall s':>8}{'cpu s':>8}{'peak MB':>9}{'wall ratio':>20}{'cpu':>8}"
+    )
+    for number, name in enumerate(commands):
+        wall, processor, memory = np.median(found[:, number], axis=0)
+        low, ratio, high = np.percentile(ratios[:, number, 0], [10, 50, 90])
+        cpu_ratio = np.median(ratios[:, number, 1])
+        spread = f"{ratio:.3f} ({low:.2f}-{high:.2f})"
+        print(f"{name:44}{wall:8.2f}{processor:8.2f}{memory:9.0f}{spread:>20}{cpu_ratio:8.3f}")
 
 
 def median_ms(function: object, *arguments: object) -> float:
@@ -73,13 +93,20 @@ def main() -> None:
         files = {"4-minute mp3": folder / "song.mp3", "2-hour mp3": folder / "long.mp3"}
         excerpt = folder / "excerpt.wav"
 
-        print(f"{'process, cold':44}{'seconds':>9}{'peak MB':>9}{'ratio':>8}")
-        base, memory = run([sys.executable, "-c", REFERENCE, str(excerpt)])
-        print(f"{'python: import librosa, hpss of 10 s':44}{base:9.2f}{memory:9.0f}{1:8.2f}")
-        for label, path in files.items():
-            seconds, memory = run([sys.executable, "-m", "topgenre", "classify", str(path)])
-            name = f"topgenre classify, {label}"
-            print(f"{name:44}{seconds:9.2f}{memory:9.0f}{seconds / base:8.2f}")
+        print_processes(
+            {
+                "python: import librosa, hpss of 10 s": [
+                    sys.executable,
+                    "-c",
+                    REFERENCE,
+                    str(excerpt),
+                ]
+            }
+            | {
+                f"topgenre classify, {label}": [*TOPGENRE, "classify", str(path)]
+                for label, path in files.items()
+            }
+        )
 
         classifier = load()
         print(f"\n{'stage, warm, 4-minute mp3':44}{'ms':>9}")

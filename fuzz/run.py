@@ -41,7 +41,9 @@ def fuzz(target: str, seconds: int) -> int:
 def _child(target: str, seconds: int, corpus: Path, found: Path) -> int:
     flags = [
         *(f"-max_total_time={seconds}", f"-timeout={_SLOWEST}", f"-rss_limit_mb={_LARGEST}"),
-        *(f"-artifact_prefix={found}/", "-print_final_stats=1", "-reload=0"),
+        # Slower than half of that is no finding: the clock goes on while other programs run.
+        *(f"-report_slow_units={_SLOWEST}", f"-artifact_prefix={found}/"),
+        *("-print_final_stats=1", "-reload=0"),
     ]
     command = [sys.executable, str(_HERE / "child.py"), target, *flags]
     folders = [str(corpus), str(_HERE / "seeds" / target)]

@@ -22,7 +22,7 @@ from topgenre.demo import write_audio
 from topgenre.errors import ModelError
 from topgenre.library.batch import Outcome, classify_files
 from topgenre.library.find import Failure, find_audio
-from topgenre.library.processes import default_jobs
+from topgenre.library.work import default_jobs
 from topgenre.result import Result
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

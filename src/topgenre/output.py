@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,7 +75,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         target = path.resolve() if path.is_symlink() else path
         if target.is_dir():
             raise IsADirectoryError(None, "it is a folder")
-        part = target.with_name(f".topgenre-{secrets.token_hex(6)}.part")
+        part = target.with_name(f".topgenre-{os.urandom(6).hex()}.part")
         try:
             yield part
             part.replace(target)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from math import ceil
 from typing import NamedTuple, NoReturn
 
 import av
@@ -220,13 +221,15 @@ class Track:
     def blocks(self, start: Fraction, end: Fraction) -> Iterator[Block]:
         """Decode from `start` to `end`, and some more on both sides."""
         earlier: Packet[AudioStream] | None = None
-        left = _MAX_REPEATS * (end - start) + _SPARE
+        left = float(_MAX_REPEATS * (end - start) + _SPARE)
+        # Whole ticks, as fractions would take half as long as decoding itself.
+        first, after, beyond = (ceil(time / self.tick) for time in (start, end, end + 1))
         for packet in self.packets(start):
             if packet.pts is not None:
-                if packet.pts * self.tick < start:
+                if packet.pts < first:
                     earlier = packet
                     continue
-                if packet.pts * self.tick > end + 1:
+                if packet.pts > beyond:
                     break
             # A packet may hold seconds, and so what is sought lie in the one that began earlier.
             packets = [packet] if earlier is None else [earlier, packet]
@@ -234,11 +237,10 @@ class Track:
             for frame in (frame for packet in packets for frame in _decoded(packet)):
                 if frame.pts is None or frame.sample_rate not in _RATES:
                     continue
-                time = frame.pts * self.tick
-                left -= Fraction(frame.samples, frame.sample_rate)
-                if time >= end or left < 0:
+                left -= frame.samples / frame.sample_rate
+                if frame.pts >= after or left < 0:
                     return
-                yield Block(time, frame.sample_rate, _mono(frame))
+                yield Block(frame.pts * self.tick, frame.sample_rate, _mono(frame))
 
 
 class CountedTrack(Track):
@@ -293,15 +295,19 @@ def _mono(frame: AudioFrame) -> Samples:
     channels = frame.layout.nb_channels
     if frame.format.is_planar:
         # Not `frame.planes`, which looks for planes beyond the last of more than eight.
-        planes = [
-            np.frombuffer(memoryview(AudioPlane(frame, i)), dtype, frame.samples)
-            for i in range(channels)
-        ]
-        mixed = np.stack(planes).mean(axis=0, dtype=np.float32)
+        mixed = np.zeros(frame.samples, np.float32)
+        for i in range(channels):
+            plane = np.frombuffer(memoryview(AudioPlane(frame, i)), dtype, frame.samples)
+            np.add(mixed, plane, out=mixed, dtype=np.float32, casting="unsafe")
+        mixed /= np.float32(channels)
     else:
         sound = np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples * channels)
         mixed = sound.reshape(-1, channels).mean(axis=1, dtype=np.float32)
-    return np.asarray((mixed - np.float32(middle)) / np.float32(full_scale), np.float32)
+    if middle:
+        mixed -= np.float32(middle)
+    if full_scale != 1.0:
+        mixed /= np.float32(full_scale)
+    return mixed
 
 
 class Block(NamedTuple):

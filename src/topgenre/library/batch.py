@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from topgenre.library.find import STANDARD_INPUT, Failure
-from topgenre.library.processes import Pool, Work, attempt, default_jobs
+from topgenre.library.work import Work, attempt, default_jobs
 from topgenre.result import Result
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def _side_by_side(
     jobs: int,
     work: Work[Result],
 ) -> Iterator[Outcome]:
+    from topgenre.library.processes import Pool  # a single file has no need of multiprocessing
+
     waiting = deque(enumerate(paths))
     finished: dict[int, Outcome] = {}
     pool = Pool(model, jobs, work)

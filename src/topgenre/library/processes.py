@@ -11,36 +11,20 @@ import os
 import signal
 import sys
 import time
-import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from topgenre.errors import CrashedError, InternalError, OverrunError, TopgenreError
+from topgenre.errors import CrashedError, OverrunError, TopgenreError
 from topgenre.library.find import Failure
+from topgenre.library.work import T, Work, attempt
 
-if TYPE_CHECKING:
-    from topgenre.classifier import Classifier
-
-T = TypeVar("T")
-Work = Callable[["Classifier", str], T]
-
-_A_HANDFUL = 20  # files that are done before further processes would be up
 _ENDING = 5.0  # s that a process whose pipe is closed may take to end by itself
 _GRACE = 1.0  # s for a signal that goes to all processes to reach this one, too
 _MEMORY = 2 << 30  # bytes that work may take beyond those of a process at rest
-
-
-def default_jobs(n_files: int) -> int:
-    """Return how many worker processes are worth their start for this number of files."""
-    if n_files <= _A_HANDFUL:
-        return 1
-    # Python 3.13 knows how many processors this process may use; earlier ones how many there are.
-    count = getattr(os, "process_cpu_count", os.cpu_count)
-    return max(1, count() or 1)
 
 
 def in_processes(
@@ -86,29 +70,6 @@ def in_processes(
         yield from pool.work_off(paths)
     finally:
         pool.stop()
-
-
-def attempt(work: Work[T], classifier: Classifier, path: str) -> T | Failure:
-    """Do the work with one file in this process, and turn what is raised into a failure."""
-    try:
-        return work(classifier, path)
-    except TopgenreError as error:
-        return Failure.of(path, error)
-    except MemoryError:
-        return Failure.of(
-            path,
-            CrashedError(
-                f"{path}: it takes more memory than there is for it; "
-                "close other programs, or the file may be made to do harm"
-            ),
-        )
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__} {error}".split())
-        return Failure.of(
-            path,
-            InternalError(f"{path}: a fault in topgenre ({reason}); please report it"),
-            traceback.format_exc(),
-        )
 
 
 class Pool:

@@ -29,8 +29,9 @@ from topgenre.library.find import (
     search_folder,
     size_and_time,
 )
-from topgenre.library.processes import default_jobs, in_processes
+from topgenre.library.processes import in_processes
 from topgenre.library.song import Analysis
+from topgenre.library.work import default_jobs
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier

@@ -20,7 +20,8 @@ from typing import NamedTuple
 from topgenre.errors import OutputError
 from topgenre.library.batch import Outcome, classify_file
 from topgenre.library.find import Failure, is_gone, search_folder
-from topgenre.library.processes import default_jobs, in_processes
+from topgenre.library.processes import in_processes
+from topgenre.library.work import default_jobs
 from topgenre.output import write_whole
 from topgenre.result import Result, valid
 
