@@ -100,13 +100,14 @@ audit: build/fresh  ## known vulnerabilities of what a user installs; needs the 
 	PIPAPI_PYTHON_LOCATION=build/fresh/bin/python $(TOOLS)/bin/pip-audit --progress-spinner off
 
 # Without PyTorch: pip takes the build without GPUs, where it finds one, and that has other hashes.
+# With extras: to older versions of pip `a[b]` is not held by `a==1`, and a newer `a` has no hash.
 lock: $(TOOLS)  ## requirements-ci.txt anew: the newest versions for CI, with hashes
 	$(TOOLS)/bin/pip install -q uv==0.13.9
 	echo "# All that CI installs but PyTorch and what it alone brings, with hashes;" \
 	  "\`make lock\` writes this file." > $(LOCK).new
 	echo "torch; python_version < '3'" | $(TOOLS)/bin/uv pip compile pyproject.toml \
 	  --extra dev --extra train --override /dev/stdin -c constraints.txt --python-version 3.11 \
-	  --universal --generate-hashes --no-header >> $(LOCK).new
+	  --universal --generate-hashes --no-header --no-strip-extras >> $(LOCK).new
 	mv $(LOCK).new $(LOCK)
 
 $(VENV)/bin/python:
