@@ -33,7 +33,7 @@ from topgenre.training.metrics import confusion, expected_calibration_error, fig
 from topgenre.training.mixtures import build_mixtures
 from topgenre.training.net import GenreNet
 from topgenre.training.run import Sources, train_model
-from topgenre.training.teacher import COLUMN_WEIGHTS, MusicnnTeacher
+from topgenre.training.teacher import MusicnnTeacher, column_weights
 from topgenre.training.train import Trainer
 
 TINY = TrainConfig(
@@ -67,12 +67,16 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def teacher_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights of the teacher's shapes: its arithmetic is tested, not its taste."""
+    """Random weights of the teacher's shapes: its arithmetic is tested, not its taste.
+
+    As in the real ones, most filters of its first layers are switched off.
+    """
     rng = np.random.default_rng(0)
     kernels = {
         "conv2d": (7, 38, 1, 204), "conv2d_1": (7, 67, 1, 204), "conv2d_2": (128, 1, 1, 51),
         "conv2d_3": (64, 1, 1, 51), "conv2d_4": (32, 1, 1, 51), "conv2d_5": (7, 561, 1, 64),
         "conv2d_6": (7, 64, 1, 64), "conv2d_7": (7, 64, 1, 64), "dense": (1506, 200),
+        "dense_1": (200, 50),
     }  # fmt: skip
     weights: dict[str, np.ndarray] = {}
     for name, shape in kernels.items():
@@ -84,6 +88,8 @@ def teacher_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
             weights[f"{name}.{part}"] = np.ones(size, np.float32)
         for part in ("beta", "moving_mean"):
             weights[f"{name}.{part}"] = np.zeros(size, np.float32)
+        if 1 <= index <= 5:
+            weights[f"{name}.gamma"][size // 5 :] = 1e-6
     path = tmp_path_factory.mktemp("teacher") / "teacher.npz"
     np.savez(path, allow_pickle=False, **weights)
     return path
@@ -346,10 +352,67 @@ def test_settings_come_from_toml(tmp_path: Path) -> None:
 
 def test_teacher_is_deaf_to_volume_and_repeats_short_sounds(teacher_weights: Path) -> None:
     teacher = MusicnnTeacher(teacher_weights)
-    features = teacher(signals.music())
-    assert features.shape == (5, len(COLUMN_WEIGHTS))
-    np.testing.assert_allclose(teacher(0.1 * signals.music()), features, atol=2e-2)
-    assert np.isfinite(teacher(signals.music(2.0))).all()
+    lesson = teacher(signals.music())
+    assert lesson.windows.shape == (5, len(column_weights(lesson.windows.shape[1])))
+    for soft, loud in zip(teacher(0.1 * signals.music()), lesson, strict=True):
+        np.testing.assert_allclose(soft, loud, atol=2e-2)
+    assert all(np.isfinite(heard).all() for heard in teacher(signals.music(2.0)))
+
+
+def test_teacher_computes_what_its_paper_says(teacher_weights: Path) -> None:
+    """All filters, in single precision, window by window."""
+    with np.load(teacher_weights) as archive:
+        weights = {name: torch.from_numpy(archive[name]) for name in archive}
+
+    def norm(index: int, x: torch.Tensor) -> torch.Tensor:
+        name = f"batch_normalization_{index}" if index else "batch_normalization"
+        mean, variance = weights[f"{name}.moving_mean"], weights[f"{name}.moving_variance"]
+        gamma, beta = weights[f"{name}.gamma"], weights[f"{name}.beta"]
+        return torch.nn.functional.batch_norm(x, mean, variance, gamma, beta, eps=1e-3)
+
+    def conv(index: int, x: torch.Tensor) -> torch.Tensor:
+        name = f"conv2d_{index}" if index else "conv2d"
+        kernel = weights[f"{name}.kernel"].permute(3, 2, 0, 1)
+        return torch.relu(torch.nn.functional.conv2d(x, kernel, weights[f"{name}.bias"]))
+
+    def pad(x: torch.Tensor, before: int, after: int) -> torch.Tensor:
+        return torch.nn.functional.pad(x, (0, 0, before, after))
+
+    teacher = MusicnnTeacher(teacher_weights)
+    lesson = teacher(signals.music())
+    x = norm(0, teacher.spectrogram(signals.music())[None, None, :187])
+    front = [norm(i + 1, conv(i, pad(x, 3, 3))) for i in (0, 1)]
+    front += [
+        norm(i + 1, conv(i, pad(x, (n - 1) // 2, n // 2))) for i, n in ((2, 128), (3, 64), (4, 32))
+    ]
+    found = [torch.cat([answer.amax(3) for answer in front], 1)]
+    for index in (5, 6, 7):
+        before = pad(found[-1].transpose(1, 2)[:, None], 3, 3)
+        feature = norm(index + 1, conv(index, before))[..., 0]
+        found.append(feature + found[-1] if index > 5 else feature)
+    local = torch.cat(found, 1)
+    pooled = torch.stack([local.amax(2), local.mean(2)], 2).flatten(1)
+    hidden = norm(9, pooled) @ weights["dense.kernel"] + weights["dense.bias"]
+    penultimate = norm(10, torch.relu(hidden))[0].numpy()
+    spread = penultimate.std()
+    np.testing.assert_allclose(lesson.windows[0, :200], penultimate, atol=0.05 * spread)
+
+    live = list(range(40)) + list(range(204, 244))
+    # A step is 186 ms, 11.6 frames of 16 ms.
+    answers = found[0][0, live].numpy()
+    steps = np.stack([answers[:, :12].mean(1), answers[:, 12:23].mean(1)])
+    np.testing.assert_allclose(lesson.timbre[:2], steps, atol=0.05 * steps.std())
+
+
+def test_tags_named_like_genres_are_directions_in_the_features(teacher_weights: Path) -> None:
+    teacher = MusicnnTeacher(teacher_weights)
+    directions = teacher.tag_directions(("Hip-Hop", "hiphop", "polka"))
+    with np.load(teacher_weights) as archive:
+        kernel = archive["dense_1.kernel"]
+    np.testing.assert_array_equal(directions[:200, 0], kernel[:, 33])
+    np.testing.assert_array_equal(directions[:, 0], directions[:, 1])
+    assert not directions[:, 2].any()
+    assert not directions[200:].any()
 
 
 def test_mixtures_are_the_same_every_time_and_claim_no_genre(
@@ -362,9 +425,9 @@ def test_mixtures_are_the_same_every_time_and_claim_no_genre(
     )
     assert set(one.label) == {-1}
     assert len(set(one.name)) == 3
-    assert one.teacher is not None
-    assert again.teacher is not None
-    np.testing.assert_array_equal(one.teacher, again.teacher)
+    assert one.lessons is not None
+    assert again.lessons is not None
+    np.testing.assert_array_equal(one.lessons.windows, again.lessons.windows)
     for row in range(3):
         np.testing.assert_array_equal(one.features[row], again.features[row])
         assert np.isfinite(one.features[row]).all()

@@ -111,7 +111,7 @@ def run(blocks: Blocks, variant: Variant, config: TrainConfig, result: Path) -> 
         with np.load(result) as kept:
             return Judged(kept["logits"], kept["truth"])
     if not variant.teacher:
-        blocks = replace(blocks, teacher=None)
+        blocks = replace(blocks, lessons=None)
     config = replace(config, **variant.settings)
     train = blocks.split != "valid"
     if not variant.teacher:

@@ -20,18 +20,19 @@ from topgenre.classifier import fit_frames
 from topgenre.errors import AudioError, DatasetError
 from topgenre.library.find import SUFFIXES
 from topgenre.spectrograms import HOP_LENGTH, compute, network_input
+from topgenre.training.teacher import Lesson
 
 log = logging.getLogger(__name__)
 
 BLOCK_SAMPLES = round(SEGMENT_SECONDS * SAMPLE_RATE)
 BLOCK_FRAMES = 1 + BLOCK_SAMPLES // HOP_LENGTH
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 _CLIPS_PER_PART = 50  # of the cache; an interrupted run repeats at most one part
 _HELD_OUT_SHARE = 5  # one clip in so many is held out where the data set has no splits
 LONGEST_CLIP = 1200.0  # seconds read of one file
 
 Array = NDArray[np.float32]
-Teacher = Callable[[Array], NDArray[np.float16]]
+Teacher = Callable[[Array], Lesson]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +174,10 @@ class Blocks:
         Index into `genres`; -1 where unlabelled.
     split : ndarray of str, shape (n_blocks,)
     genres : tuple of str
-    teacher : ndarray of float16, shape (n_blocks, 5, d), optional
-        Teacher's features of the five windows that the network pools in a block.
+    lessons : Lesson, optional
+        What the teacher hears, with one more axis in front: n_blocks.
+    tag_directions : ndarray of float32, optional
+        See `topgenre.training.teacher.MusicnnTeacher.tag_directions`.
     """
 
     features: Features
@@ -183,7 +186,8 @@ class Blocks:
     label: NDArray[np.int64]
     split: NDArray[np.str_]
     genres: tuple[str, ...]
-    teacher: NDArray[np.float16] | None
+    lessons: Lesson | None
+    tag_directions: Array | None = None
 
 
 class Row(NamedTuple):
@@ -207,7 +211,7 @@ class Part:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._features: list[Array] = []
-        self._taught: list[NDArray[np.float16]] = []
+        self._lessons: list[Lesson] = []
         self._rows: list[Row] = []
 
     @property
@@ -225,7 +229,7 @@ class Part:
         stack = compute(Segment(block, 0.0, len(block) / SAMPLE_RATE, ()))
         self._features.append(fit_frames(network_input(stack)[None], BLOCK_FRAMES)[0])
         if teacher:
-            self._taught.append(teacher(block))
+            self._lessons.append(teacher(block))
         self._rows.append(row)
 
     def finish(self) -> None:
@@ -233,8 +237,8 @@ class Part:
         if self._rows:
             features = np.stack(self._features).astype(np.float16)
             np.save(self.path.with_suffix(".npy"), features)
-        if self._taught:
-            np.save(self.path.with_suffix(".teacher.npy"), np.stack(self._taught))
+        for name, values in zip(Lesson._fields, zip(*self._lessons, strict=True), strict=False):
+            np.save(self.path.with_suffix(f".{name}.npy"), np.stack(values))
         # Written last: a part counts as finished once its list of rows is there.
         temporary = self.path.with_suffix(".tmp")
         temporary.write_text(json.dumps([row._asdict() for row in self._rows]), encoding="utf-8")
@@ -277,7 +281,7 @@ def build_cache(
     speed : float
         Play faster (above 1) or slower: pitch and tempo change together, the genre does not.
     teacher : callable, optional
-        Maps a block's samples to features of shape (5, d).
+        Says what it hears in a block's samples.
     progress : callable
         Called with the numbers of finished and of all clips.
 
@@ -311,7 +315,7 @@ def concatenate(many: Iterable[Blocks]) -> Blocks:
     """Join blocks of several caches; the first one's genres hold for all."""
     blocks = list(many)
     genres = next(b.genres for b in blocks if b.genres)
-    teacher = [b.teacher for b in blocks if b.teacher is not None]
+    lessons = [b.lessons for b in blocks if b.lessons is not None]
     return Blocks(
         Features([part for b in blocks for part in b.features.parts]),
         np.concatenate([b.name for b in blocks]),
@@ -319,8 +323,12 @@ def concatenate(many: Iterable[Blocks]) -> Blocks:
         np.concatenate([b.label for b in blocks]),
         np.concatenate([b.split for b in blocks]),
         genres,
-        np.concatenate(teacher) if len(teacher) == len(blocks) else None,
+        _joined(lessons) if len(lessons) == len(blocks) else None,
     )
+
+
+def _joined(lessons: Sequence[Lesson]) -> Lesson:
+    return Lesson(*(np.concatenate(arrays) for arrays in zip(*lessons, strict=True)))
 
 
 def _build_part(
@@ -366,7 +374,9 @@ def assemble(
         np.array([number.get(row.genre, -1) for row in rows]),
         np.array([row.split for row in rows]),
         genres,
-        np.concatenate([np.load(path.with_suffix(".teacher.npy")) for path, _ in parts])
-        if taught
-        else None,
+        _joined([_read_lessons(path) for path, _ in parts]) if taught else None,
     )
+
+
+def _read_lessons(path: Path) -> Lesson:
+    return Lesson(*(np.load(path.with_suffix(f".{name}.npy")) for name in Lesson._fields))

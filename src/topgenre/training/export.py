@@ -17,7 +17,7 @@ from topgenre.checksum import stamped
 from topgenre.classifier import METADATA_KEY, Classifier, ModelInfo
 from topgenre.errors import ModelError
 from topgenre.spectrograms import CHANNELS, N_MELS
-from topgenre.training.net import GenreNet, ResidualBlock
+from topgenre.training.net import GenreNet
 
 OPSET = 18
 TOLERANCE = 1e-4  # between PyTorch and the exported file
@@ -80,22 +80,19 @@ def _folded(net: GenreNet) -> GenreNet:
     """Copy a network with batch normalisation folded in and large weights rounded to float16."""
     net = copy.deepcopy(net).float().eval()
     for module in list(net.modules()):
-        if isinstance(module, ResidualBlock):
-            for number in ("1", "2"):
-                norm = getattr(module, f"norm{number}")
-                fused = fuse_conv_bn_eval(getattr(module, f"conv{number}"), norm)
-                setattr(module, f"conv{number}", fused)
-                setattr(module, f"norm{number}", nn.Identity())
-        elif isinstance(module, nn.Sequential):
-            for index in range(len(module) - 1):
-                first, second = module[index], module[index + 1]
-                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                    module[index] = fuse_conv_bn_eval(first, second)
-                elif isinstance(first, nn.Linear) and isinstance(second, nn.BatchNorm1d):
-                    module[index] = fuse_linear_bn_eval(first, second)
-                else:
+        if not isinstance(module, nn.Sequential):
+            continue
+        for index in range(len(module) - 1):
+            first, second = module[index], module[index + 1]
+            if isinstance(first, nn.Conv1d | nn.Conv2d):
+                if not isinstance(second, nn.BatchNorm1d | nn.BatchNorm2d):
                     continue
-                module[index + 1] = nn.Identity()
+                module[index] = fuse_conv_bn_eval(first, second)
+            elif isinstance(first, nn.Linear) and isinstance(second, nn.BatchNorm1d):
+                module[index] = fuse_linear_bn_eval(first, second)
+            else:
+                continue
+            module[index + 1] = nn.Identity()
     with torch.no_grad():
         for parameter in net.parameters():
             if parameter.numel() >= _HALF_FROM:

@@ -61,7 +61,7 @@ def build_mixtures(
     n_mixtures : int
         Blocks of 10 s to make.
     teacher : callable
-        Maps a block's samples to features of shape (5, d).
+        Says what it hears in a block's samples.
     progress : callable
         Called with the numbers of finished and of all mixtures.
 

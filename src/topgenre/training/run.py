@@ -59,7 +59,7 @@ class Sources:
     unlabelled : tuple of Path
         Folders of more music, for the teacher's features.
     speeds : tuple of float
-        Further copies of all the music, played faster or slower.
+        Further copies of the clips, played faster or slower.
     n_mixtures : int
         Mixtures of two pieces each, for the teacher's features.
     not_music : tuple of Path
@@ -197,10 +197,10 @@ def teacher_accuracy(trainer: Trainer, blocks: Blocks) -> float | None:
 
     It is the one whose directions the network regresses: an upper bound, more or less.
     """
-    if trainer.basis is None or blocks.teacher is None or not trainer.config.genre_directions:
+    if trainer.basis is None or blocks.lessons is None or not trainer.config.genre_directions:
         return None
     rows = held_out_rows(blocks)
-    directions = trainer.basis.transform(blocks.teacher[rows].astype(np.float32)).mean(1)
+    directions = trainer.basis.transform(blocks.lessons.windows[rows].astype(np.float32)).mean(1)
     heard = directions[:, -len(blocks.genres) :].argmax(1)
     return round(float((heard == blocks.label[rows]).mean()), 4)
 
@@ -226,9 +226,7 @@ def prepare(sources: Sources, run_dir: Path, progress: Callable[[int, int], obje
     clips = [clip for clip in clips if clip.split != "test"]
     sets = [(clips, 5.0, 1.0)] + [(clips, 10.0, speed) for speed in sources.speeds]
     if teacher:
-        for more in map(read_unlabelled, sources.unlabelled):
-            sets += [(more, UNLABELLED_HOP, 1.0)]
-            sets += [(more, 3 * UNLABELLED_HOP, speed) for speed in sources.speeds]
+        sets += [(read_unlabelled(folder), UNLABELLED_HOP, 1.0) for folder in sources.unlabelled]
     blocks = [
         build_cache(
             members, cache, hop_seconds=hop, speed=speed, teacher=teacher, progress=progress
@@ -242,7 +240,10 @@ def prepare(sources: Sources, run_dir: Path, progress: Callable[[int, int], obje
         blocks.append(
             build_mixtures(pieces, cache, sources.n_mixtures, teacher=teacher, progress=progress)
         )
-    return concatenate(blocks)
+    every = concatenate(blocks)
+    if teacher:
+        every = dataclasses.replace(every, tag_directions=teacher.tag_directions(every.genres))
+    return every
 
 
 def embed(net: GenreNet, blocks: Blocks, rows: NDArray[np.int64]) -> NDArray[np.float32]:

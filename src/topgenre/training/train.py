@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from topgenre.training.config import TrainConfig
 from topgenre.training.data import Blocks
 from topgenre.training.head import regress
 from topgenre.training.net import TIME_STRIDE, WINDOW_HOP, WINDOW_STEPS, GenreNet
-from topgenre.training.teacher import COLUMN_WEIGHTS
+from topgenre.training.teacher import STEP_FRAMES, Lesson, column_weights
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,9 @@ class TeacherBasis:
 
     Columns are standardised and weighted first. Most directions are principal components, divided
     by the root of their standard deviation: halfway between plain regression, which sees only the
-    loudest few, and whitening, which weighs noise like signal. The others are the logits of a
-    linear classifier on the features, a direction a genre: what the labels ask of the features.
+    loudest few, and whitening, which weighs noise like signal. The others are a direction a genre:
+    the logits of a linear classifier on the features, which is what the labels ask of them, and
+    some of the teacher's own tag of that name, which it has learnt from far more music.
     """
 
     mean: NDArray[np.float32]
@@ -60,18 +61,23 @@ class TeacherBasis:
         features: NDArray[np.float32],
         labels: NDArray[np.int64],
         weights: NDArray[np.float64],
-        share: float,
+        tags: NDArray[np.float32] | None,
+        config: TrainConfig,
     ) -> TeacherBasis:
         """Add a direction a genre, fitted on features (n, d), labels (n,) and weights (n,).
 
-        `share` is how much variance they get, relative to that of all principal components.
+        `tags` (d, n_genres) are the directions of the teacher's tags, if it has any.
         """
         standardised = self.standardise(features)
         layer = nn.Linear(standardised.shape[1], int(labels.max()) + 1)
         regress(layer, standardised, labels, weights)
-        directions = layer.weight.detach().numpy().T
+        directions = layer.weight.detach().numpy().T.copy()
+        if tags is not None:
+            named = tags / self.scale[:, None]
+            spread = np.maximum((standardised @ named).std(0), 1e-6)
+            directions += config.tag_share * (standardised @ directions).std() * named / spread
         variance = (standardised @ directions).var(0).sum()
-        wanted = share * (standardised @ self.components).var(0).sum()
+        wanted = config.genre_directions * (standardised @ self.components).var(0).sum()
         directions = directions * np.float32(math.sqrt(wanted / variance))
         return TeacherBasis(self.mean, self.scale, np.concatenate([self.components, directions], 1))
 
@@ -85,6 +91,25 @@ class TeacherBasis:
         """Project features of shape (..., d) to (..., n_directions)."""
         projected: NDArray[np.float32] = self.standardise(features) @ self.components
         return projected
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """Mean and inverse standard deviation of columns."""
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, values: NDArray[np.float32]) -> Standard:
+        """Fit on values of shape (..., d)."""
+        flat = values.reshape(-1, values.shape[-1])
+        return cls(flat.mean(0), 1 / (flat.std(0) + np.float32(1e-3)))
+
+    def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Centre and scale values of shape (..., d), and clip what is far out."""
+        standard: NDArray[np.float32] = np.clip((values - self.mean) * self.scale, -10, 10)
+        return standard
 
 
 def augment(x: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
@@ -147,8 +172,8 @@ class Sampler:
 
     def draw(
         self, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-        """Return features (b, 4, 128, crop_frames), rows of the blocks, first windows."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return features (b, 4, 128, crop_frames), rows, first windows and first frames."""
         config = self.config
         n_labelled = config.batch_size
         if len(self.unlabelled):
@@ -168,13 +193,14 @@ class Sampler:
         first_frame = np.clip(
             first_frame + rng.integers(-8, 9, config.batch_size), 0, n_frames - config.crop_frames
         )
+        first_frame -= first_frame % STEP_FRAMES
         x = np.stack(
             [
                 self.blocks.features[row][:, :, first : first + config.crop_frames]
                 for row, first in zip(rows, first_frame, strict=True)
             ]
         )
-        return x.astype(np.float32), rows, first_window
+        return x.astype(np.float32), rows, first_window, first_frame
 
 
 def windows_inside(n_frames: int) -> int:
@@ -219,29 +245,31 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.sampler = Sampler(blocks, config, train)
         self.basis: TeacherBasis | None = start.basis if start else None
-        if blocks.teacher is not None and self.basis is None:
+        self.timbre: Standard | None = start.timbre if start else None
+        if blocks.lessons is not None and self.basis is None:
             some = np.flatnonzero(train)[:: max(1, int(train.sum()) // _BASIS_BLOCKS)]
-            taught = blocks.teacher[some].astype(np.float32)
-            basis = TeacherBasis.fit(
-                taught.reshape(-1, taught.shape[2]), COLUMN_WEIGHTS, config.n_teacher
-            )
+            self.timbre = Standard.fit(blocks.lessons.timbre[some].astype(np.float32))
+            taught = blocks.lessons.windows[some].astype(np.float32)
+            taught = taught.reshape(-1, taught.shape[2])
+            basis = TeacherBasis.fit(taught, column_weights(taught.shape[1]), config.n_teacher)
             rows = self.sampler.labelled
             self.basis = basis.with_genres(
-                blocks.teacher[rows].astype(np.float32).mean(1),
+                blocks.lessons.windows[rows].astype(np.float32).mean(1),
                 blocks.label[rows],
                 self.sampler.weight,
-                config.genre_directions,
+                blocks.tag_directions,
+                config,
             )
         self.net = GenreNet(
             len(blocks.genres),
             self.basis.components.shape[1] if self.basis else 0,
+            len(self.timbre.mean) if self.timbre else 0,
             config.widths,
             config.n_embedding,
             config.channels,
         )
         if start:
             self.net.load_state_dict(start.average.state_dict())
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub gap
         self.average: GenreNet = copy.deepcopy(self.net).eval()
         decay = [p for p in self.net.parameters() if p.ndim > 1]
         no_decay = [p for p in self.net.parameters() if p.ndim <= 1]
@@ -263,7 +291,7 @@ class Trainer:
         config = self.config
         self.net.train()
         last_saved = last_logged = time.monotonic()
-        sums, summed = np.zeros(3), 0
+        sums, summed = np.zeros(4), 0
         while self.step < config.n_steps:
             began = time.monotonic()
             sums += self._train_step()
@@ -272,11 +300,12 @@ class Trainer:
             now = time.monotonic()
             self.seconds += now - began
             if self.step % 100 == 0:
-                genre, teacher, correct = sums / summed
+                genre, teacher, timbre, correct = sums / summed
                 sums[:], summed = 0, 0
                 log.info(
-                    "step %d/%d  genre loss %.3f  batch accuracy %.2f  teacher R2 %.3f  %.0f s",
-                    self.step, config.n_steps, genre, correct, 1 - teacher, now - last_logged,
+                    "step %d/%d  genre loss %.3f  batch accuracy %.2f  R2 of the teacher %.3f, "
+                    "of its filters %.3f  %.0f s", self.step, config.n_steps, genre, correct,
+                    1 - teacher, 1 - timbre, now - last_logged,
                 )  # fmt: skip
                 last_logged = now
             if now - last_saved > config.checkpoint_minutes * 60:
@@ -292,14 +321,14 @@ class Trainer:
         torch_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
         torch.manual_seed(torch_seed)  # for dropout
         generator = torch.Generator().manual_seed(torch_seed)
-        features, rows, first_window = self.sampler.draw(np.random.default_rng(seed))
+        features, rows, first_window, first_frame = self.sampler.draw(np.random.default_rng(seed))
         x = augment(torch.from_numpy(features), config, generator)
-        x = x.to(memory_format=torch.channels_last)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate_at(self.step, config)
 
         with torch.autocast("cpu", torch.bfloat16):
-            embedding = self.net.windows(x)
+            timbre, local = self.net.local(x)
+            embedding = self.net.windows(local)
         embedding = embedding.float()
         label = torch.from_numpy(self.blocks.label[rows])
         has_label = label >= 0
@@ -310,15 +339,14 @@ class Trainer:
             logits.flatten(0, 1), target, label_smoothing=config.label_smoothing
         )
         loss = config.genre_weight * genre_loss
-        teacher_error = 1.0
-        if self.basis and self.blocks.teacher is not None and self.net.teacher is not None:
+        errors = [1.0, 1.0]
+        if self.blocks.lessons is not None:
             index = first_window[:, None] + np.arange(n_windows)
-            raw = self.blocks.teacher[rows[:, None], index].astype(np.float32)
-            wanted = torch.from_numpy(self.basis.transform(raw))
-            error = (self.net.teacher(embedding) - wanted).square().mean()
-            teacher_loss = error / wanted.var(dim=(0, 1)).mean()
-            loss = loss + teacher_loss
-            teacher_error = float(teacher_loss.detach())
+            heard = self._heard(self.blocks.lessons, rows, index, embedding)
+            first_step = first_frame // STEP_FRAMES
+            filtered = self._filtered(self.blocks.lessons, rows, first_step, timbre.float())
+            loss = loss + heard + config.timbre_weight * filtered
+            errors = [float(heard.detach()), float(filtered.detach())]
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -333,7 +361,39 @@ class Trainer:
                 else:
                     mean.copy_(now)
         correct = (logits.detach().flatten(0, 1).argmax(1) == target).float().mean()
-        return np.array([float(genre_loss.detach()), teacher_error, float(correct)])
+        return np.array([float(genre_loss.detach()), *errors, float(correct)])
+
+    def _heard(
+        self,
+        lessons: Lesson,
+        rows: NDArray[np.int64],
+        index: NDArray[np.int64],
+        embedding: Tensor,
+    ) -> Tensor:
+        """Return the error of what the network hears in windows, as a share of the variance."""
+        assert self.basis
+        assert self.net.teacher
+        raw = lessons.windows[rows[:, None], index].astype(np.float32)
+        wanted = torch.from_numpy(self.basis.transform(raw))
+        error = functional.mse_loss(self.net.teacher(embedding), wanted)
+        return error / wanted.var(dim=(0, 1)).mean()
+
+    def _filtered(
+        self,
+        lessons: Lesson,
+        rows: NDArray[np.int64],
+        first_step: NDArray[np.int64],
+        timbre: Tensor,
+    ) -> Tensor:
+        """Return the error of the filters for timbre, in units of their variance."""
+        assert self.timbre
+        assert self.net.filters
+        pooled = functional.avg_pool1d(timbre, STEP_FRAMES // TIME_STRIDE)
+        n_steps = min(pooled.shape[2], lessons.timbre.shape[1] - int(first_step.max()))
+        steps = first_step[:, None] + np.arange(n_steps)
+        raw = lessons.timbre[rows[:, None], steps].astype(np.float32)
+        wanted = torch.from_numpy(self.timbre.apply(raw)).transpose(1, 2)
+        return functional.mse_loss(self.net.filters(pooled[:, :, :n_steps]), wanted)
 
     def _save(self) -> None:
         state: dict[str, Any] = {
@@ -345,9 +405,11 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        if self.basis:
-            basis = (self.basis.mean, self.basis.scale, self.basis.components)
-            state["basis"] = [torch.from_numpy(array) for array in basis]
+        for name, arrays in (("basis", self.basis), ("timbre", self.timbre)):
+            if arrays:
+                state[name] = [
+                    torch.from_numpy(getattr(arrays, field.name)) for field in fields(arrays)
+                ]
         self.run_dir.mkdir(parents=True, exist_ok=True)
         temporary = self.checkpoint.with_suffix(".tmp")
         torch.save(state, temporary)
@@ -361,4 +423,5 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         if "basis" in state:
             self.basis = TeacherBasis(*(tensor.numpy() for tensor in state["basis"]))
+            self.timbre = Standard(*(tensor.numpy() for tensor in state["timbre"]))
         log.info("resumed %s at step %d", self.checkpoint, self.step)
