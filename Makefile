@@ -59,10 +59,10 @@ docs: $(DOCS)  ## the documentation as plain files: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html"
 
-docs-pictures: $(DEV)  ## draw the documentation's pictures anew; two of them need Chromium
+docs-pictures: $(DEV)  ## draw the documentation's pictures anew; three of them need Chromium
 	$(BIN)/python docs/pictures.py
 	$(BIN)/python docs/cast.py
-	$(BIN)/python docs/report_picture.py
+	$(BIN)/python docs/browser_pictures.py
 
 fuzz: $(DEV)  ## damaged bytes for the decoder, the preprocessed files and the tags
 	$(BIN)/pip install -q atheris==3.0.0

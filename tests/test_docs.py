@@ -265,7 +265,7 @@ def test_the_cast_of_the_front_page_is_of_today_and_asks_nobody_for_anything() -
 
 
 def test_the_photographed_library_is_scanned_and_reported(tmp_path: Path) -> None:
-    page = script("report_picture").write_report(tmp_path, 1)
+    page = script("browser_pictures").write_report(tmp_path, 1)
     songs = sorted(path.name for path in (tmp_path / "Music").rglob("*.flac"))
     assert len(songs) == len(STYLES)
     text = page.read_text("utf-8")

@@ -56,8 +56,10 @@ VARIANTS = (
     Variant("without the equaliser", {"eq_db": 0.0}),
     Variant("without the noise floor", {"floor_chance": 0.0}),
     Variant("without the low-pass", {"band_limit_chance": 0.0}),
-    Variant("without masks", {"mask_chance": 0.0}),
-    Variant("with the high-pass", {"high_pass_chance": 0.15}),
+    Variant("with masks", {"mask_chance": 0.5}),
+    Variant("without the high-pass", {"high_pass_chance": 0.0}),
+    Variant("without the teacher's filters", {"timbre_weight": 0.0}),
+    Variant("without the teacher's tags", {"tag_share": 0.0}),
     *(
         Variant(f"without {name}", {"channels": tuple(c for c in CHANNELS if c != name)})
         for name in CHANNELS

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from topgenre.training.net import GenreNet
 
+TEACHER_SHARE = 2.0  # of the teacher's classifier: it knows music that the labels do not
 L2 = 0.3  # half the squared weights on standardised embeddings, against the mean loss
 
 
@@ -48,8 +49,8 @@ def add_teacher(net: GenreNet, embeddings: NDArray[np.float32]) -> None:
 
     The network regresses the directions along which a linear classifier on the teacher's features
     tells the genres apart. They are linear in the embedding as well, so both classifiers become
-    one layer: the sum of their logits, a product of experts, each with the same spread. The two err
-    on different clips, as the teacher has heard far more music.
+    one layer: the sum of their logits, a product of experts, with a spread of one to
+    `TEACHER_SHARE`. The two err on different clips, as the teacher has heard far more music.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def add_teacher(net: GenreNet, embeddings: NDArray[np.float32]) -> None:
         weight, bias = net.teacher.weight[-n_genres:], net.teacher.bias[-n_genres:]
         sounds = torch.from_numpy(embeddings)
         heard = functional.linear(sounds, weight, bias)
-        share = net.genre(sounds).std() / heard.std().clamp_min(1e-6)
+        share = TEACHER_SHARE * net.genre(sounds).std() / heard.std().clamp_min(1e-6)
         net.genre.weight.add_(share * weight)
         net.genre.bias.add_(share * bias)
 

@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -230,7 +230,7 @@ class Trainer:
     run_dir : Path
         Folder for the checkpoint; a checkpoint found there is resumed.
     start : Trainer, optional
-        Another run whose weights and targets this one begins with.
+        Another run whose weights this one begins with.
     """
 
     def __init__(
@@ -244,22 +244,7 @@ class Trainer:
         self.blocks, self.config, self.run_dir = blocks, config, run_dir
         torch.manual_seed(config.seed)
         self.sampler = Sampler(blocks, config, train)
-        self.basis: TeacherBasis | None = start.basis if start else None
-        self.timbre: Standard | None = start.timbre if start else None
-        if blocks.lessons is not None and self.basis is None:
-            some = np.flatnonzero(train)[:: max(1, int(train.sum()) // _BASIS_BLOCKS)]
-            self.timbre = Standard.fit(blocks.lessons.timbre[some].astype(np.float32))
-            taught = blocks.lessons.windows[some].astype(np.float32)
-            taught = taught.reshape(-1, taught.shape[2])
-            basis = TeacherBasis.fit(taught, column_weights(taught.shape[1]), config.n_teacher)
-            rows = self.sampler.labelled
-            self.basis = basis.with_genres(
-                blocks.lessons.windows[rows].astype(np.float32).mean(1),
-                blocks.label[rows],
-                self.sampler.weight,
-                blocks.tag_directions,
-                config,
-            )
+        self.basis, self.timbre = self._targets(train, start)
         self.net = GenreNet(
             len(blocks.genres),
             self.basis.components.shape[1] if self.basis else 0,
@@ -285,6 +270,32 @@ class Trainer:
         self.checkpoint = run_dir / "checkpoint.pt"
         if self.checkpoint.exists():
             self._resume()
+
+    def _targets(
+        self, train: NDArray[np.bool_], start: Trainer | None
+    ) -> tuple[TeacherBasis | None, Standard | None]:
+        """Find what to regress; the directions of the genres are those of this run's labels."""
+        lessons, config = self.blocks.lessons, self.config
+        if lessons is None:
+            return None, None
+        if start and start.basis:
+            components = start.basis.components[:, : config.n_teacher]
+            basis, timbre = replace(start.basis, components=components), start.timbre
+        else:
+            some = np.flatnonzero(train)[:: max(1, int(train.sum()) // _BASIS_BLOCKS)]
+            timbre = Standard.fit(lessons.timbre[some].astype(np.float32))
+            taught = lessons.windows[some].astype(np.float32)
+            taught = taught.reshape(-1, taught.shape[2])
+            basis = TeacherBasis.fit(taught, column_weights(taught.shape[1]), config.n_teacher)
+        rows = self.sampler.labelled
+        basis = basis.with_genres(
+            lessons.windows[rows].astype(np.float32).mean(1),
+            self.blocks.label[rows],
+            self.sampler.weight,
+            self.blocks.tag_directions,
+            config,
+        )
+        return basis, timbre
 
     def run(self) -> GenreNet:
         """Train to the end and return the averaged network."""
