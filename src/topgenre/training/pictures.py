@@ -47,7 +47,7 @@ def save_reliability(evaluation: Evaluation, path: str | Path) -> None:
         upper.errorbar(
             mean, accuracy, error, fmt="o", color=_BLUE, capsize=3, label="clips, 95 % interval"
         )
-        upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right", aspect="equal")
+        upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
         ece = evaluation.figures["ece"]
         upper.set_title(f"n = {evaluation.n}, expected calibration error {ece}", fontsize=10)
         upper.legend(loc="upper left", frameon=False)
