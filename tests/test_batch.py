@@ -20,8 +20,9 @@ from topgenre.checksum import stamped
 from topgenre.classifier import analyse
 from topgenre.demo import write_audio
 from topgenre.errors import ModelError
-from topgenre.library.batch import Outcome, classify_files
+from topgenre.library.batch import Outcome, classify_file, classify_files
 from topgenre.library.find import Failure, find_audio
+from topgenre.library.processes import Pool
 from topgenre.library.work import default_jobs
 from topgenre.result import Result
 
@@ -248,6 +249,25 @@ def test_workers_that_are_all_killed_are_replaced(songs: list[str]) -> None:
     assert [outcome.path for outcome in rest] == (songs * 10)[2:]
     # At most the file that each of the two had in hand.
     assert sum(isinstance(outcome, Failure) for outcome in rest) <= 2
+
+
+def test_a_killed_worker_that_was_the_only_one_is_replaced_for_the_next_file(
+    songs: list[str],
+) -> None:
+    pool = Pool(None, 1, classify_file)
+    try:
+        assert pool.assign(0, songs[0])
+        while not pool.outcomes():  # the first thing said is that it is ready
+            pass
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+        assert pool.assign(1, songs[0])
+        while not (outcomes := pool.outcomes()):
+            pass
+        assert isinstance(outcomes[1], Result)
+    finally:
+        pool.stop()
 
 
 def test_a_script_that_cannot_start_workers_is_told_so(songs: list[str], tmp_path: Path) -> None:

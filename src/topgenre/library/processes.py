@@ -102,13 +102,14 @@ class Pool:
 
     def assign(self, number: int, path: str) -> bool:
         """Give a file to an idle worker, if there is one."""
-        while len(self._workers) < self._jobs:
-            self._workers.append(_Worker(self._model, self._work))
-        for worker in [worker for worker in self._workers if worker.task is None]:
-            if worker.assign(number, path):
-                return True
-            self._discard(worker)  # it was killed while it had nothing to do
-        return False
+        while True:
+            while len(self._workers) < self._jobs:
+                self._workers.append(_Worker(self._model, self._work))
+            idle = next((worker for worker in self._workers if worker.task is None), None)
+            if idle is None or idle.assign(number, path):
+                return idle is not None
+            # It was killed while it had nothing to do. If all were, nobody is left to wait for.
+            self._discard(idle)
 
     def outcomes(self) -> dict[int, Any]:
         """Wait for workers to report, or to end, and return what came of the files in hand."""
