@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import typer
 
 import signals
 from topgenre.checksum import stamped
@@ -18,6 +19,7 @@ from topgenre.errors import DatasetError
 from topgenre.training import ablate
 from topgenre.training.calibrate import fit_temperature, softmax
 from topgenre.training.config import TrainConfig
+from topgenre.training.crossval import folds
 from topgenre.training.data import (
     BLOCK_SAMPLES,
     Clip,
@@ -28,7 +30,7 @@ from topgenre.training.data import (
     read_dataset,
     read_unlabelled,
 )
-from topgenre.training.evaluate import evaluate
+from topgenre.training.evaluate import evaluate, judges_of_folds
 from topgenre.training.metrics import confusion, expected_calibration_error, figures, top_k_hits
 from topgenre.training.mixtures import build_mixtures
 from topgenre.training.net import GenreNet
@@ -40,8 +42,8 @@ TINY = TrainConfig(
     widths=(4, 8, 8, 8),
     n_embedding=16,
     n_teacher=8,
+    pretrain_steps=5,
     n_steps=30,
-    final_steps=2,
     warmup_steps=5,
     batch_size=8,
     learning_rate=1e-2,
@@ -97,11 +99,12 @@ def teacher_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(dataset: Path, teacher_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with everything: teacher, unlabelled music, a faster copy, mixtures."""
+    """A run with everything: teacher, unlabelled music, faster copies, mixtures."""
     run_dir = tmp_path_factory.mktemp("run")
     sources = Sources(
         dataset,
         unlabelled=(dataset / "hum",),
+        varied=(dataset / "tick",),
         speeds=(1.1,),
         n_mixtures=3,
         not_music=(dataset / "buzz",),
@@ -120,7 +123,8 @@ def test_trained_model_loads_and_knows_its_genres(trained: Path, dataset: Path) 
 
 
 def test_trained_model_tells_noise_from_tones_from_clicks(trained: Path, dataset: Path) -> None:
-    evaluation = evaluate(load(trained), read_dataset(dataset))
+    classifier = load(trained)
+    evaluation = evaluate([(classifier, clip) for clip in read_dataset(dataset)])
     assert evaluation.n == 12
     assert evaluation.failed == ()
     assert evaluation.figures["accuracy"].value > 0.6
@@ -128,13 +132,13 @@ def test_trained_model_tells_noise_from_tones_from_clicks(trained: Path, dataset
     json.dumps(evaluation.to_dict())
 
 
-def test_measured_model_gives_the_figures_of_the_card(
+def test_models_of_the_folds_give_the_figures_of_the_card(
     trained: Path, dataset: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     card = json.loads(trained.with_name("card.json").read_text(encoding="utf-8"))
-    measured = trained.with_name("measured.onnx")
-    command_line.evaluate(dataset, only="valid", model=measured, as_json=True)
+    command_line.evaluate(dataset, run_dir=trained.parent, as_json=True)
     record = json.loads(capsys.readouterr().out)
+    assert record["n"] == card["measured"]["n"]
     assert record["confusion"] == card["measured"]["confusion"]
     for name, (value, *_) in card["measured"]["figures"].items():
         assert record["figures"][name]["value"] == pytest.approx(value, abs=0.02)
@@ -164,9 +168,10 @@ def test_whole_clips_robustness_and_pictures(
 
 def test_card_states_split_size_and_intervals(trained: Path) -> None:
     card = json.loads(trained.with_name("card.json").read_text(encoding="utf-8"))
-    assert card["clips"] == {"train": 9, "valid": 3, "unlabelled": 4}
+    assert card["clips"] == {"train": 9, "valid": 3, "unlabelled": 8}
     assert card["mixtures"] == 3
-    assert card["measured"]["n"] == 3
+    assert card["measured"]["n"] == 12
+    assert sum(fold["n"] for fold in card["measured"]["folds"]) == 12
     value, low, high = card["measured"]["figures"]["accuracy"]
     assert low <= value <= high
     assert card == load(trained).info.card
@@ -209,12 +214,12 @@ def test_folds_keep_clips_whole_and_judge_each_once(dataset: Path, tmp_path: Pat
     ]
     blocks = concatenate(copies)
     judged: list[str] = []
-    for split in ablate.folds(blocks):
+    for split in folds(blocks, 3):
         assert not set(blocks.name[split == "train"]) & set(blocks.name[split == "valid"])
         assert set(blocks.label[split == "train"]) == {0, 1, 2}
         judged += list(blocks.name[(split == "valid") & blocks.middle])
     assert sorted(judged) == sorted(clip.name for clip in clips)
-    assert (ablate.folds(blocks)[0] == blocks.split).all()
+    assert (folds(blocks, 3)[0] == blocks.split).all()
 
 
 def test_ablation_leaves_out_what_it_says(
@@ -321,10 +326,24 @@ def test_data_sets_that_are_none(tmp_path: Path) -> None:
         read_unlabelled(tmp_path)
 
 
+def test_no_clip_is_judged_by_a_network_that_has_seen_it(
+    trained: Path, dataset: Path, tmp_path: Path
+) -> None:
+    clips = hold_out(read_dataset(dataset))
+    for classifier, clip in judges_of_folds(trained.parent, clips):
+        number = int(classifier.info.name[-1])
+        assert classifier.info.name == f"tiny 1, fold {number}"
+        assert (number == 0) == (clip.split == "valid")
+    with pytest.raises(DatasetError, match="fold-"):
+        judges_of_folds(tmp_path, clips)
+    with pytest.raises(typer.BadParameter, match="not both"):
+        command_line.evaluate(dataset, model=trained, run_dir=trained.parent)
+
+
 def test_unknown_genres_cannot_be_evaluated(trained: Path, dataset: Path) -> None:
     clip = Clip(dataset / "hum" / "hum.00001.wav", "x", "polka", "")
     with pytest.raises(DatasetError, match="polka"):
-        evaluate(load(trained), [clip])
+        evaluate([(load(trained), clip)])
 
 
 def test_blocks_hold_the_middle_ten_seconds() -> None:

@@ -42,6 +42,14 @@ def evaluate(
         ),
     ] = None,
     model: options.Model = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Measure the networks of the folds of this training run instead, each on the "
+            "clips that it has not seen.",
+        ),
+    ] = None,
     whole: options.Whole = False,
     robustness: Annotated[
         bool,
@@ -58,33 +66,40 @@ def evaluate(
     """Measure a model on labelled music: accuracy, calibration, confusion.
 
     Figures come with 95 % bootstrap intervals over clips. On music that the model was trained on
-    they say how well it remembers, not how well it judges.
+    they say how well it remembers, not how well it judges; `--run-dir` measures that.
     """
+    if model and run_dir:
+        raise typer.BadParameter("give --model or --run-dir, not both")
     from topgenre.classifier import load
     from topgenre.cli.status_line import StatusLine
     from topgenre.errors import DatasetError
     from topgenre.training.data import hold_out, read_dataset
     from topgenre.training.evaluate import evaluate as measure
+    from topgenre.training.evaluate import judges_of_folds
 
     clips = hold_out(read_dataset(dataset, split or ()))
     clips = [clip for clip in clips if only is None or clip.split == only]
     if not clips:
         raise DatasetError(f"{dataset}: no clip is in a split called {only!r}")
-    line = StatusLine(len(clips))
+    if run_dir:
+        judges = judges_of_folds(run_dir, clips)
+    else:
+        classifier = load(model)
+        judges = [(classifier, clip) for clip in clips]
+    line = StatusLine(len(judges))
 
     def show(done: int, of: int) -> None:
         line.wipe()
         if done < of:
             line.draw(done)
 
-    classifier = load(model)
-    evaluation = measure(classifier, clips, show, whole=whole)
+    evaluation = measure(judges, show, whole=whole)
     survived = None
     if robustness:
         from topgenre.training.robustness import measure as measure_robustness
 
-        line = StatusLine(len(clips))
-        survived = measure_robustness(classifier, clips, show)
+        line = StatusLine(len(judges))
+        survived = measure_robustness(judges, show)
     if pictures:
         from topgenre.training.pictures import save_confusion, save_reliability
 
@@ -92,7 +107,8 @@ def evaluate(
         save_reliability(evaluation, pictures / "reliability.png")
         save_confusion(evaluation, pictures / "confusion.png")
     if as_json:
-        record = {"model": classifier.info.name, "split": only, **evaluation.to_dict()}
+        names = sorted({classifier.info.name for classifier, _ in judges})
+        record = {"model": ", ".join(names), "split": only, **evaluation.to_dict()}
         if survived:
             record["robustness"] = {
                 "n": survived.n,

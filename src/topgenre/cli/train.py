@@ -35,6 +35,12 @@ def train(
         list[Path] | None,
         typer.Option(metavar="DIR", help="More music for the teacher to label; repeatable."),
     ] = None,
+    varied: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR", help="As --unlabelled, played at every --speed as well; repeatable."
+        ),
+    ] = None,
     speed: Annotated[
         list[float] | None,
         typer.Option(help="Add copies of the clips at this speed, such as 1.09; repeatable."),
@@ -85,6 +91,7 @@ def train(
             dataset,
             split_files=tuple(split or ()),
             unlabelled=tuple(unlabelled or ()),
+            varied=tuple(varied or ()),
             speeds=tuple(speed or ()),
             n_mixtures=mixtures,
             not_music=tuple(not_music or ()),

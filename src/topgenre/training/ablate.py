@@ -11,14 +11,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.spectrograms import CHANNELS
-from topgenre.training.calibrate import fit_temperature, softmax
 from topgenre.training.config import TrainConfig
+from topgenre.training.crossval import Judged, calibrated, folds
 from topgenre.training.data import Blocks
 from topgenre.training.metrics import figures, interval_of_mean, top_k_hits
 from topgenre.training.run import Sources, fit_genres, judge_held_out, prepare
@@ -26,7 +26,6 @@ from topgenre.training.train import Trainer
 
 log = logging.getLogger(__name__)
 
-N_FOLDS = 3
 BLOCKS_APART = 3  # neighbouring blocks of a clip overlap; fewer fit the last layer as well
 
 
@@ -67,36 +66,6 @@ VARIANTS = (
 )
 
 
-class Judged(NamedTuple):
-    """What a network says of the clips of the fold that it has not seen."""
-
-    logits: NDArray[np.float32]  # (n, n_genres)
-    truth: NDArray[np.int64]  # (n,)
-
-
-def folds(blocks: Blocks, n_folds: int = N_FOLDS) -> list[NDArray[np.str_]]:
-    """Split the labelled clips so that those of an artist stay together where known.
-
-    The first fold is the published ``valid``. The others are runs of neighbouring names within
-    each genre of ``train``, since the clips of an artist mostly have neighbouring numbers.
-
-    Returns
-    -------
-    list of ndarray of str
-        For each fold the split of every block, with the fold as ``valid``.
-    """
-    labelled = blocks.label >= 0
-    fold = np.zeros(len(blocks.label), np.int64)
-    for genre in range(len(blocks.genres)):
-        rows = np.flatnonzero((blocks.label == genre) & (blocks.split != "valid"))
-        names, clip = np.unique(blocks.name[rows], return_inverse=True)
-        fold[rows] = 1 + clip * (n_folds - 1) // max(1, len(names))
-    return [
-        np.where(labelled, np.where(fold == number, "valid", "train"), blocks.split)
-        for number in range(n_folds)
-    ]
-
-
 def run(blocks: Blocks, variant: Variant, config: TrainConfig, result: Path) -> Judged:
     """Train one variant without the split ``valid`` and let it judge those clips; once.
 
@@ -121,24 +90,11 @@ def run(blocks: Blocks, variant: Variant, config: TrainConfig, result: Path) -> 
     net = Trainer(blocks, train, config, result.with_suffix("")).run()
     labelled = np.flatnonzero(train & (blocks.label >= 0))
     fit_genres(net, blocks, labelled[::BLOCKS_APART], config)
-    judged = Judged(*judge_held_out(net, blocks))
+    judged = judge_held_out(net, blocks)
     np.savez(result, logits=judged.logits, truth=judged.truth)
     hits = top_k_hits(judged.logits, judged.truth, 1)
     log.info("%s: accuracy %.3f of %d", result.stem, hits.mean(), len(hits))
     return judged
-
-
-def calibrated(runs: Sequence[Judged]) -> NDArray[np.float64]:
-    """Return the probabilities of all folds, each with a temperature fitted to the others."""
-    found = []
-    for number, judged in enumerate(runs):
-        others = [other for index, other in enumerate(runs) if index != number]
-        temperature = fit_temperature(
-            np.concatenate([other.logits for other in others]),
-            np.concatenate([other.truth for other in others]),
-        )
-        found.append(softmax(judged.logits / temperature))
-    return np.concatenate(found)
 
 
 def table(results: dict[str, list[Judged]]) -> str:
@@ -174,6 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--unlabelled", type=Path, action="append", default=[])
+    parser.add_argument("--varied", type=Path, action="append", default=[])
     parser.add_argument("--speed", type=float, action="append", default=[])
     parser.add_argument("--config", type=Path, help="the recipe; it names the folder of results")
     parser.add_argument(
@@ -184,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sources = Sources(
         options.dataset,
         unlabelled=tuple(options.unlabelled),
+        varied=tuple(options.varied),
         speeds=tuple(options.speed),
         teacher=options.teacher,
     )
@@ -193,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder.mkdir(exist_ok=True)
     chosen = [v for v in VARIANTS if not options.only or v.name in options.only]
     results: dict[str, list[Judged]] = {variant.name: [] for variant in chosen}
-    for number, split in enumerate(folds(blocks)):
+    for number, split in enumerate(folds(blocks, config.n_folds)):
         for variant in chosen:
             result = folder / f"{variant.name}, fold {number}.npz"
             judged = run(replace(blocks, split=split), variant, config, result)

@@ -23,27 +23,27 @@ class TrainConfig:
     genre_directions: float = 1.0  # weight of the directions that tell genres, against those
     tag_share: float = 0.2  # of the teacher's tag in a genre's direction, as spread of the logits
 
-    n_steps: int = 12_000
+    n_folds: int = 3  # of the cross-validation; 1 for the published split alone
+    pretrain_steps: int = 3500  # on music without labels alone: what all folds begin with
+    pretrain_learning_rate: float = 2e-3
+    n_steps: int = 2000  # on everything, the labelled clips of a fold left out
+    learning_rate: float = 1e-3
     batch_size: int = 32
     crop_frames: int = 216  # 5 s: two windows a crop, twice the variety of 10 s at equal cost
-    learning_rate: float = 2e-3
-    warmup_steps: int = 300
+    warmup_steps: int = 200
     weight_decay: float = 0.03
     ema_decay: float = 0.999  # the average of the last thousand steps is what ships
 
     timbre_weight: float = 0.5  # of the teacher's filters, against what it makes of them
     genre_weight: float = 0.2  # the labels are few; the teacher's features carry the training
     label_smoothing: float = 0.1
-    labelled_share: float = 0.4  # of each batch; the rest is unlabelled music
+    labelled_share: float = 0.5  # of each batch; the rest is unlabelled music
 
     eq_db: float = 6.0  # random smooth equaliser: recordings differ in timbre, genres do not
     floor_chance: float = 0.3  # random noise floor: old, noisy or heavily coded sound
     band_limit_chance: float = 0.15  # random low-pass: telephones, small speakers, low bit rates
     high_pass_chance: float = 0.15  # random high-pass: small speakers have no bass
     mask_chance: float = 0.0  # SpecAugment: one mask in time and one in frequency; no gain so far
-
-    final_steps: int = 1500  # more, on everything, once the figures have been measured
-    final_learning_rate: float = 5e-4  # low enough to keep what is learnt
 
     checkpoint_minutes: float = 2.0
 

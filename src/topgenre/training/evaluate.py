@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from topgenre.classifier import Classifier
+from topgenre.classifier import Classifier, load
 from topgenre.errors import AudioError, DatasetError
+from topgenre.training.crossval import HELD_OUT
 from topgenre.training.data import Clip
 from topgenre.training.metrics import Figure, confusion, figures
 
@@ -63,9 +65,33 @@ class Evaluation:
         }
 
 
+def judges_of_folds(run_dir: Path, clips: Sequence[Clip]) -> list[tuple[Classifier, Clip]]:
+    """Pair clips with the networks of a training run's folds that have not seen them.
+
+    Parameters
+    ----------
+    run_dir : Path
+        Folder of the run, with ``fold-0.onnx`` and so on.
+    clips : sequence of Clip
+        Of the data set of that run; clips that no fold left out are dropped.
+
+    Raises
+    ------
+    DatasetError
+        If there are no such models, or none of the clips was left out by one.
+    """
+    pairs = []
+    for path in sorted(run_dir.glob("fold-*.onnx")):
+        classifier = load(path)
+        unseen = set(classifier.info.card.get(HELD_OUT, ()))
+        pairs += [(classifier, clip) for clip in clips if clip.name in unseen]
+    if not pairs:
+        raise DatasetError(f"{run_dir}: no fold-*.onnx of a finished training run on these clips")
+    return pairs
+
+
 def evaluate(
-    classifier: Classifier,
-    clips: Sequence[Clip],
+    judges: Sequence[tuple[Classifier, Clip]],
     progress: Callable[[int, int], object] = lambda done, of: None,
     *,
     whole: bool = False,
@@ -74,9 +100,8 @@ def evaluate(
 
     Parameters
     ----------
-    classifier : Classifier
-    clips : sequence of Clip
-        With genres that the model knows.
+    judges : sequence of (Classifier, Clip)
+        Each clip with the model that judges it; all models know the same genres.
     progress : callable
         Called with the numbers of finished and of all clips.
     whole : bool
@@ -87,26 +112,27 @@ def evaluate(
     DatasetError
         If a clip's genre is unknown to the model, or no clip can be classified.
     """
-    number = {genre: index for index, genre in enumerate(classifier.genres)}
-    unknown = {clip.genre for clip in clips} - number.keys()
+    genres = judges[0][0].genres
+    number = {genre: index for index, genre in enumerate(genres)}
+    unknown = {clip.genre for _, clip in judges} - number.keys()
     if unknown:
         raise DatasetError(
             f"the data set has the genre {sorted(unknown)[0]!r}, which the model does not know; "
-            f"it knows {', '.join(classifier.genres)}"
+            f"it knows {', '.join(genres)}"
         )
-    classify = classifier.classify_whole if whole else classifier.classify
     rows, labels, failed, uncertain = [], [], [], 0
-    for done, clip in enumerate(clips, 1):
+    for done, (classifier, clip) in enumerate(judges, 1):
+        classify = classifier.classify_whole if whole else classifier.classify
         try:
             result = classify(clip.path)
         except AudioError as error:
             failed.append(str(error))
         else:
             probability = dict(result.genres)
-            rows.append([probability[genre] for genre in classifier.genres])
+            rows.append([probability[genre] for genre in genres])
             labels.append(number[clip.genre])
             uncertain += result.uncertain
-        progress(done, len(clips))
+        progress(done, len(judges))
     if not rows:
         raise DatasetError("no clip of the split could be classified")
     probabilities, truth = np.array(rows), np.array(labels, np.int64)
@@ -114,7 +140,7 @@ def evaluate(
         n=len(rows),
         figures=figures(probabilities, truth),
         confusion=confusion(probabilities, truth),
-        genres=classifier.genres,
+        genres=genres,
         uncertain=uncertain / len(rows),
         failed=tuple(failed),
         probabilities=probabilities,

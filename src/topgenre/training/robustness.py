@@ -43,11 +43,17 @@ class Robustness:
 
 
 def measure(
-    classifier: Classifier,
-    clips: Sequence[Clip],
+    judges: Sequence[tuple[Classifier, Clip]],
     progress: Callable[[int, int], object] = lambda done, of: None,
 ) -> Robustness:
     """Classify clips as they are and after each of `CHANGES`.
+
+    Parameters
+    ----------
+    judges : sequence of (Classifier, Clip)
+        Each clip with the model that judges it.
+    progress : callable
+        Called with the numbers of finished and of all clips.
 
     Raises
     ------
@@ -55,7 +61,7 @@ def measure(
         If no clip has 20 s of sound.
     """
     answers = []
-    for done, clip in enumerate(clips, 1):
+    for done, (classifier, clip) in enumerate(judges, 1):
         try:
             sound = load_segment(clip.path, seconds=SEGMENT_SECONDS + 2 * _MARGIN).samples
         except AudioError:
@@ -63,7 +69,7 @@ def measure(
         if len(sound) == round((SEGMENT_SECONDS + 2 * _MARGIN) * SAMPLE_RATE):
             plain = _answer(classifier, sound)
             answers.append([_answer(classifier, f(sound)) == plain for f in CHANGES.values()])
-        progress(done, len(clips))
+        progress(done, len(judges))
     if not answers:
         raise DatasetError("no clip has 20 s of sound, which this measurement needs")
     columns = np.array(answers, float).T

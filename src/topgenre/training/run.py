@@ -1,4 +1,4 @@
-"""One training run from folders of music to a model file with an honest card."""
+"""From folders of music to a model file with an honest card."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from topgenre.errors import DatasetError
 from topgenre.spectrograms import compute, network_input
 from topgenre.training.calibrate import fit_temperature, softmax, uncertain_below
 from topgenre.training.config import TrainConfig
+from topgenre.training.crossval import HELD_OUT, Judged, calibrated, folds, temperatures
 from topgenre.training.data import (
     BLOCK_FRAMES,
     Blocks,
@@ -33,7 +34,7 @@ from topgenre.training.data import (
 )
 from topgenre.training.export import export
 from topgenre.training.head import add_teacher, fit_head, fit_music
-from topgenre.training.metrics import confusion, figures
+from topgenre.training.metrics import Figure, confusion, figures, top_k_hits
 from topgenre.training.mixtures import SPLIT, build_mixtures
 from topgenre.training.net import GenreNet
 from topgenre.training.not_music import not_music
@@ -43,6 +44,7 @@ from topgenre.training.train import Trainer
 log = logging.getLogger(__name__)
 
 UNLABELLED_HOP = 10.0  # seconds between blocks of unlabelled music
+VARIED_HOP = 5.0
 N_NOT_MUSIC = 320  # synthetic sounds that are no music
 
 
@@ -58,6 +60,8 @@ class Sources:
         See `topgenre.training.data.read_dataset`.
     unlabelled : tuple of Path
         Folders of more music, for the teacher's features.
+    varied : tuple of Path
+        Those of these folders of which there is little: played at `speeds` as well.
     speeds : tuple of float
         Further copies of the clips, played faster or slower.
     n_mixtures : int
@@ -71,6 +75,7 @@ class Sources:
     dataset: Path
     split_files: tuple[Path, ...] = ()
     unlabelled: tuple[Path, ...] = ()
+    varied: tuple[Path, ...] = ()
     speeds: tuple[float, ...] = ()
     n_mixtures: int = 0
     not_music: tuple[Path, ...] = ()
@@ -84,12 +89,11 @@ def train_model(
     name: str,
     progress: Callable[[int, int], object] = lambda done, of: None,
 ) -> Path:
-    """Train, measure on the held-out split, calibrate, learn the rest too, export.
+    """Cross-validate the recipe, calibrate, learn everything, export.
 
-    The figures and the temperature come from a network that has seen nothing of the held-out
-    split. The weights that ship then learn that split too: some more steps at a low rate on
-    everything, and a last layer fitted to everything. No figure is claimed for them that was not
-    measured before.
+    The figures and the temperature come from networks that have not seen the clips that they
+    judge, one a fold. The weights that ship are those of the same steps with no fold left out. No
+    figure is claimed for them that was not measured on the others.
 
     Parameters
     ----------
@@ -105,8 +109,8 @@ def train_model(
     Returns
     -------
     Path
-        The model file, ``run_dir/model.onnx``. Beside it lie ``measured.onnx``, the network that
-        the figures are of, and ``card.json``.
+        The model file, ``run_dir/model.onnx``. Beside it lie ``fold-0.onnx`` and so on, the
+        networks that the figures are of, and ``card.json``.
 
     Raises
     ------
@@ -114,23 +118,26 @@ def train_model(
         If the data set cannot be used.
     """
     blocks = prepare(sources, run_dir, progress)
-    held_out = blocks.split == "valid"
     labelled = blocks.label >= 0
-    if not (held_out & blocks.middle).any() or not (labelled & ~held_out).any():
+    if not ((blocks.split == "valid") & blocks.middle).any() or not (blocks.split == "train").any():
         raise DatasetError(f"{sources.dataset}: needs clips to train on and clips to hold out")
 
     other = sounds_without_music(sources.not_music, run_dir)
-    trainer = Trainer(blocks, ~held_out, config, run_dir)
-    net = trainer.run()
-    embeddings = fit_genres(net, blocks, np.flatnonzero(labelled & ~held_out), config)
-    fit_music(net, embeddings, embed_inputs(net, other))
-    logits, truth = judge_held_out(net, blocks)
-    temperature = fit_temperature(logits, truth)
-    probabilities = softmax(logits / temperature)
-    measured = figures(probabilities, truth)
+    start = pretrain(blocks, config, run_dir)
+    learnt = [
+        learn_fold(dataclasses.replace(blocks, split=split), config, other, run_dir, number, start)
+        for number, split in enumerate(folds(blocks, config.n_folds))
+    ]
+    runs = [fold.judged for fold in learnt]
+    truth = np.concatenate([judged.truth for judged in runs])
+    measured = figures(calibrated(runs), truth)
     log.info("held-out clips: %s", ", ".join(f"{key} {f}" for key, f in measured.items()))
+    temperature = fit_temperature(np.concatenate([judged.logits for judged in runs]), truth)
+    probabilities = softmax(np.concatenate([judged.logits for judged in runs]) / temperature)
 
-    def write(name: str, card: dict[str, Any], path: Path) -> None:
+    def write(
+        net: GenreNet, path: Path, name: str, temperature: float, card: dict[str, Any]
+    ) -> None:
         info = ModelInfo(
             name=name,
             genres=blocks.genres,
@@ -141,44 +148,158 @@ def train_model(
         )
         log.info("wrote %s, within %.0e of PyTorch", path, export(net, info, path))
 
-    write(f"{name}, before the held-out clips were learnt", {}, run_dir / "measured.onnx")
-    last_phase = dataclasses.replace(
-        config, n_steps=config.final_steps, learning_rate=config.final_learning_rate
-    )
+    each = zip(learnt, temperatures(runs), strict=True)
+    for number, (fold, of_others) in enumerate(each):
+        path = fold_model(run_dir, number)
+        write(fold.net, path, f"{name}, fold {number}", of_others, {HELD_OUT: fold.names})
+
     everything = np.ones(len(blocks.label), bool)
-    final = Trainer(blocks, everything, last_phase, run_dir / "final", start=trainer)
+    final = Trainer(blocks, everything, config, run_dir / "final", start)
     net = final.run()
     embeddings = fit_genres(net, blocks, np.flatnonzero(labelled), config)
     fit_music(net, embeddings, embed_inputs(net, other))
 
+    taught = [fold.teacher_accuracy for fold in learnt if fold.teacher_accuracy is not None]
+    sizes = [len(judged.truth) for judged in runs]
+    minutes = final.seconds + sum(fold.seconds for fold in learnt) + (start.seconds if start else 0)
     card: dict[str, Any] = {
         "trained": datetime.now(UTC).date().isoformat(),
         "dataset": sources.dataset.name,
         "clips": {
-            "train": clip_count(blocks, labelled & ~held_out),
-            "valid": clip_count(blocks, labelled & held_out),
+            "train": clip_count(blocks, labelled & (blocks.split != "valid")),
+            "valid": clip_count(blocks, labelled & (blocks.split == "valid")),
             "unlabelled": clip_count(blocks, ~labelled & (blocks.split != SPLIT)),
         },
         "mixtures": int((blocks.split == SPLIT).sum()),
         "teacher": "MSD_musicnn" if sources.teacher else None,
         "measured": {
-            "split": "valid, middle 10 s, by weights that never saw it",
+            "split": f"{len(runs)} grouped folds, middle 10 s, by networks that never saw them",
             "n": len(truth),
             "seed": config.seed,
-            "figures": {
-                key: [round(v, 4) for v in (f.value, f.low, f.high)] for key, f in measured.items()
-            },
-            "teacher_accuracy": teacher_accuracy(trainer, blocks),
+            "figures": _rounded(measured),
+            "folds": [
+                {"n": len(judged.truth), "figures": _rounded(figures(p, judged.truth))}
+                for judged, p in zip(runs, _split(calibrated(runs), sizes), strict=True)
+            ],
+            "teacher_accuracy": round(float(np.average(taught, weights=sizes)), 4)
+            if taught
+            else None,
             "confusion": confusion(probabilities, truth).tolist(),
         },
         "config": config.to_dict(),
-        "minutes": round((trainer.seconds + final.seconds) / 60, 1),
+        "minutes": round(minutes / 60, 1),
         "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
     }
     path = run_dir / "model.onnx"
-    write(name, card, path)
+    write(net, path, name, temperature, card)
     (run_dir / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def fold_model(run_dir: Path, number: int) -> Path:
+    """Return where the network of a fold is written."""
+    return run_dir / f"fold-{number}.onnx"
+
+
+def _rounded(measured: dict[str, Figure]) -> dict[str, list[float]]:
+    return {key: [round(v, 4) for v in (f.value, f.low, f.high)] for key, f in measured.items()}
+
+
+def _split(rows: NDArray[np.float64], sizes: Sequence[int]) -> list[NDArray[np.float64]]:
+    return np.split(rows, np.cumsum(sizes)[:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A network, and what it says of the clips that it has not seen.
+
+    Attributes
+    ----------
+    net : GenreNet
+        Without the layers that only training needs.
+    judged : Judged
+    names : list of str
+        The clips.
+    teacher_accuracy : float, optional
+        Share of them whose genre a linear classifier hears in the teacher's features.
+    seconds : float
+        Time to train.
+    """
+
+    net: GenreNet
+    judged: Judged
+    names: list[str]
+    teacher_accuracy: float | None
+    seconds: float
+
+
+def learn_fold(
+    blocks: Blocks,
+    config: TrainConfig,
+    other: Sequence[NDArray[np.floating[Any]]],
+    run_dir: Path,
+    number: int,
+    start: Trainer | None,
+) -> Fold:
+    """Train on all but the split ``valid`` and judge its clips; once, what is finished is kept.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        With the fold as ``valid``.
+    config : TrainConfig
+    other : sequence of ndarray
+        Network inputs of sounds that are no music.
+    run_dir : Path
+    number : int
+        Of the fold.
+    start : Trainer, optional
+        See `pretrain`.
+    """
+    folder = run_dir / f"fold-{number}"
+    result = folder / "result.pt"
+    net = GenreNet(len(blocks.genres), 0, 0, config.widths, config.n_embedding, config.channels)
+    names = sorted({str(name) for name in blocks.name[held_out_rows(blocks)]})
+    if not result.exists():
+        train = blocks.split != "valid"
+        trainer = Trainer(blocks, train, config, folder, start)
+        trained = trainer.run()
+        rows = np.flatnonzero(train & (blocks.label >= 0))
+        embeddings = fit_genres(trained, blocks, rows, config)
+        fit_music(trained, embeddings, embed_inputs(trained, other))
+        judged = judge_held_out(trained, blocks)
+        weights = trained.state_dict()
+        kept = {
+            "net": {key: weights[key] for key in net.state_dict()},
+            "logits": torch.from_numpy(judged.logits),
+            "truth": torch.from_numpy(judged.truth),
+            "teacher_accuracy": teacher_accuracy(trainer, blocks),
+            "seconds": trainer.seconds,
+        }
+        torch.save(kept, result.with_suffix(".tmp"))
+        result.with_suffix(".tmp").replace(result)
+    kept = torch.load(result, weights_only=True)
+    net.load_state_dict(kept["net"])
+    judged = Judged(kept["logits"].numpy(), kept["truth"].numpy())
+    hits = top_k_hits(judged.logits, judged.truth, 1)
+    log.info("fold %d: accuracy %.3f of %d clips", number, hits.mean(), len(hits))
+    return Fold(net.eval(), judged, names, kept["teacher_accuracy"], kept["seconds"])
+
+
+def pretrain(blocks: Blocks, config: TrainConfig, run_dir: Path) -> Trainer | None:
+    """Learn what the teacher hears in music without labels, if there is a teacher and such music.
+
+    No labelled clip has a part in it, so that every fold can begin with it.
+    """
+    unlabelled = blocks.label < 0
+    if blocks.lessons is None or not unlabelled.any() or not config.pretrain_steps:
+        return None
+    first_phase = dataclasses.replace(
+        config, n_steps=config.pretrain_steps, learning_rate=config.pretrain_learning_rate
+    )
+    trainer = Trainer(blocks, unlabelled, first_phase, run_dir / "pretrained")
+    trainer.run()
+    return trainer
 
 
 def fit_genres(
@@ -210,12 +331,12 @@ def held_out_rows(blocks: Blocks) -> NDArray[np.int64]:
     return np.flatnonzero((blocks.split == "valid") & blocks.middle)
 
 
-def judge_held_out(net: GenreNet, blocks: Blocks) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return logits and labels of the held-out clips, by their middle block."""
+def judge_held_out(net: GenreNet, blocks: Blocks) -> Judged:
+    """Judge the held-out clips by their middle block."""
     rows = held_out_rows(blocks)
     with torch.no_grad():
         logits = net.genre(torch.from_numpy(embed(net, blocks, rows))).numpy()
-    return logits, blocks.label[rows]
+    return Judged(logits, blocks.label[rows])
 
 
 def prepare(sources: Sources, run_dir: Path, progress: Callable[[int, int], object]) -> Blocks:
@@ -226,7 +347,10 @@ def prepare(sources: Sources, run_dir: Path, progress: Callable[[int, int], obje
     clips = [clip for clip in clips if clip.split != "test"]
     sets = [(clips, 5.0, 1.0)] + [(clips, 10.0, speed) for speed in sources.speeds]
     if teacher:
-        sets += [(read_unlabelled(folder), UNLABELLED_HOP, 1.0) for folder in sources.unlabelled]
+        more = (*sources.varied, *sources.unlabelled)
+        sets += [(read_unlabelled(folder), UNLABELLED_HOP, 1.0) for folder in more]
+        for folder in sources.varied:
+            sets += [(read_unlabelled(folder), VARIED_HOP, speed) for speed in sources.speeds]
     blocks = [
         build_cache(
             members, cache, hop_seconds=hop, speed=speed, teacher=teacher, progress=progress
