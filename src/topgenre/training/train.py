@@ -313,6 +313,7 @@ class Trainer:
         self.net.train()
         last_saved = last_logged = time.monotonic()
         sums, summed = np.zeros(4), 0
+        begun_at = self.step
         while self.step < config.n_steps:
             began = time.monotonic()
             sums += self._train_step()
@@ -332,7 +333,8 @@ class Trainer:
             if now - last_saved > config.checkpoint_minutes * 60:
                 self._save()
                 last_saved = now
-        self._save()
+        if self.step != begun_at:
+            self._save()
         return self.average
 
     def _train_step(self) -> NDArray[np.float64]:
