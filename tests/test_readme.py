@@ -32,6 +32,7 @@ import numpy as np
 import pytest
 
 import signals
+import topgenre
 from fake_spotify import FakeSpotify
 from topgenre.demo import STYLES, synthesise, write_audio
 
@@ -235,8 +236,9 @@ def after_spectrograms(reader: Reader, outcome: Outcome) -> None:
 def after_recommend(reader: Reader, outcome: Outcome) -> None:
     genres = [genre for genre, _ in bars(outcome.stdout)]
     links = re.findall(r"https://open\.spotify\.com/search/(\w+)/", outcome.stdout)
-    assert genres
-    assert sorted(links) == sorted(genres)
+    assert links
+    # A genre with hardly a share gets none of the places.
+    assert sorted(links) == sorted(genres[: len(links)])
 
 
 def after_scan(reader: Reader, outcome: Outcome) -> None:
@@ -270,7 +272,11 @@ def after_playlists(reader: Reader, outcome: Outcome) -> None:
         for line in path.read_text("utf-8").splitlines()
         if not line.startswith("#")
     ]
-    assert sorted(songs) == sorted((reader.folder / place).resolve() for place in MUSIC)
+    classify = topgenre.load().classify
+    places = [(reader.folder / place).resolve() for place in MUSIC]
+    sure = [place for place in places if not classify(place).uncertain]
+    assert sure
+    assert sorted(songs) == sorted(sure)
 
 
 def after_tag(reader: Reader, outcome: Outcome) -> None:
