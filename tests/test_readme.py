@@ -47,7 +47,7 @@ GENRES = frozenset(
     ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 )
 MUSIC = ("Music/One/a.mp3", "Music/Two/b.ogg", "Music/Three/c.wav")
-# A model that learns in seconds; by itself the README's line takes a night.
+# A model that learns in seconds; by itself the README's line takes hours.
 TINY = "widths=[4,8,8,8]\nn_embedding=16\nn_steps=6\nn_folds=1\nwarmup_steps=2\nbatch_size=4\n"
 ADDED = {"train": "--config tiny.toml"}
 LONG = ("serve", "watch", "train")  # until they are told to end

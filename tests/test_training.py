@@ -204,6 +204,8 @@ def test_interrupted_run_ends_where_an_uninterrupted_one_does(
     assert resumed.step == 7
     for one, other in zip(whole.parameters(), resumed.run().parameters(), strict=True):
         torch.testing.assert_close(one, other)
+    with pytest.raises(DatasetError, match="other clips"):
+        Trainer(blocks, blocks.split != "train", config, tmp_path / "parts")
 
 
 def test_folds_keep_clips_whole_and_judge_each_once(dataset: Path, tmp_path: Path) -> None:

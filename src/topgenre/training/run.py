@@ -129,11 +129,14 @@ def train_model(
         for number, split in enumerate(folds(blocks, config.n_folds))
     ]
     runs = [fold.judged for fold in learnt]
+    sizes = [len(judged.truth) for judged in runs]
+    logits = np.concatenate([judged.logits for judged in runs])
     truth = np.concatenate([judged.truth for judged in runs])
-    measured = figures(calibrated(runs), truth)
+    judgements = calibrated(runs)
+    measured = figures(judgements, truth)
     log.info("held-out clips: %s", ", ".join(f"{key} {f}" for key, f in measured.items()))
-    temperature = fit_temperature(np.concatenate([judged.logits for judged in runs]), truth)
-    probabilities = softmax(np.concatenate([judged.logits for judged in runs]) / temperature)
+    temperature = fit_temperature(logits, truth)
+    doubt_below = uncertain_below(softmax(logits / temperature))
 
     def write(
         net: GenreNet, path: Path, name: str, temperature: float, card: dict[str, Any]
@@ -142,7 +145,7 @@ def train_model(
             name=name,
             genres=blocks.genres,
             temperature=round(temperature, 4),
-            uncertain_below=round(uncertain_below(probabilities), 4),
+            uncertain_below=round(doubt_below, 4),
             n_frames=BLOCK_FRAMES,
             card=card,
         )
@@ -150,17 +153,15 @@ def train_model(
 
     each = zip(learnt, temperatures(runs), strict=True)
     for number, (fold, of_others) in enumerate(each):
-        path = fold_model(run_dir, number)
+        path = run_dir / f"fold-{number}.onnx"
         write(fold.net, path, f"{name}, fold {number}", of_others, {HELD_OUT: fold.names})
 
     everything = np.ones(len(blocks.label), bool)
     final = Trainer(blocks, everything, config, run_dir / "final", start)
     net = final.run()
-    embeddings = fit_genres(net, blocks, np.flatnonzero(labelled), config)
-    fit_music(net, embeddings, embed_inputs(net, other))
+    fit_last_layers(net, blocks, everything, config, other)
 
     taught = [fold.teacher_accuracy for fold in learnt if fold.teacher_accuracy is not None]
-    sizes = [len(judged.truth) for judged in runs]
     minutes = final.seconds + sum(fold.seconds for fold in learnt) + (start.seconds if start else 0)
     card: dict[str, Any] = {
         "trained": datetime.now(UTC).date().isoformat(),
@@ -179,12 +180,12 @@ def train_model(
             "figures": _rounded(measured),
             "folds": [
                 {"n": len(judged.truth), "figures": _rounded(figures(p, judged.truth))}
-                for judged, p in zip(runs, _split(calibrated(runs), sizes), strict=True)
+                for judged, p in zip(runs, np.split(judgements, np.cumsum(sizes)[:-1]), strict=True)
             ],
             "teacher_accuracy": round(float(np.average(taught, weights=sizes)), 4)
             if taught
             else None,
-            "confusion": confusion(probabilities, truth).tolist(),
+            "confusion": confusion(judgements, truth).tolist(),
         },
         "config": config.to_dict(),
         "minutes": round(minutes / 60, 1),
@@ -196,17 +197,8 @@ def train_model(
     return path
 
 
-def fold_model(run_dir: Path, number: int) -> Path:
-    """Return where the network of a fold is written."""
-    return run_dir / f"fold-{number}.onnx"
-
-
 def _rounded(measured: dict[str, Figure]) -> dict[str, list[float]]:
     return {key: [round(v, 4) for v in (f.value, f.low, f.high)] for key, f in measured.items()}
-
-
-def _split(rows: NDArray[np.float64], sizes: Sequence[int]) -> list[NDArray[np.float64]]:
-    return np.split(rows, np.cumsum(sizes)[:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +208,6 @@ class Fold:
     Attributes
     ----------
     net : GenreNet
-        Without the layers that only training needs.
     judged : Judged
     names : list of str
         The clips.
@@ -241,7 +232,7 @@ def learn_fold(
     number: int,
     start: Trainer | None,
 ) -> Fold:
-    """Train on all but the split ``valid`` and judge its clips; once, what is finished is kept.
+    """Train on all but the split ``valid`` and judge its clips.
 
     Parameters
     ----------
@@ -256,34 +247,15 @@ def learn_fold(
     start : Trainer, optional
         See `pretrain`.
     """
-    folder = run_dir / f"fold-{number}"
-    result = folder / "result.pt"
-    net = GenreNet(len(blocks.genres), 0, 0, config.widths, config.n_embedding, config.channels)
-    names = sorted({str(name) for name in blocks.name[held_out_rows(blocks)]})
-    if not result.exists():
-        train = blocks.split != "valid"
-        trainer = Trainer(blocks, train, config, folder, start)
-        trained = trainer.run()
-        rows = np.flatnonzero(train & (blocks.label >= 0))
-        embeddings = fit_genres(trained, blocks, rows, config)
-        fit_music(trained, embeddings, embed_inputs(trained, other))
-        judged = judge_held_out(trained, blocks)
-        weights = trained.state_dict()
-        kept = {
-            "net": {key: weights[key] for key in net.state_dict()},
-            "logits": torch.from_numpy(judged.logits),
-            "truth": torch.from_numpy(judged.truth),
-            "teacher_accuracy": teacher_accuracy(trainer, blocks),
-            "seconds": trainer.seconds,
-        }
-        torch.save(kept, result.with_suffix(".tmp"))
-        result.with_suffix(".tmp").replace(result)
-    kept = torch.load(result, weights_only=True)
-    net.load_state_dict(kept["net"])
-    judged = Judged(kept["logits"].numpy(), kept["truth"].numpy())
+    train = blocks.split != "valid"
+    trainer = Trainer(blocks, train, config, run_dir / f"fold-{number}", start)
+    net = trainer.run()
+    fit_last_layers(net, blocks, train, config, other)
+    judged = judge_held_out(net, blocks)
     hits = top_k_hits(judged.logits, judged.truth, 1)
     log.info("fold %d: accuracy %.3f of %d clips", number, hits.mean(), len(hits))
-    return Fold(net.eval(), judged, names, kept["teacher_accuracy"], kept["seconds"])
+    names = sorted({str(name) for name in blocks.name[held_out_rows(blocks)]})
+    return Fold(net, judged, names, teacher_accuracy(trainer, blocks), trainer.seconds)
 
 
 def pretrain(blocks: Blocks, config: TrainConfig, run_dir: Path) -> Trainer | None:
@@ -311,6 +283,18 @@ def fit_genres(
     if net.teacher is not None and config.genre_directions:
         add_teacher(net, embeddings)
     return embeddings
+
+
+def fit_last_layers(
+    net: GenreNet,
+    blocks: Blocks,
+    train: NDArray[np.bool_],
+    config: TrainConfig,
+    other: Sequence[NDArray[np.floating[Any]]],
+) -> None:
+    """Fit the layers of genres and of music to the labelled ones of some blocks."""
+    embeddings = fit_genres(net, blocks, np.flatnonzero(train & (blocks.label >= 0)), config)
+    fit_music(net, embeddings, embed_inputs(net, other))
 
 
 def teacher_accuracy(trainer: Trainer, blocks: Blocks) -> float | None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from topgenre.errors import DatasetError
 from topgenre.training.config import TrainConfig
 from topgenre.training.data import Blocks
 from topgenre.training.head import regress
@@ -238,6 +239,11 @@ class Trainer:
         Folder for the checkpoint; a checkpoint found there is resumed.
     start : Trainer, optional
         Another run whose weights this one begins with.
+
+    Raises
+    ------
+    DatasetError
+        If the checkpoint has learnt other clips, so that its figures would not be honest.
     """
 
     def __init__(
@@ -251,6 +257,7 @@ class Trainer:
         self.blocks, self.config, self.run_dir = blocks, config, run_dir
         torch.manual_seed(config.seed)
         self.sampler = Sampler(blocks, config, train)
+        self.clips = sorted({str(name) for name in blocks.name[train]})
         self.basis, self.timbre = self._targets(train, start)
         net = GenreNet(
             len(blocks.genres),
@@ -425,6 +432,7 @@ class Trainer:
             "seconds": self.seconds,
             "config": self.config.to_dict(),
             "genres": list(self.blocks.genres),
+            "clips": self.clips,
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -441,6 +449,11 @@ class Trainer:
 
     def _resume(self) -> None:
         state = torch.load(self.checkpoint, weights_only=True)
+        if state.get("clips") != self.clips:
+            raise DatasetError(
+                f"{self.checkpoint}: has learnt other clips than these; "
+                "name another --run-dir, or delete it to begin anew"
+            )
         self.step, self.seconds = state["step"], state["seconds"]
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
