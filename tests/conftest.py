@@ -10,6 +10,7 @@ import pytest
 
 from fake_deezer import FakeDeezer
 from fake_spotify import FakeSpotify
+from topgenre.recommend import registry
 
 
 @pytest.fixture
@@ -19,6 +20,9 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith("TOPGENRE_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    # Providers are kept by their settings, and the next service may get the port of an earlier one.
+    registry._spotify.cache_clear()
+    registry._deezer.cache_clear()
 
 
 @pytest.fixture

@@ -58,6 +58,10 @@ class Job:
     spectrograms: bool
 
 
+class _DiedIdleError(Exception):
+    """The process ended before it had the job."""
+
+
 class WorkerError(Exception):
     """A fault of ours that a job has brought to light; its message is the worker's traceback."""
 
@@ -161,32 +165,25 @@ class Pool:
         WorkerError
             For any other exception; the worker lives on.
         """
-        worker = await self._next()
-        work = asyncio.get_running_loop().run_in_executor(
-            self._threads, worker.run, job, self.time_limit
-        )
-        # Whatever becomes of the caller: nobody else may talk with the process before the thread is
-        # through.
-        work.add_done_callback(lambda _: self._take_back(worker))
-        try:
-            answer, seconds = await asyncio.shield(work)
-        except asyncio.CancelledError:
-            await asyncio.wait({work})
-            raise
-        self._seconds += 0.1 * (seconds - self._seconds)
-        return answer
-
-    async def _next(self) -> _Worker:
-        """Wait for an idle worker; one that died meanwhile is replaced, and no file blamed."""
         while True:
             worker = await self._idle.get()
-            if worker.alive:
-                return worker
-            worker.lost = "died"
-            worker.stop()
-            self._take_back(worker)
+            work = asyncio.get_running_loop().run_in_executor(
+                self._threads, worker.run, job, self.time_limit
+            )
+            # Whatever becomes of the caller: nobody else may talk with the process before the
+            # thread is through.
+            work.add_done_callback(partial(self._done, worker))
+            try:
+                answer, seconds = await asyncio.shield(work)
+            except asyncio.CancelledError:
+                await asyncio.wait({work})
+                raise
+            except _DiedIdleError:
+                continue  # no fault of the file
+            self._seconds += 0.1 * (seconds - self._seconds)
+            return answer
 
-    def _take_back(self, worker: _Worker) -> None:
+    def _done(self, worker: _Worker, _: object) -> None:
         if worker.lost is None:
             self._idle.put_nowait(worker)
             return
@@ -235,10 +232,6 @@ class _Worker:
         self.loaded = False
         self.lost: str | None = None
 
-    @property
-    def alive(self) -> bool:
-        return self._process.is_alive()
-
     def load(self) -> None:
         """Wait until the process has loaded the model; blocks."""
         try:
@@ -251,10 +244,24 @@ class _Worker:
         self.loaded = True
 
     def run(self, job: Job, time_limit: float) -> tuple[Answer, float]:
-        """Do a job, and tell how many seconds it took; blocks."""
+        """Do a job, and tell how many seconds it took; blocks.
+
+        Raises
+        ------
+        ProblemError, WorkerError
+            As `Pool.run` does.
+        _DiedIdleError
+            If the process does not even take the job.
+        """
         begin = time.monotonic()
         try:
             self._connection.send(job)
+            self._receive(time_limit)
+        except (EOFError, OSError) as error:
+            self.lost = "died"
+            self.stop()
+            raise _DiedIdleError from error
+        try:
             answer = self._receive(time_limit)
         except TimeoutError as error:
             self.lost = "overrun"
@@ -298,7 +305,10 @@ def _work(connection: Connection, model: Path | None, memory_limit: int) -> None
         limit_memory(memory_limit)
         connection.send(None)
         while True:
-            connection.send(_do(classifier, connection.recv()))
+            job = connection.recv()
+            # From here on it is the file's fault if this process ends.
+            connection.send(None)
+            connection.send(_do(classifier, job))
 
 
 def _do(classifier: Classifier, job: Job) -> Answer | ProblemError | WorkerError:
