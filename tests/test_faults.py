@@ -30,15 +30,18 @@ from web_server import serving
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, limits and devices of Unix")
 
 
+SONGS = 120
+
+
 @pytest.fixture(scope="module")
 def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Enough short songs to be stopped among; nobody changes them."""
+    """Enough short songs to be stopped among, by a busy machine too; nobody changes them."""
     folder = tmp_path_factory.mktemp("music")
-    write_audio(folder / "00.wav", signals.music(1.5), signals.SAMPLE_RATE)
-    song = (folder / "00.wav").read_bytes()
-    for number in range(1, 40):
+    write_audio(folder / "000.wav", signals.music(1.5), signals.SAMPLE_RATE)
+    song = (folder / "000.wav").read_bytes()
+    for number in range(1, SONGS):
         # Each has a content of its own, as the catalogue knows copies when it meets them.
-        (folder / f"{number:02}.wav").write_bytes(song[:-1] + bytes([number]))
+        (folder / f"{number:03}.wav").write_bytes(song[:-4] + number.to_bytes(4, "little"))
     return folder
 
 
@@ -59,7 +62,7 @@ def topgenre(*arguments: str | Path, limit: int | None = None) -> subprocess.Com
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 @pytest.mark.parametrize("form", ["--json", "--top=1"])
 def test_output_for_which_there_is_no_room(form: str, music: Path) -> None:
-    command = [sys.executable, "-m", "topgenre", "classify", str(music / "00.wav"), form]
+    command = [sys.executable, "-m", "topgenre", "classify", str(music / "000.wav"), form]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
@@ -84,7 +87,7 @@ def test_files_for_which_there_is_no_room(
     for folder in (inbox, out.parent):
         folder.mkdir()
     song = inbox / "song.wav"
-    song.write_bytes((music / "00.wav").read_bytes())
+    song.write_bytes((music / "000.wav").read_bytes())
     before = song.read_bytes()
     done = topgenre(*(word.format(song=song, inbox=inbox, out=out) for word in command), limit=100)
     assert done.returncode == 1
@@ -136,11 +139,11 @@ def test_a_scan_that_is_told_to_end_blames_no_file(music: Path, tmp_path: Path) 
     assert code == -signal.SIGTERM
     assert "the same command goes on from here" in errors
     before = stored(catalogue)
-    assert 3 <= len(before) < 40
+    assert 3 <= len(before) < SONGS
     assert set(before.values()) == {None}
     assert topgenre(*command).returncode == 0
     assert set(stored(catalogue).values()) == {None}
-    assert len(stored(catalogue)) == 40
+    assert len(stored(catalogue)) == SONGS
 
 
 @posix
@@ -161,7 +164,7 @@ def test_a_watch_that_is_told_to_end_leaves_no_half_result(music: Path, tmp_path
     assert code == -signal.SIGTERM
     assert "stopped" in errors
     done = sorted(path.name for path in out.iterdir())
-    assert 3 <= len(done) < 40
+    assert 3 <= len(done) < SONGS
     assert all(name.endswith(".wav.json") for name in done)
     with closing(watch(music, out, jobs=1, interval=0.01, charts=False, once=True)) as arrivals:
         assert f"{Path(next(arrivals).path).name}.json" not in done
@@ -189,7 +192,7 @@ def test_tags_are_whole_when_the_program_is_told_to_end(music: Path, tmp_path: P
     assert "what is written stays, and --undo takes it back" in errors
     assert set(folder.iterdir()) == set(before)
     written = [path for path in before if tag_process.read_genre(str(path)).genres]
-    assert 3 <= len(written) < 40
+    assert 2 <= len(written) < SONGS
     assert all(path in written or path.read_bytes() == data for path, data in before.items())
     assert len(journal.read_bytes().splitlines()) - len(written) in (0, 1)
 
@@ -223,7 +226,7 @@ def test_clocks_may_be_wrong(music: Path, tmp_path: Path) -> None:
     inbox.mkdir()
     for number, year in enumerate((-60, 0, 400)):
         path = inbox / f"{number}.wav"
-        path.write_bytes((music / "00.wav").read_bytes())
+        path.write_bytes((music / "000.wav").read_bytes())
         os.utime(path, (year * 31_556_952,) * 2)
     catalogue = tmp_path / "catalogue.sqlite3"
     for expected in (3, 0):
