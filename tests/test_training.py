@@ -34,7 +34,7 @@ from topgenre.training.evaluate import evaluate, judges_of_folds
 from topgenre.training.metrics import confusion, expected_calibration_error, figures, top_k_hits
 from topgenre.training.mixtures import build_mixtures
 from topgenre.training.net import GenreNet
-from topgenre.training.run import Sources, train_model
+from topgenre.training.run import Sources, fit_last_layers, train_model
 from topgenre.training.teacher import MusicnnTeacher, column_weights
 from topgenre.training.train import Trainer
 
@@ -259,6 +259,29 @@ def test_a_network_is_blind_to_what_it_is_not_shown() -> None:
     assert torch.equal(net(x)[0], net(changed)[0])
     changed[:, 2] += 1
     assert not torch.equal(net(x)[0], net(changed)[0])
+
+
+def test_music_without_labels_shows_what_music_is(dataset: Path, tmp_path: Path) -> None:
+    labelled = [clip for clip in read_dataset(dataset) if clip.genre == "hum"]
+    parts = [
+        build_cache(clips, tmp_path, hop_seconds=10.0)
+        for clips in (labelled, read_unlabelled(dataset / "tick"))
+    ]
+    blocks = concatenate(parts)
+    noise = build_cache(read_unlabelled(dataset / "buzz"), tmp_path, hop_seconds=10.0).features
+    sounds = [noise[row] for row in range(len(noise))]
+    judged = []
+    for known in (blocks.label >= 0, np.ones(len(blocks.label), bool)):
+        torch.manual_seed(0)
+        net = GenreNet(1, widths=TINY.widths, n_embedding=TINY.n_embedding)
+        fit_last_layers(net, blocks, known, TINY, sounds)
+        both = np.stack([parts[1].features[1], noise[1]]).astype(np.float32)
+        with torch.no_grad():
+            judged.append(net(torch.from_numpy(both))[1].tolist())
+    (song_before, noise_before), (song_now, noise_now) = judged
+    assert song_now > max(song_before, 0.5)
+    assert noise_before < 0.5
+    assert noise_now < 0.5
 
 
 def test_cache_is_not_computed_twice(dataset: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class TrainConfig:
     tag_share: float = 0.2  # of the teacher's tag in a genre's direction, as spread of the logits
 
     n_folds: int = 3  # of the cross-validation; 1 for the published split alone
-    pretrain_steps: int = 3500  # on music without labels alone: what all folds begin with
+    pretrain_steps: int = 6000  # on music without labels alone: what all folds begin with
     pretrain_learning_rate: float = 2e-3
     n_steps: int = 2000  # on everything, the labelled clips of a fold left out
     learning_rate: float = 1e-3

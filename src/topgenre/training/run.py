@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 UNLABELLED_HOP = 10.0  # seconds between blocks of unlabelled music
 VARIED_HOP = 5.0
 N_NOT_MUSIC = 320  # synthetic sounds that are no music
+MUSIC_BLOCKS = 3000  # of music without labels, about, that show what music is
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,9 +293,13 @@ def fit_last_layers(
     config: TrainConfig,
     other: Sequence[NDArray[np.floating[Any]]],
 ) -> None:
-    """Fit the layers of genres and of music to the labelled ones of some blocks."""
-    embeddings = fit_genres(net, blocks, np.flatnonzero(train & (blocks.label >= 0)), config)
-    fit_music(net, embeddings, embed_inputs(net, other))
+    """Fit the layer of genres to the labelled ones of some blocks, that of music to others too."""
+    labelled = fit_genres(net, blocks, np.flatnonzero(train & (blocks.label >= 0)), config)
+    # Without them, one independent recording in twenty would be told that it is no music.
+    more = np.flatnonzero(train & (blocks.label < 0))
+    more = more[:: max(1, len(more) // MUSIC_BLOCKS)]
+    music = [labelled, embed(net, blocks, more)] if len(more) else [labelled]
+    fit_music(net, np.concatenate(music), embed_inputs(net, other))
 
 
 def teacher_accuracy(trainer: Trainer, blocks: Blocks) -> float | None:

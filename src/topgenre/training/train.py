@@ -19,7 +19,7 @@ from torch.nn import functional
 from topgenre.errors import DatasetError
 from topgenre.training.config import TrainConfig
 from topgenre.training.data import Blocks
-from topgenre.training.head import regress
+from topgenre.training.head import GENRE_L2, regress
 from topgenre.training.net import TIME_STRIDE, WINDOW_HOP, WINDOW_STEPS, GenreNet
 from topgenre.training.teacher import STEP_FRAMES, Lesson, column_weights
 
@@ -76,7 +76,7 @@ class TeacherBasis:
             return replace(self, components=np.concatenate([self.components, empty], 1))
         standardised = self.standardise(features)
         layer = nn.Linear(standardised.shape[1], n_genres)
-        regress(layer, standardised, labels, weights)
+        regress(layer, standardised, labels, weights, GENRE_L2)
         directions = layer.weight.detach().numpy().T.copy()
         if tags is not None:
             named = tags / self.scale[:, None]
