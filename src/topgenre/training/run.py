@@ -368,7 +368,11 @@ def embed(net: GenreNet, blocks: Blocks, rows: NDArray[np.int64]) -> NDArray[np.
 def embed_inputs(net: GenreNet, inputs: Iterable[NDArray[np.floating[Any]]]) -> NDArray[np.float32]:
     """Return the embeddings of inputs of shape (4, 128, n_frames)."""
     net.eval()
-    return torch.cat([net(torch.from_numpy(x[None].astype(np.float32)))[2] for x in inputs]).numpy()
+    embeddings = []
+    for x in inputs:
+        batch = torch.from_numpy(x[None].astype(np.float32))
+        embeddings.append(net(batch.contiguous(memory_format=torch.channels_last))[2])
+    return torch.cat(embeddings).numpy()
 
 
 def sounds_without_music(folders: Sequence[Path], run_dir: Path) -> list[NDArray[np.floating[Any]]]:
