@@ -28,6 +28,13 @@ _SAMPLE_RATE = 22_050
 _USER = "/home/you/Music"
 _WIDTH = 1100  # of the report, in pixels
 _PAGE = (1280, 1880)  # of the page
+# Above the flat line of a waveform that is not decoded yet, and beside the analysed part.
+_WAVEFORM_IS_THERE = """() => {
+  const canvas = document.querySelector(".wave canvas");
+  const row = Math.round(0.4 * canvas.height), width = Math.round(0.3 * canvas.width);
+  const pixels = canvas.getContext("2d").getImageData(0, row, width, 1).data;
+  return pixels.some((value, index) => index % 4 === 3 && value > 0);
+}"""
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -69,8 +76,9 @@ def photograph_result(browser: Browser) -> bytes:
         song = encode(synthesise("disco"), ".m4a")
         file: FilePayload = {"name": "disco.m4a", "mimeType": "", "buffer": song}
         window.locator("#file").set_input_files([file])
-        # The links to listen to come last, with the spectrogram and the waveform long drawn.
+        # The links to listen to come after the spectrogram; the waveform, whenever it is decoded.
         window.locator("section.recommendations a").first.wait_for()
+        window.wait_for_function(_WAVEFORM_IS_THERE)
         taken = window.screenshot()
         server.terminate()
     return _compressed(Image.open(io.BytesIO(taken)))

@@ -12,7 +12,7 @@ import typer
 
 import signals
 from topgenre.checksum import stamped
-from topgenre.classifier import load
+from topgenre.classifier import ModelInfo, load
 from topgenre.cli import evaluate as command_line
 from topgenre.demo import write_audio
 from topgenre.errors import DatasetError
@@ -31,6 +31,7 @@ from topgenre.training.data import (
     read_unlabelled,
 )
 from topgenre.training.evaluate import evaluate, judges_of_folds
+from topgenre.training.export import export
 from topgenre.training.metrics import confusion, expected_calibration_error, figures, top_k_hits
 from topgenre.training.mixtures import build_mixtures
 from topgenre.training.net import GenreNet
@@ -282,6 +283,16 @@ def test_music_without_labels_shows_what_music_is(dataset: Path, tmp_path: Path)
     assert song_now > max(song_before, 0.5)
     assert noise_before < 0.5
     assert noise_now < 0.5
+
+
+def test_the_file_computes_what_the_network_does(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = GenreNet(3)
+    for name, buffer in net.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer.copy_(torch.rand_like(buffer) + 0.5)
+    info = ModelInfo("random 1", ("a", "b", "c"), 1.0, 0.4, n_frames=431, card={})
+    assert export(net, info, tmp_path / "model.onnx") < 1e-5
 
 
 def test_cache_is_not_computed_twice(dataset: Path, tmp_path: Path) -> None:
