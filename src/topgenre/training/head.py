@@ -99,7 +99,7 @@ def regress(
     weights: NDArray[np.float64],
     l2: float,
 ) -> None:
-    """Fit a layer to the least weighted cross-entropy plus a penalty on its weights."""
+    """Fit a layer to the least weighted cross-entropy plus `l2` times half its squared weights."""
     mean = torch.from_numpy(embeddings.mean(0))
     scale = torch.from_numpy(embeddings.std(0) + 1e-3)
     x = (torch.from_numpy(embeddings) - mean) / scale
