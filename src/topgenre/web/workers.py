@@ -251,17 +251,13 @@ class _Worker:
         ProblemError, WorkerError
             As `Pool.run` does.
         _DiedIdleError
-            If the process does not even take the job.
+            If the process ended before it had the job.
         """
-        begin = time.monotonic()
+        begin, taken = time.monotonic(), False
         try:
             self._connection.send(job)
             self._receive(time_limit)
-        except (EOFError, OSError) as error:
-            self.lost = "died"
-            self.stop()
-            raise _DiedIdleError from error
-        try:
+            taken = True
             answer = self._receive(time_limit)
         except TimeoutError as error:
             self.lost = "overrun"
@@ -269,8 +265,10 @@ class _Worker:
             said = f"{job.name}: not done after {time_limit:g} s; send a shorter or simpler file"
             raise ProblemError("overrun", said) from error
         except (EOFError, OSError) as error:
-            self.lost = "crashed"
+            self.lost = "crashed" if taken else "died"
             self.stop()
+            if not taken:
+                raise _DiedIdleError from error
             said = (
                 f"{job.name}: it ended the process that decoded it; "
                 "the file may be damaged, or made to do harm"
