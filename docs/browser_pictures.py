@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, FilePayload, ViewportSize, sync_playwri
 
 from topgenre.demo import STYLES, synthesise, write_audio
 from topgenre.demo.encode import encode
-from topgenre.output import write_whole
+from topgenre.files import write_whole
 
 HOME = Path(__file__).with_name("images")
 PERFORMANCES = 30  # of each demo song

@@ -27,7 +27,7 @@ from rich.style import Style
 from rich.text import Text
 
 from topgenre.demo import write_demo
-from topgenre.output import write_whole
+from topgenre.files import write_whole
 
 HOME = Path(__file__).with_name("images")
 NAME = "cast.svg"

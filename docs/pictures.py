@@ -19,7 +19,7 @@ from topgenre.charts import canvas, save_bar_chart, save_spectrograms
 from topgenre.classifier import load
 from topgenre.demo import synthesise
 from topgenre.demo.encode import encode
-from topgenre.output import write_whole
+from topgenre.files import write_whole
 from topgenre.spectrograms import (
     CHANNELS,
     HOP_LENGTH,

@@ -19,10 +19,10 @@ from topgenre import preprocessed
 from topgenre.audio import SAMPLE_RATE, load_segment
 from topgenre.classifier import LONGEST_WHOLE
 from topgenre.errors import AudioError, PreprocessedFileError, TagError, TopgenreError
-from topgenre.library.genre_tags import read_genre, restore_genre, write_genre
-from topgenre.library.tag_formats import GenreTag
 from topgenre.library.tags import read_tags
 from topgenre.spectrograms import CHANNELS, network_input
+from topgenre.tagging.formats import GenreTag
+from topgenre.tagging.rewrite import read_genre, restore_genre, write_genre
 
 SEPARATOR = b"|||"  # between the members of a preprocessed file that is put together here
 _ROOM = bytes(1025 * 4 * 64)  # for the values behind an array's header

@@ -14,10 +14,9 @@ from typer.testing import CliRunner, Result
 from topgenre.cli.app import app
 from topgenre.errors import SilentError, TopgenreError
 from topgenre.library.catalogue import Catalogue, model_hash
-from topgenre.library.find import Failure
 from topgenre.library.song import Analysis, Tags
+from topgenre.result import Failure, rank
 from topgenre.result import Result as Judgement
-from topgenre.result import rank
 
 
 class Library:

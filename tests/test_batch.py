@@ -21,10 +21,10 @@ from topgenre.classifier import analyse
 from topgenre.demo import write_audio
 from topgenre.errors import ModelError
 from topgenre.library.batch import Outcome, classify_file, classify_files
-from topgenre.library.find import Failure, find_audio
-from topgenre.library.processes import Pool
-from topgenre.library.work import default_jobs
-from topgenre.result import Result
+from topgenre.library.find import find_audio
+from topgenre.result import Failure, Result
+from topgenre.workers.processes import Pool
+from topgenre.workers.work import default_jobs
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 

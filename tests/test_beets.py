@@ -16,8 +16,8 @@ import pytest
 import signals
 from topgenre.classifier import load
 from topgenre.demo import STYLES, synthesise, write_audio
-from topgenre.library.tagging import Policy
 from topgenre.result import Result
+from topgenre.tagging.policy import Policy
 
 RATE = 22_050
 

@@ -20,9 +20,8 @@ from hypothesis import strategies as st
 from topgenre.errors import CatalogueError, ModelError, NotAudioError, OutputError
 from topgenre.library.catalogue import Catalogue, default_path, model_hash
 from topgenre.library.export import export
-from topgenre.library.find import Failure
 from topgenre.library.song import Analysis, Song, Tags
-from topgenre.result import Result, rank
+from topgenre.result import Failure, Result, rank
 
 MODEL = b"m" * 32
 needs_bytes = pytest.mark.skipif(os.name != "posix", reason="names are characters here")

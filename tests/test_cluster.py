@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 import signals
 from topgenre.cli.app import app
+from topgenre.cluster.pipeline import Partition, scan_on_ray
 from topgenre.demo import write_audio
-from topgenre.library.cluster import Partition, scan_on_ray
 
 N_SONGS = 12
 

@@ -21,10 +21,10 @@ import bombs
 import signals
 from topgenre.demo import write_audio
 from topgenre.errors import TagError
-from topgenre.library import tag_process
-from topgenre.library.find import Failure
-from topgenre.library.processes import in_processes
 from topgenre.library.watch import watch
+from topgenre.result import Failure
+from topgenre.tagging import process
+from topgenre.workers.processes import in_processes
 from web_server import serving
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, limits and devices of Unix")
@@ -191,7 +191,7 @@ def test_tags_are_whole_when_the_program_is_told_to_end(music: Path, tmp_path: P
     assert code == -signal.SIGTERM
     assert "what is written stays, and --undo takes it back" in errors
     assert set(folder.iterdir()) == set(before)
-    written = [path for path in before if tag_process.read_genre(str(path)).genres]
+    written = [path for path in before if process.read_genre(str(path)).genres]
     assert 2 <= len(written) < SONGS
     assert all(path in written or path.read_bytes() == data for path, data in before.items())
     assert len(journal.read_bytes().splitlines()) - len(written) in (0, 1)
@@ -259,20 +259,20 @@ def test_tags_that_take_for_ever_cost_their_file_alone(
     song.write_bytes(bombs.sound("mp3", "libmp3lame"))
     bomb = tmp_path / "bomb.mp3"
     bomb.write_bytes(bombs.packed_tag(8 << 20, song.read_bytes()))
-    assert tag_process.read_genre(str(song)).genres == ()
-    monkeypatch.setattr(tag_process, "_READING", 1.0)
+    assert process.read_genre(str(song)).genres == ()
+    monkeypatch.setattr(process, "_READING", 1.0)
     with pytest.raises(TagError, match=r"bomb\.mp3: its tags cannot be read \(not done after 1 s"):
-        tag_process.read_genre(str(bomb))
+        process.read_genre(str(bomb))
     monkeypatch.undo()
-    assert tag_process.read_genre(str(song)).genres == ()
+    assert process.read_genre(str(song)).genres == ()
 
 
 def test_a_process_for_tags_that_is_killed_is_replaced(tmp_path: Path) -> None:
     song = tmp_path / "song.mp3"
     song.write_bytes(bombs.sound("mp3", "libmp3lame"))
-    tag_process.read_genre(str(song))
+    process.read_genre(str(song))
     helpers = multiprocessing.active_children()
     assert helpers
     for helper in helpers:
         helper.kill()
-    assert tag_process.read_genre(str(song)).genres == ()
+    assert process.read_genre(str(song)).genres == ()

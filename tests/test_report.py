@@ -18,8 +18,8 @@ import pytest
 
 from song_rows import Library
 from topgenre.errors import TooShortError
-from topgenre.library.report import MOST_POINTS, MOST_REVIEWED, summarise
-from topgenre.library.report_page import render
+from topgenre.report.page import render
+from topgenre.report.summary import MOST_POINTS, MOST_REVIEWED, summarise
 
 DATE = datetime(2026, 1, 31, tzinfo=UTC)
 

@@ -27,12 +27,12 @@ from topgenre.demo import write_audio
 from topgenre.errors import ModelError
 from topgenre.library.batch import classify_file
 from topgenre.library.catalogue import Catalogue, model_hash
-from topgenre.library.find import Failure
-from topgenre.library.processes import in_processes
 from topgenre.library.scan import Step, scan
 from topgenre.library.song import Song
 from topgenre.library.tags import read_tags
 from topgenre.preprocessed import save
+from topgenre.result import Failure
+from topgenre.workers.processes import in_processes
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="names and limits of Unix")
 

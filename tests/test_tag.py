@@ -33,13 +33,13 @@ from topgenre.cli.app import app
 from topgenre.demo import write_audio
 from topgenre.errors import TagError
 from topgenre.library.catalogue import Catalogue, model_hash
-from topgenre.library.genre_tags import read_genre, restore_genre, write_genre
 from topgenre.library.scan import file_hash, scan
 from topgenre.library.song import Analysis, Tags
-from topgenre.library.tag_journal import Journal
-from topgenre.library.tagging import Policy, check_names, read_names, undo
 from topgenre.result import Result as Judgement
 from topgenre.result import rank
+from topgenre.tagging.journal import Journal
+from topgenre.tagging.policy import Policy, check_names, read_names, undo
+from topgenre.tagging.rewrite import read_genre, restore_genre, write_genre
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="permissions and limits of Unix")
 

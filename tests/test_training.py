@@ -16,6 +16,8 @@ from topgenre.classifier import ModelInfo, load
 from topgenre.cli import evaluate as command_line
 from topgenre.demo import write_audio
 from topgenre.errors import DatasetError
+from topgenre.evaluation.evaluate import evaluate, judges_of_folds
+from topgenre.evaluation.metrics import confusion, expected_calibration_error, figures, top_k_hits
 from topgenre.training import ablate
 from topgenre.training.calibrate import fit_temperature, softmax
 from topgenre.training.config import TrainConfig
@@ -30,9 +32,7 @@ from topgenre.training.data import (
     read_dataset,
     read_unlabelled,
 )
-from topgenre.training.evaluate import evaluate, judges_of_folds
 from topgenre.training.export import export
-from topgenre.training.metrics import confusion, expected_calibration_error, figures, top_k_hits
 from topgenre.training.mixtures import build_mixtures
 from topgenre.training.net import GenreNet
 from topgenre.training.run import Sources, fit_last_layers, train_model

@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 import signals
 from topgenre.cli.app import app
 from topgenre.demo import write_audio
-from topgenre.library.find import Failure
 from topgenre.library.watch import RESULTS, Arrival, watch
+from topgenre.result import Failure
 
 
 def write_song(path: Path, seed: int = 1, seconds: float = 2.0) -> Path:

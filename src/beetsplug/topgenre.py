@@ -14,8 +14,8 @@ from beets.util import displayable_path, syspath
 
 from topgenre.classifier import Classifier, load
 from topgenre.errors import TagError, TopgenreError
-from topgenre.library.tagging import Policy, check_names, read_names
 from topgenre.result import GenreProbability
+from topgenre.tagging.policy import Policy, check_names, read_names
 
 if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask

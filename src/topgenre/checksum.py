@@ -10,7 +10,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from topgenre.output import write_whole
+from topgenre.files import write_whole
 
 _KEY = b"topgenre.sha256"
 _DIGITS = 64

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from topgenre.errors import OutputError
-from topgenre.output import spare_others, write_whole
+from topgenre.files import spare_others, write_whole
 
 SUFFIX = ".m3u8"
 

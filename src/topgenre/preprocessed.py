@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.audio import SAMPLE_RATE
-from topgenre.audio.source import printable
 from topgenre.errors import OutputError, PreprocessedFileError, SourceNotFoundError
-from topgenre.output import write_whole
+from topgenre.files import write_whole
 from topgenre.spectrograms import (
     CHANNELS,
     HOP_LENGTH,
@@ -32,6 +31,7 @@ from topgenre.spectrograms import (
     ONSET_CHANNELS,
     Spectrograms,
 )
+from topgenre.text import printable
 
 SUFFIX = ".npz"
 FORMAT_VERSION = 1

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from topgenre.errors import TopgenreError
+from topgenre.text import printable
+
 
 class GenreProbability(NamedTuple):
     """One genre and its calibrated probability."""
@@ -105,6 +108,39 @@ class Result:
         return record
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that has no result, and why.
+
+    Attributes
+    ----------
+    path : str
+        The source as the caller named it, or where it was found.
+    error : TopgenreError
+        Why; its message names the source.
+    details : str
+        The traceback of a fault inside topgenre, otherwise empty.
+    """
+
+    path: str
+    error: TopgenreError
+    details: str = ""
+
+    @classmethod
+    def of(cls, path: str, error: TopgenreError, details: str = "") -> Failure:
+        """Return a failure whose error takes little room, and one line."""
+        # A new error has no traceback, which would keep the sound of every failed file in memory;
+        # and its message is one line, whatever characters the file's name is made of.
+        return cls(path, type(error)(printable(str(error))), details)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented JSON object."""
+        return {
+            "path": self.path,
+            "error": {"type": self.error.code, "message": str(self.error)},
+        }
+
+
 def rank(probabilities: Mapping[str, float]) -> tuple[GenreProbability, ...]:
     """Rank genres by probability; equal ones stay in alphabetical order."""
     return tuple(
@@ -113,12 +149,3 @@ def rank(probabilities: Mapping[str, float]) -> tuple[GenreProbability, ...]:
             probabilities.items(), key=lambda item: (-item[1], item[0])
         )
     )
-
-
-def valid(value: Any) -> Any:
-    """Spell out the bytes of file names that are no characters, in a record or a text."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {key: valid(entry) for key, entry in value.items()}
-    return value

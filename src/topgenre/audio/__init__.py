@@ -12,9 +12,10 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from topgenre.audio.segment import SAMPLE_RATE, SEGMENT_SECONDS, SILENCE_PEAK, Excerpt, Segment
-from topgenre.audio.source import Reader, name_of, opened, printable
+from topgenre.audio.source import Reader, name_of, opened
 from topgenre.audio.track import DECODING_ERRORS, CountedTrack, Track, refuse
 from topgenre.errors import SourceNotFoundError
+from topgenre.text import printable
 
 __all__ = ["SAMPLE_RATE", "SEGMENT_SECONDS", "SILENCE_PEAK", "Segment", "load_segment"]
 

@@ -23,13 +23,6 @@ def name_of(source: object) -> str:
     return name if isinstance(name, str) else "the stream"
 
 
-def printable(name: str) -> str:
-    """Keep a name on one line of any terminal: escape control characters and raw bytes."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name
-    )
-
-
 class Reader:
     """What FFmpeg sees of a source: bytes only, neither its name nor a way to close it.
 

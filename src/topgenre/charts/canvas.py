@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from topgenre.errors import OutputError
-from topgenre.output import write_whole
+from topgenre.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

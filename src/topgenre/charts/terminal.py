@@ -10,6 +10,7 @@ from rich.text import Text
 
 from topgenre.charts.wording import UNCERTAIN, percent
 from topgenre.result import Result
+from topgenre.text import printable
 
 _LONGEST_BAR = 60  # characters: a longer one is no easier to read
 _LONGEST_GENRE = 20
@@ -123,19 +124,6 @@ def _wrapped(words: str, width: int, style: str) -> Iterator[Text]:
         else:
             line = f"{line} {word}" if line else word
     yield Text(f"  {line}", style=style, no_wrap=True, overflow="ignore")
-
-
-def printable(text: str, encoding: str) -> str:
-    """Return text that can be printed in an encoding without harm to the terminal.
-
-    Control characters, which file names may contain, and characters that the encoding does not
-    have come out as their escape sequences.
-    """
-    visible = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
-    return visible.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _end_of(text: str, width: int) -> str:

@@ -15,10 +15,10 @@ import typer
 from topgenre.cli import interrupt, options, output
 from topgenre.cli.status_line import StatusLine
 from topgenre.errors import OutputError
+from topgenre.files import make_folder
 from topgenre.library.batch import classify_files
-from topgenre.library.find import STANDARD_INPUT, Failure, find_audio
-from topgenre.output import make_folder
-from topgenre.result import Result
+from topgenre.library.find import STANDARD_INPUT, find_audio
+from topgenre.result import Failure, Result
 
 _ALL_GENRES = 10  # of a picture, where there is room for them
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topgenre.cli import options
-from topgenre.output import make_folder
+from topgenre.files import make_folder
 
 if TYPE_CHECKING:
-    from topgenre.training.evaluate import Evaluation
-    from topgenre.training.robustness import Robustness
+    from topgenre.evaluation.evaluate import Evaluation
+    from topgenre.evaluation.robustness import Robustness
 
 
 def add_to(app: typer.Typer) -> None:
@@ -73,9 +73,9 @@ def evaluate(
     from topgenre.classifier import load
     from topgenre.cli.status_line import StatusLine
     from topgenre.errors import DatasetError
+    from topgenre.evaluation.evaluate import evaluate as measure
+    from topgenre.evaluation.evaluate import judges_of_folds
     from topgenre.training.data import hold_out, read_dataset
-    from topgenre.training.evaluate import evaluate as measure
-    from topgenre.training.evaluate import judges_of_folds
 
     clips = hold_out(read_dataset(dataset, split or ()))
     clips = [clip for clip in clips if only is None or clip.split == only]
@@ -96,12 +96,12 @@ def evaluate(
     evaluation = measure(judges, show, whole=whole)
     survived = None
     if robustness:
-        from topgenre.training.robustness import measure as measure_robustness
+        from topgenre.evaluation.robustness import measure as measure_robustness
 
         line = StatusLine(len(judges))
         survived = measure_robustness(judges, show)
     if pictures:
-        from topgenre.training.pictures import save_confusion, save_reliability
+        from topgenre.evaluation.pictures import save_confusion, save_reliability
 
         make_folder(pictures, "pictures")
         save_reliability(evaluation, pictures / "reliability.png")

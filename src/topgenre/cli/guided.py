@@ -15,7 +15,8 @@ import typer
 
 from topgenre.cli import classify, interrupt
 from topgenre.errors import OutputError
-from topgenre.library.find import Failure, find_audio
+from topgenre.library.find import find_audio
+from topgenre.result import Failure
 
 _GENRES = 3
 

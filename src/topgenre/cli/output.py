@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import typer
 
 from topgenre.library.batch import Outcome
-from topgenre.library.find import Failure
-from topgenre.result import Result, valid
+from topgenre.result import Failure, Result
+from topgenre.text import json_safe
 
 _DEFAULT_TOP = 3
 _NARROWEST_PATH = 16  # columns
@@ -40,7 +40,7 @@ def json_printer(top: int | None) -> Printer:
     def show(outcome: Outcome) -> None:
         record = outcome.to_dict() if isinstance(outcome, Failure) else outcome.to_dict(top)
         # ASCII, as no terminal or pipe turns that into anything else.
-        typer.echo(json.dumps(valid(record)))
+        typer.echo(json.dumps(json_safe(record)))
 
     return show
 
@@ -61,14 +61,14 @@ def csv_printer(top: int) -> Printer:
     def show(outcome: Outcome) -> None:
         if isinstance(outcome, Failure):
             blanks = [""] * (len(ranked) + 4)
-            write([valid(outcome.path), *blanks, valid(str(outcome.error))])
+            write([json_safe(outcome.path), *blanks, json_safe(str(outcome.error))])
             return
         record = outcome.to_dict(top)
         segment = record["segment"]
         values = [genre[key] for genre in record["genres"] for key in ("genre", "probability")]
         write(
             [
-                *(valid(record["path"]), str(record["uncertain"]).lower()),
+                *(json_safe(record["path"]), str(record["uncertain"]).lower()),
                 *(segment["start"], segment["end"], *values, record["model"], ""),
             ]
         )
@@ -170,6 +170,6 @@ def _plain(top: int) -> Callable[[Result], None]:
 
 def _printable(text: str, encoding: str) -> str:
     # Only here, since this brings in Rich: what prints JSON has no need of it.
-    from topgenre.charts.terminal import printable
+    from topgenre.text import printable
 
     return printable(text, encoding)

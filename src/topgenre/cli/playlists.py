@@ -44,10 +44,10 @@ def playlists(
     Playlists that topgenre has written there before are brought up to date; no other file is
     touched.
     """
-    from topgenre.charts.terminal import printable
     from topgenre.errors import CatalogueError
     from topgenre.library.catalogue import Catalogue, model_hash
-    from topgenre.library.genre_playlists import choose, save
+    from topgenre.library.playlists import choose, save
+    from topgenre.text import printable
 
     with Catalogue(catalog, read_only=True) as catalogue:
         chosen = choose(

@@ -13,8 +13,8 @@ import typer
 from topgenre.cli import options, output
 from topgenre.cli.classify import check_standard_input
 from topgenre.library.batch import Outcome, classify_files
-from topgenre.library.find import STANDARD_INPUT, Failure
-from topgenre.result import GenreProbability
+from topgenre.library.find import STANDARD_INPUT
+from topgenre.result import Failure, GenreProbability
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -182,10 +182,10 @@ def print_sections(sections: Sequence[Section]) -> None:
 
 
 def _print_json(record: dict[str, Any], sections: Iterable[Section]) -> None:
-    from topgenre.result import valid
+    from topgenre.text import json_safe
 
     found = [section.to_dict() for section in sections]
-    typer.echo(json.dumps(valid({**record, "recommendations": found})))
+    typer.echo(json.dumps(json_safe({**record, "recommendations": found})))
 
 
 def _check(providers: list[str] | None, m3u8: Path | None) -> None:
@@ -251,6 +251,6 @@ def _lines(items: Sequence[Item], console: Console) -> Iterator[Text]:
 
 
 def _plain(text: str, console: Console) -> str:
-    from topgenre.charts.terminal import printable
+    from topgenre.text import printable
 
     return printable(text, console.encoding)

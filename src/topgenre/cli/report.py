@@ -35,21 +35,21 @@ def report(
     genre, how sure that is, songs to review, files that failed, and a map on which songs lie near
     those that they sound like.
     """
-    from topgenre.library import report_page
+    from topgenre.report import page
 
-    if out.suffix.lower() not in report_page.SUFFIXES:
+    if out.suffix.lower() not in page.SUFFIXES:
         raise typer.BadParameter(
-            f"{out}: a page's name must end in {' or '.join(report_page.SUFFIXES)}",
+            f"{out}: a page's name must end in {' or '.join(page.SUFFIXES)}",
             param_hint="--out",
         )
+    from topgenre.files import spare_others
     from topgenre.library.catalogue import Catalogue, model_hash
-    from topgenre.library.report import summarise
-    from topgenre.output import spare_others
+    from topgenre.report.summary import summarise
 
-    spare_others(out, report_page.HEAD)
+    spare_others(out, page.HEAD)
     with Catalogue(catalog, read_only=True) as catalogue:
         found = summarise(catalogue, model=model_hash(model), folder=folder)
-    report_page.save(found, out, written=datetime.now().astimezone())
+    page.save(found, out, written=datetime.now().astimezone())
     options.say_left_out(found.other_model)
     songs = f"{found.songs:,} song{'' if found.songs == 1 else 's'}"
     typer.echo(f"report of {songs} written to {out}")

@@ -217,7 +217,7 @@ def _tell(step: Step, status: _Status) -> None:
         output.say_error(str(step.failure.error))
         output.show_details(step.failure)
     elif step.what == "vanished":
-        from topgenre.charts.terminal import printable
+        from topgenre.text import printable
 
         status.wipe()
         typer.echo(
@@ -248,7 +248,7 @@ def _prune(catalogue: Catalogue, unsearched: int) -> None:
 
 
 def _list_errors(catalogue: Catalogue) -> None:
-    from topgenre.charts.terminal import printable
+    from topgenre.text import printable
 
     count = 0
     for song in catalogue.failures():
@@ -264,7 +264,7 @@ def _export(catalogue: Catalogue, path: Path) -> None:
 
 
 def _name(catalogue: Catalogue) -> str:
-    from topgenre.charts.terminal import printable
+    from topgenre.text import printable
 
     return printable(str(catalogue.path), sys.stdout.encoding)
 

@@ -10,14 +10,14 @@ import typer
 
 from topgenre.cli import interrupt, output
 from topgenre.cli.status_line import StatusLine
-from topgenre.library.find import Failure
+from topgenre.result import Failure
 
 
 def scan_cluster(
     places: list[str], out: str, address: str | None, model: Path | None, jobs: int | None
 ) -> int:
     """Scan on a Ray cluster and say what came of it; return the exit code."""
-    from topgenre.library.cluster import scan_on_ray
+    from topgenre.cluster.pipeline import scan_on_ray
 
     begin = time.monotonic()
     n_files = n_judged = n_failed = 0

@@ -125,14 +125,14 @@ def _explained(song: str, found: list[Neighbour]) -> list[Neighbour]:
 
 
 def _print_json(song: str, query: Analysis, found: list[Neighbour], left_out: int) -> None:
-    from topgenre.result import valid
+    from topgenre.text import json_safe
 
     record = {
-        "path": valid(song),
+        "path": json_safe(song),
         "genres": [genre.to_dict() for genre in query.result.genres],
         "uncertain": query.result.uncertain,
         "model": query.result.model,
-        "neighbours": [valid(neighbour.to_dict()) for neighbour in found],
+        "neighbours": [json_safe(neighbour.to_dict()) for neighbour in found],
         "left_out": {"other_model": left_out},
     }
     typer.echo(json.dumps(record))
@@ -142,8 +142,8 @@ def _print(song: str, query: Analysis, found: list[Neighbour]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from topgenre.charts.terminal import printable
     from topgenre.charts.wording import percent
+    from topgenre.text import printable
 
     console = Console(soft_wrap=True, highlight=False)
 

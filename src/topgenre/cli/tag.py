@@ -13,12 +13,13 @@ import typer
 
 from topgenre.cli import interrupt, options, output
 from topgenre.cli.status_line import StatusLine
-from topgenre.library.find import Failure, find_audio
-from topgenre.result import valid
+from topgenre.library.find import find_audio
+from topgenre.result import Failure
+from topgenre.text import json_safe
 
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Catalogue
-    from topgenre.library.tagging import Policy, Tagging, Undone
+    from topgenre.tagging.policy import Policy, Tagging, Undone
 
 _SPECTROGRAMS = ".npz"  # made from a song, and without tags
 
@@ -102,7 +103,7 @@ def tag(
     alone, and so are those that topgenre is not sure of, unless you say otherwise. The sound and
     all other tags stay as they are, and --undo takes everything back.
     """
-    from topgenre.library.tagging import Existing, Policy
+    from topgenre.tagging.policy import Existing, Policy
 
     if sum((keep, append, replace)) > 1:
         raise typer.BadParameter("choose one of --keep, --append, --replace", param_hint="--append")
@@ -138,7 +139,7 @@ def _names(path: Path | None, model: Path | None) -> dict[str, str]:
         return {}
     from topgenre.classifier import load
     from topgenre.errors import TagError
-    from topgenre.library.tagging import read_names
+    from topgenre.tagging.policy import read_names
 
     try:
         return read_names(path, load(model).genres)
@@ -160,8 +161,8 @@ def _tag(
 ) -> int:
     """Go through the files, and say what came of them; return how many failed."""
     from topgenre.library.catalogue import model_hash
-    from topgenre.library.tag_journal import Journal
-    from topgenre.library.tagging import tag_files
+    from topgenre.tagging.journal import Journal
+    from topgenre.tagging.policy import tag_files
 
     counts: Counter[str] = Counter()
     show = _show_json if as_json else _printer(policy)
@@ -209,8 +210,8 @@ def _undo(
     as_json: bool,
 ) -> int:
     """Take back what was written, and say of which files; return how many failed."""
-    from topgenre.library.tag_journal import Journal
-    from topgenre.library.tagging import undo
+    from topgenre.tagging.journal import Journal
+    from topgenre.tagging.policy import undo
 
     counts: Counter[str] = Counter()
     show = _show_json if as_json else _printer(None)
@@ -265,7 +266,7 @@ def _summary(counts: Counter[str]) -> str:
 
 
 def _show_json(outcome: Tagging | Undone | Failure) -> None:
-    typer.echo(json.dumps(valid(outcome.to_dict())))
+    typer.echo(json.dumps(json_safe(outcome.to_dict())))
 
 
 def _printer(policy: Policy | None) -> Callable[[Tagging | Undone | Failure], None]:
@@ -273,9 +274,9 @@ def _printer(policy: Policy | None) -> Callable[[Tagging | Undone | Failure], No
     from rich.console import Console
     from rich.text import Text
 
-    from topgenre.charts.terminal import printable
     from topgenre.charts.wording import percent
-    from topgenre.library.tagging import Tagging
+    from topgenre.tagging.policy import Tagging
+    from topgenre.text import printable
 
     console = Console(soft_wrap=True, highlight=False)
     encoding = console.encoding

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from topgenre.cli import interrupt, options, output
-from topgenre.library.find import Failure
+from topgenre.result import Failure
 
 
 def add_to(app: typer.Typer) -> None:
@@ -76,6 +76,6 @@ def watch(
 
 
 def _shown(path: str | Path) -> str:
-    from topgenre.charts.terminal import printable
+    from topgenre.text import printable
 
     return printable(str(path), sys.stdout.encoding)

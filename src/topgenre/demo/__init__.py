@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from topgenre.demo import styles
 from topgenre.demo.encode import encode, write_audio
 from topgenre.errors import OutputError
-from topgenre.output import write_whole
+from topgenre.files import write_whole
 
 __all__ = ["STYLES", "synthesise", "write_audio", "write_demo"]
 

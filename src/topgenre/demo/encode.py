@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.errors import OutputError
-from topgenre.output import write_whole
+from topgenre.files import write_whole
 
 
 class _Format(NamedTuple):

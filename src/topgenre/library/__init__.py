@@ -1,0 +1,1 @@
+"""A music library: finding files, the catalogue, scanning, similar songs, playlists."""

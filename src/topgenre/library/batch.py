@@ -9,9 +9,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from topgenre.library.find import STANDARD_INPUT, Failure
-from topgenre.library.work import Work, attempt, default_jobs
-from topgenre.result import Result
+from topgenre.library.find import STANDARD_INPUT
+from topgenre.result import Failure, Result
+from topgenre.workers.work import Work, attempt, default_jobs
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier
@@ -109,7 +109,7 @@ def _side_by_side(
     jobs: int,
     work: Work[Result],
 ) -> Iterator[Outcome]:
-    from topgenre.library.processes import Pool  # a single file has no need of multiprocessing
+    from topgenre.workers.processes import Pool  # a single file has no need of multiprocessing
 
     waiting = deque(enumerate(paths))
     finished: dict[int, Outcome] = {}

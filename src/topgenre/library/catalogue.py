@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.errors import CatalogueError, ModelError
-from topgenre.library.find import Failure, is_gone
+from topgenre.library.find import is_gone
 from topgenre.library.song import Analysis, Song, Tags, written
-from topgenre.result import GenreProbability, Result
+from topgenre.result import Failure, GenreProbability, Result
 
 APPLICATION_ID = 0x746F7067  # "topg": tells a catalogue from any other SQLite file
 SCHEMA_VERSION = 1

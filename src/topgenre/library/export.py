@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from topgenre.errors import OutputError
+from topgenre.files import replacing
 from topgenre.library.catalogue import Catalogue
 from topgenre.library.song import Song
-from topgenre.output import replacing
-from topgenre.result import valid
+from topgenre.text import json_safe
 
 _N_RANKED = 3
 _NAMES = (
@@ -94,7 +94,7 @@ def check_name(path: Path) -> Callable[[Iterable[Song], Path], None]:
 def _write_ndjson(songs: Iterable[Song], path: Path) -> None:
     with path.open("x", encoding="ascii") as file:
         for song in songs:
-            file.write(f"{json.dumps(valid(song.to_dict()))}\n")
+            file.write(f"{json.dumps(json_safe(song.to_dict()))}\n")
 
 
 def _write_csv(songs: Iterable[Song], path: Path) -> None:
@@ -152,7 +152,7 @@ def _row(song: Song) -> dict[str, Any]:
     """Lay a song out flat, under the names of the catalogue's columns."""
     row: dict[str, Any] = dict.fromkeys(_NAMES)
     row |= {
-        "path": valid(song.path),
+        "path": json_safe(song.path),
         "size": song.size,
         "mtime_ns": song.mtime_ns,
         "missing": song.missing,

@@ -1,14 +1,13 @@
-"""Music files in folders, and what is said of a file that has no result."""
+"""Find music files in folders."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from topgenre.errors import SourceNotFoundError, TopgenreError
+from topgenre.errors import SourceNotFoundError
+from topgenre.result import Failure
 
 STANDARD_INPUT = "-"
 _LATEST = (1 << 63) - 1
@@ -23,41 +22,6 @@ SUFFIXES = frozenset(
         ".wv",
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file of a batch that has no result.
-
-    Attributes
-    ----------
-    path : str
-        The source as the caller named it, or where it was found.
-    error : TopgenreError
-        Why; its message names the source.
-    details : str
-        The traceback of a fault inside topgenre, otherwise empty.
-    """
-
-    path: str
-    error: TopgenreError
-    details: str = ""
-
-    @classmethod
-    def of(cls, path: str, error: TopgenreError, details: str = "") -> Failure:
-        """Return a failure whose error takes little room, and one line."""
-        from topgenre.audio.source import printable
-
-        # A new error has no traceback, which would keep the sound of every failed file in memory;
-        # and its message is one line, whatever characters the file's name is made of.
-        return cls(path, type(error)(printable(str(error))), details)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the documented JSON object."""
-        return {
-            "path": self.path,
-            "error": {"type": self.error.code, "message": str(self.error)},
-        }
 
 
 def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[str | Failure]:

@@ -21,17 +21,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from topgenre.errors import CatalogueError, NotAudioError, SourceNotFoundError
 from topgenre.library.catalogue import Catalogue, model_hash
-from topgenre.library.find import (
-    Failure,
-    is_folder,
-    is_gone,
-    no_music,
-    search_folder,
-    size_and_time,
-)
-from topgenre.library.processes import in_processes
+from topgenre.library.find import is_folder, is_gone, no_music, search_folder, size_and_time
 from topgenre.library.song import Analysis
-from topgenre.library.work import default_jobs
+from topgenre.result import Failure
+from topgenre.workers.processes import in_processes
+from topgenre.workers.work import default_jobs
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from topgenre.library.find import Failure
-from topgenre.result import Result
+from topgenre.result import Failure, Result
 
 
 class Tags(NamedTuple):

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from topgenre.errors import OutputError
+from topgenre.files import write_whole
 from topgenre.library.batch import Outcome, classify_file
-from topgenre.library.find import Failure, is_gone, search_folder
-from topgenre.library.processes import in_processes
-from topgenre.library.work import default_jobs
-from topgenre.output import write_whole
-from topgenre.result import Result, valid
+from topgenre.library.find import is_gone, search_folder
+from topgenre.result import Failure, Result
+from topgenre.text import json_safe
+from topgenre.workers.processes import in_processes
+from topgenre.workers.work import default_jobs
 
 RESULTS = "topgenre-results"  # the folder for results, unless another one is named
 INTERVAL = 2.0  # s between two looks
@@ -196,7 +197,7 @@ class _Inbox:
             if charts and isinstance(outcome, Result):
                 problem = self._draw(outcome, target.with_suffix(".png"))
             # Last, since it says that all is done.
-            write_whole(target, f"{json.dumps(valid(record), indent=2)}\n".encode("ascii"))
+            write_whole(target, f"{json.dumps(json_safe(record), indent=2)}\n".encode("ascii"))
         except OSError as error:
             return OutputError(f"{target}: cannot be written ({error.strerror}); make room for it")
         except OutputError as error:

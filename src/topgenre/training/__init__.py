@@ -1,0 +1,1 @@
+"""Train a network; the only room that needs PyTorch (extra `train`)."""

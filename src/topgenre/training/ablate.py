@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from topgenre.evaluation.metrics import figures, interval_of_mean, top_k_hits
 from topgenre.spectrograms import CHANNELS
 from topgenre.training.config import TrainConfig
 from topgenre.training.crossval import Judged, calibrated, folds
 from topgenre.training.data import Blocks
-from topgenre.training.metrics import figures, interval_of_mean, top_k_hits
 from topgenre.training.run import Sources, fit_genres, judge_held_out, prepare
 from topgenre.training.train import Trainer
 

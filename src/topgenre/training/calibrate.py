@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topgenre.training.metrics import negative_log_likelihood
+from topgenre.evaluation.metrics import negative_log_likelihood
 
 Floats = NDArray[np.floating[Any]]
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from topgenre.audio import SEGMENT_SECONDS, Segment
 from topgenre.classifier import ModelInfo
 from topgenre.errors import DatasetError
+from topgenre.evaluation.metrics import Figure, confusion, figures, top_k_hits
 from topgenre.spectrograms import compute, network_input
 from topgenre.training.calibrate import fit_temperature, softmax, uncertain_below
 from topgenre.training.config import TrainConfig
@@ -34,7 +35,6 @@ from topgenre.training.data import (
 )
 from topgenre.training.export import export
 from topgenre.training.head import add_teacher, fit_head, fit_music
-from topgenre.training.metrics import Figure, confusion, figures, top_k_hits
 from topgenre.training.mixtures import SPLIT, build_mixtures
 from topgenre.training.net import GenreNet
 from topgenre.training.not_music import not_music

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from topgenre.errors import NotAudioError, TopgenreError
-from topgenre.library.processes import limit_memory
 from topgenre.web.problems import ProblemError
+from topgenre.workers.processes import limit_memory
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier

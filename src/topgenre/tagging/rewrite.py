@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from topgenre.errors import AudioError
-from topgenre.library.tag_formats import (
+from topgenre.tagging.formats import (
     GenreTag,
     TaggedFile,
     explained,

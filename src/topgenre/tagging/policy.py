@@ -16,13 +16,13 @@ from typing import Any, Literal
 from topgenre.errors import SourceNotFoundError, TagError
 from topgenre.library.batch import classify_files
 from topgenre.library.catalogue import Catalogue
-from topgenre.library.find import Failure, size_and_time
+from topgenre.library.find import size_and_time
 from topgenre.library.scan import file_hash
-from topgenre.library.tag_formats import GenreTag
-from topgenre.library.tag_journal import Entry, Journal
-from topgenre.library.tag_process import read_genre, restore_genre, write_genre
 from topgenre.library.tags import read_tags
-from topgenre.result import GenreProbability, Result, rank
+from topgenre.result import Failure, GenreProbability, Result, rank
+from topgenre.tagging.formats import GenreTag
+from topgenre.tagging.journal import Entry, Journal
+from topgenre.tagging.process import read_genre, restore_genre, write_genre
 
 _CERTAIN = 0.5  # probability from which a genre is more likely right than wrong
 

@@ -2,7 +2,7 @@
 
 Some files take the libraries that read tags hours or gigabytes: a frame that is compressed a
 thousandfold, or a million values. Such a file costs a minute, one line, and nothing else. The
-functions here do what those of the same names in `genre_tags` do. A script that calls them must
+functions here do what those of the same names in `rewrite` do. A script that calls them must
 guard its own start with ``if __name__ == "__main__":``, as `multiprocessing` demands.
 """
 
@@ -19,9 +19,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from topgenre.errors import TagError
-from topgenre.library import genre_tags
-from topgenre.library.processes import interrupts_held, limit_memory
-from topgenre.library.tag_formats import GenreTag
+from topgenre.tagging import rewrite
+from topgenre.tagging.formats import GenreTag
+from topgenre.workers.processes import interrupts_held, limit_memory
 
 _READING = 60.0  # s for one file
 _WRITING = 600.0  # s, in which all of a large file is copied and read twice from a slow disk
@@ -76,7 +76,7 @@ class _Helper:
             except (TimeoutError, EOFError, ConnectionError) as error:
                 self._end()
                 with suppress(OSError):
-                    genre_tags.part_of(path).unlink(missing_ok=True)
+                    rewrite.part_of(path).unlink(missing_ok=True)
                 late = isinstance(error, TimeoutError)
                 why = f"not done after {seconds:g} s" if late else "they ended the process"
                 raise TagError(
@@ -152,12 +152,12 @@ def _serve(connection: Connection) -> None:
 def _done(what: str, path: str, more: list[Any], commit: _Commit) -> tuple[str, Any]:
     try:
         if what == "read":
-            return "tag", genre_tags.read_genre(path)
+            return "tag", rewrite.read_genre(path)
         given, preserve = more
         if what == "write":
-            tag = genre_tags.write_genre(path, given, preserve_mtime=preserve, commit=commit)
+            tag = rewrite.write_genre(path, given, preserve_mtime=preserve, commit=commit)
         else:
-            tag = genre_tags.restore_genre(path, given, preserve_mtime=preserve)
+            tag = rewrite.restore_genre(path, given, preserve_mtime=preserve)
     except TagError as error:
         return "error", str(error)
     except MemoryError:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from string import Template
 
-from topgenre.result import valid
+from topgenre.text import json_safe
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
@@ -20,7 +20,7 @@ class Html(str):
 
 def plain(value: str) -> str:
     """Spell out what is no character of a text: control characters, and raw bytes of file names."""
-    return str(valid(value)).translate(_CONTROLS)
+    return str(json_safe(value)).translate(_CONTROLS)
 
 
 def text(value: object) -> Html:

@@ -16,9 +16,9 @@ from pathlib import Path, PurePath
 
 from topgenre import __version__
 from topgenre.charts.wording import percent
-from topgenre.library.report import Failures, GenreCount, Listed, Report
-from topgenre.library.report_page.markup import Html, data, element, fill, join, plain
-from topgenre.output import spare_others, write_whole
+from topgenre.files import spare_others, write_whole
+from topgenre.report.page.markup import Html, data, element, fill, join, plain
+from topgenre.report.summary import Failures, GenreCount, Listed, Report
 
 SUFFIXES = (".html", ".htm")
 HEAD = b"<!doctype html>\n<!-- topgenre report -->"  # by which a file may be replaced
@@ -463,7 +463,7 @@ def _failures(failures: Failures, place: str) -> Html:
 
 def _as_in_messages(path: str) -> str:
     """Return a path as messages about it spell it."""
-    from topgenre.audio.source import printable
+    from topgenre.text import printable
 
     return printable(path)
 
@@ -525,7 +525,7 @@ def _digests(blocks: Iterable[str]) -> str:
 
 
 def _part(name: str) -> str:
-    return _asset(f"library/report_page/{name}")
+    return _asset(f"report/page/{name}")
 
 
 def _asset(*names: str) -> str:

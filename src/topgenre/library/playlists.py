@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from topgenre import playlist
+from topgenre.files import make_folder, spare_others
 from topgenre.library.catalogue import Catalogue
 from topgenre.library.song import Song
-from topgenre.output import make_folder, spare_others
 
 _FORBIDDEN = '<>:"/\\|?*'  # in the names of files, by some system or other
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from topgenre.errors import CrashedError, InternalError, TopgenreError
-from topgenre.library.find import Failure
+from topgenre.result import Failure
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier

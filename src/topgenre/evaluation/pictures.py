@@ -10,7 +10,7 @@ import numpy as np
 from topgenre.charts import canvas
 
 if TYPE_CHECKING:
-    from topgenre.training.evaluate import Evaluation
+    from topgenre.evaluation.evaluate import Evaluation
 
 _BLUE = "#2563a8"
 _N_BINS = 10

@@ -25,14 +25,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from topgenre.errors import OutputError, SourceNotFoundError, TopgenreError
+from topgenre.files import make_folder, write_whole
 from topgenre.library.catalogue import model_hash
 from topgenre.library.export import parquet_row, parquet_schema
-from topgenre.library.find import SUFFIXES, Failure, find_audio, size_and_time
-from topgenre.library.processes import Pool
+from topgenre.library.find import SUFFIXES, find_audio, size_and_time
 from topgenre.library.scan import TIME_LIMIT, analyse_song
 from topgenre.library.song import Analysis, Song
-from topgenre.output import make_folder, write_whole
-from topgenre.result import valid
+from topgenre.result import Failure
+from topgenre.text import json_safe
+from topgenre.workers.processes import Pool
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier
@@ -256,7 +257,7 @@ class _Store:
     ) -> dict[str, dict[str, Any]]:
         """Return the rows of an earlier state of a partition that still hold, by place."""
         parquet = _imported("pyarrow.parquet")
-        places = {valid(place): place for place in files}
+        places = {json_safe(place): place for place in files}
         rows = {}
         bucket = name.split("-")[1]
         for older in self.names():

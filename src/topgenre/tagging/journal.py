@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from topgenre.errors import TagError
-from topgenre.library.tag_formats import GenreTag
+from topgenre.tagging.formats import GenreTag
 
 JOURNAL_VERSION = 1
 

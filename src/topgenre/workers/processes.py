@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from topgenre.errors import CrashedError, OverrunError, TopgenreError
-from topgenre.library.find import Failure
-from topgenre.library.work import T, Work, attempt
+from topgenre.result import Failure
+from topgenre.workers.work import T, Work, attempt
 
 _ENDING = 5.0  # s that a process whose pipe is closed may take to end by itself
 _GRACE = 1.0  # s for a signal that goes to all processes to reach this one, too

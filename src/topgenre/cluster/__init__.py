@@ -1,0 +1,1 @@
+"""Scan a library on a Ray cluster; needs the extra `ray`."""

@@ -1,0 +1,1 @@
+"""Measure a model on labelled music; needs ONNX Runtime only."""
