@@ -83,7 +83,7 @@ def save(figure: Figure, path: str | Path) -> None:
     kind = picture_format(path)
     # Neither dates nor versions: a picture changes only where what it shows has changed.
     metadata: dict[str, Any] = (
-        {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+        {"Software": "topgenre"} if kind == "png" else {"Date": None, "Creator": "topgenre"}
     )
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata, facecolor="white")

@@ -22,7 +22,10 @@ Jobs = Annotated[
 Catalog = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Catalogue to use.  [default: one in your folder for user data]"
+        "--catalogue",
+        "--catalog",
+        metavar="FILE",
+        help="Catalogue to use.  [default: one in your folder for user data]",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object.")]
@@ -43,11 +46,11 @@ def check_playlist_name(path: Path) -> None:
 
 
 def say_left_out(count: int) -> None:
-    """Say how many songs of a catalogue cannot be used, as another model has judged them."""
+    """Say how many songs of a catalogue cannot be used, as another model classified them."""
     if count:
         songs = f"{count} song{'' if count == 1 else 's'}"
         typer.echo(
-            f"note: left out, as another model judged them: {songs}; "
-            "scan their folders again to have them in",
+            f"note: left out, as another model classified them: {songs}; "
+            "scan their folders again to include them",
             err=True,
         )

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from topgenre.errors import SourceNotFoundError, TagError
+from topgenre.library.analysis import file_hash
 from topgenre.library.batch import classify_files
 from topgenre.library.catalogue import Catalogue
 from topgenre.library.find import size_and_time
-from topgenre.library.scan import file_hash
 from topgenre.library.tags import read_tags
 from topgenre.result import Failure, GenreProbability, Result, rank
 from topgenre.tagging.formats import GenreTag
