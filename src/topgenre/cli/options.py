@@ -11,7 +11,11 @@ from topgenre.errors import OutputError
 
 Model = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
+    typer.Option(metavar="FILE", help="Use this model instead of the bundled one."),
+]
+Genres = Annotated[
+    Path | None,
+    typer.Option("--genres", metavar="FILE", help="Use your own genres, from `topgenre teach`."),
 ]
 Jobs = Annotated[
     int | None,
