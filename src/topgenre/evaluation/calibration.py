@@ -1,4 +1,4 @@
-"""Make confidence honest: the temperature, and the confidence below which the answer is doubt."""
+"""Fit the temperature, and the confidence below which an answer is not sure."""
 
 from __future__ import annotations
 
