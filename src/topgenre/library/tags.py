@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import BinaryIO
 
 from topgenre.audio.source import opened
 from topgenre.audio.track import DECODING_ERRORS, Track
@@ -12,13 +13,14 @@ from topgenre.library.song import Tags
 _LONGEST = 300  # characters: some write essays, or whole pictures, into a tag
 
 
-def read_tags(path: str) -> Tags:
+def read_tags(source: str | BinaryIO) -> Tags:
     """Read the tags of a music file; one that cannot be read has none."""
+    label = source if isinstance(source, str) else "stream"
     found: dict[str, str] = {}
     with (
         suppress(AudioError, OSError, *DECODING_ERRORS),
-        opened(path, path) as file,
-        Track(file, path) as track,
+        opened(source, label) as file,
+        Track(file, label) as track,
     ):
         # Ogg has the tags with its stream, most others with the file.
         for metadata in (track.stream.container.metadata, track.stream.metadata):

@@ -91,10 +91,21 @@ def answer(problem: ProblemError, scope: Scope) -> JSONResponse:
     return JSONResponse(content, problem.status, headers, MEDIA_TYPE)
 
 
-def responses(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """Document problem types of a route for OpenAPI."""
+def responses(*codes: str, key: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Document problem types of a route for OpenAPI.
+
+    Parameters
+    ----------
+    *codes : str
+        Beside those of every route.
+    key : bool
+        Whether the route may need a key, and counts towards a rate.
+    """
     documented: dict[int | str, dict[str, Any]] = {}
-    for code in (*codes, "unauthorized", "forbidden_origin", "rate_limited", "internal"):
+    always = ("unauthorized", "rate_limited") if key else ()
+    for code in (*codes, *always, "invalid_request", "forbidden_origin", "internal"):
+        if TITLES[code][1] in documented.get(TITLES[code][0], {}).get("description", ""):
+            continue
         status, title = TITLES[code]
         entry = documented.setdefault(
             status,

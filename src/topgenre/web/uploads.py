@@ -147,9 +147,10 @@ class Inbox:
 
     def _refuse_length(self, request: Request) -> None:
         length = request.headers.get("content-length", "")
-        if self.limit is not None and length.isdecimal():
-            if int(length[:20]) > self.limit + _MAX_OVERHEAD:
-                raise too_large("the upload", self.limit)
+        if self.limit is None or not length.isdecimal():
+            return
+        if int(length[:20]) > self.limit + _MAX_OVERHEAD:
+            raise too_large("the upload", self.limit)
 
 
 async def drain(request: Request, seconds: float) -> None:
