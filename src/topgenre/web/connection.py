@@ -168,8 +168,11 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if not self.idle:
-            self.transport.abort()  # in the middle of another answer, there is no room for this one
-            return
+            if self.cycle.response_started:
+                self.transport.abort()  # there is no room in the middle of another answer
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         request_id = secrets.token_hex(8)
         content = json.dumps(body(problem, request_id)).encode()
         headers = {

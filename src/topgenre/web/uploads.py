@@ -55,6 +55,7 @@ class Inbox:
         self.limit, self.stall_limit, self.room = limit, stall_limit, room
         self.taken = 0
         self.receiving = 0
+        tempfile.gettempdir()  # finds the folder now, and so not another one when it is gone
 
     def check(self) -> None:
         """Try whether files can be stored; a folder for them that is gone is made again.
