@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 
 import topgenre
+from topgenre import design
 from topgenre.classifier import load
 from topgenre.web import problems
 from topgenre.web.library import SharedLibrary
@@ -103,6 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(health.metrics_router, dependencies=guards)
     app.include_router(page.router)
+    app.mount("/static/design", StaticFiles(directory=design.FOLDER), name="design")
     app.mount("/static", StaticFiles(directory=page.STATIC), name="static")
     _wrap(app, settings, metrics)
     _document(app)

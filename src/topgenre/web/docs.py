@@ -13,8 +13,8 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title} API</title>
-<link rel="stylesheet" href="static/css/tokens.css">
-<link rel="stylesheet" href="static/css/base.css">
+<link rel="stylesheet" href="static/design/tokens.css">
+<link rel="stylesheet" href="static/design/base.css">
 </head>
 <body>
 <main>

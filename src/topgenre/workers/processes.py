@@ -26,6 +26,7 @@ def in_processes(
     model: str | os.PathLike[str] | None = None,
     time_limit: float | None = None,
     progress: Progress | None = None,
+    genres: str | os.PathLike[str] | None = None,
 ) -> Generator[tuple[str, T | Failure], None, None]:
     """Do any work with files in worker processes; a file harms no other, nor this process.
 
@@ -45,6 +46,8 @@ def in_processes(
     progress : callable, optional
         Called with a path and the fraction of it that is done. Then `work` also takes a keyword
         `progress`, a callable that takes the fraction.
+    genres : path-like, optional
+        File of taught genres.
 
     Yields
     ------
@@ -58,7 +61,7 @@ def in_processes(
     TopgenreError
         If worker processes cannot be started.
     """
-    pool = Pool(model, jobs, work, time_limit, progress)
+    pool = Pool(model, jobs, work, time_limit, progress, genres)
     try:
         yield from pool.work_off(paths)
     finally:
@@ -75,8 +78,9 @@ class Pool:
         work: Work[Any],
         time_limit: float | None = None,
         progress: Progress | None = None,
+        genres: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._spec = Spec(partial(_setup, model, work, progress is not None), _MEMORY)
+        self._spec = Spec(partial(_setup, model, genres, work, progress is not None), _MEMORY)
         self._jobs = jobs
         self._time_limit = time_limit
         self._progress = progress or (lambda path, fraction: None)
@@ -169,10 +173,15 @@ def _failure(path: str, error: JobError, limit: float | None) -> Failure:
     return Failure.of(path, CrashedError(said))
 
 
-def _setup(model: str | os.PathLike[str] | None, work: Work[Any], with_progress: bool) -> Do:
+def _setup(
+    model: str | os.PathLike[str] | None,
+    genres: str | os.PathLike[str] | None,
+    work: Work[Any],
+    with_progress: bool,
+) -> Do:
     from topgenre.classifier import load
 
-    classifier = load(model)
+    classifier = load(model, genres=genres)
 
     def do(path: str, channel: Channel) -> Any:
         more = {"progress": channel.progress} if with_progress else {}
