@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import wave
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -81,7 +82,7 @@ def _setup(model: Path | None) -> Do:
     def do(job: Job, channel: Channel) -> Answer:
         assert channel.file is not None
         with os.fdopen(channel.file, "rb", closefd=False) as file:
-            return _classify(classifier, job, file, channel)
+            return _classify(classifier, job, file, channel.progress)
 
     return do
 
@@ -97,17 +98,22 @@ def _warm_up(classifier: Classifier) -> None:
         writer.writeframes(noise.tobytes())
     for _ in range(2):
         sound.seek(0)
-        _classify(classifier, Job("sound.wav", "middle", spectrograms=True), sound, None)
+        _classify(classifier, Job("sound.wav", "middle", spectrograms=True), sound)
 
 
-def _classify(classifier: Classifier, job: Job, file: BinaryIO, channel: Channel | None) -> Answer:
+def _classify(
+    classifier: Classifier,
+    job: Job,
+    file: BinaryIO,
+    progress: Callable[[float], object] = lambda fraction: None,
+) -> Answer:
     from topgenre.classifier import analyse
     from topgenre.web.pictures import pictures
     from topgenre.web.song import song
 
     stack = None
     if job.mode == "whole":
-        result = classifier.classify(file, whole=True, name=job.name)
+        result = classifier.classify(file, whole=True, name=job.name, progress=progress)
         if job.spectrograms:
             stack = analyse(file, name=job.name)
     else:
