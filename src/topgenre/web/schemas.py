@@ -111,7 +111,7 @@ class RecommendationProvider(BaseModel):
 
     name: str = Field(examples=["search-links"])
     label: str = Field(examples=["Search on Spotify"])
-    kind: Literal["search", "tracks", "charts", "library"]
+    kind: Literal["search", "tracks", "artist", "charts", "library"]
 
 
 class Info(Genres):
@@ -135,6 +135,8 @@ class RecommendedItem(BaseModel):
     artwork_url: str | None
     genre: str
     query: str = Field(description="The query that found it.")
+    preview_url: str | None = Field(description="30 s as an MP3, valid for some minutes.")
+    spotify_url: str | None = Field(description="The track on Spotify, or a search for it.")
 
 
 class RecommendationSection(BaseModel):
@@ -142,7 +144,7 @@ class RecommendationSection(BaseModel):
 
     provider: str
     label: str
-    kind: Literal["search", "tracks", "charts", "library"]
+    kind: Literal["search", "tracks", "artist", "charts", "library"]
     items: list[RecommendedItem]
     notices: list[str] = Field(description="Why there is less than was asked for, if so.")
 
