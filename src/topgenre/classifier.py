@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -235,6 +235,7 @@ class Classifier:
         *,
         whole: bool = False,
         name: str | None = None,
+        progress: Callable[[float], object] = lambda fraction: None,
     ) -> Result:
         """Classify a music file by its middle 10 s, or all of it.
 
@@ -248,6 +249,8 @@ class Classifier:
             is used, and a notice says so.
         name : str, optional
             Name of the source in results and errors; by default its path.
+        progress : callable
+            Called with the fraction of a whole track that is done.
 
         Returns
         -------
@@ -275,7 +278,10 @@ class Classifier:
             )
         segment = load_segment(source, seconds=LONGEST_WHOLE, name=label)
         windows = list(_windows(segment))
-        parts = [self.predict(network_input(compute(window))[None]) for window in windows]
+        parts = []
+        for number, window in enumerate(windows, 1):
+            parts.append(self.predict(network_input(compute(window))[None]))
+            progress(number / len(windows))
         prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         result = self._result(prediction, segment, label, tuple(windows))
         if segment.duration and segment.duration > LONGEST_WHOLE:

@@ -13,7 +13,7 @@ import typer
 
 from topgenre.library.batch import Outcome
 from topgenre.result import Failure, Result
-from topgenre.text import json_safe
+from topgenre.text import csv_cell, json_safe
 
 _DEFAULT_TOP = 3
 _NARROWEST_PATH = 16  # columns
@@ -52,7 +52,7 @@ def csv_printer(top: int) -> Printer:
 
     def write(row: Sequence[object]) -> None:
         line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(row)
+        csv.writer(line, lineterminator="").writerow(map(csv_cell, row))
         typer.echo(line.getvalue())
 
     ranked = [f"{name}_{place + 1}" for place in range(top) for name in ("genre", "probability")]
