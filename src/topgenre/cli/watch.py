@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from topgenre.cli import interrupt, options, output
+from topgenre.cli import interrupt, options, printing
 from topgenre.result import Failure
 
 
@@ -51,7 +51,7 @@ def watch(
     from topgenre.library.watch import watch as run
 
     where = out or inbox / RESULTS
-    say = output.json_printer(None) if as_json else output.plain_printer()
+    say = printing.json_printer(None) if as_json else printing.plain_printer()
     if not once:
         typer.echo(
             f"watching {_shown(inbox)}, results go to {_shown(where)}; Ctrl-C ends", err=True
@@ -67,10 +67,10 @@ def watch(
                 say(arrival.outcome)
                 if isinstance(arrival.outcome, Failure):
                     failed = True
-                    output.show_details(arrival.outcome)
+                    printing.show_details(arrival.outcome)
                 if arrival.problem:
                     failed = True
-                    output.say_error(str(arrival.problem))
+                    printing.say_error(str(arrival.problem))
     if failed:
         raise typer.Exit(1)
 
