@@ -101,10 +101,12 @@ def print_row(
     """
     plain = _is_plain(console)
     encoding = console.encoding
-    verdict = _spelt(result.verdict, encoding)
+    verdict = _spelt(result.verdict, encoding, plain)
     genres = result.top(top)
     if not (column and console.is_terminal):
-        ranked = ", ".join(f"{_spelt(spoken(name), encoding)} {percent(p)}" for name, p in genres)
+        ranked = ", ".join(
+            f"{_spelt(spoken(name), encoding, plain)} {percent(p)}" for name, p in genres
+        )
         text = f"{printable(result.path, encoding)}: {verdict} ({ranked})"
         _print_plain(console, text)
     else:
@@ -119,11 +121,12 @@ def print_row(
         line.append(f"{percent(genres[0].probability):>6}  ", style="bold")
         line.append(verdict, style=f"bold {tint}")
         for name, probability in genres[1:]:
-            more = f"  {_spelt(spoken(name), encoding)} {percent(probability)}"
+            more = f"  {_spelt(spoken(name), encoding, plain)} {percent(probability)}"
             if line.cell_len + cell_len(more) > console.width:
                 break
             line.append(more, style="dim")
-        console.print(line, crop=True)
+        line.truncate(console.width, overflow="crop")
+        console.print(line)
     if tags and result.tags:
         _print_plain(console, f"  also: {printable(tags_line(result), encoding)}")
     for notice in result.notices:
@@ -142,7 +145,7 @@ def print_summary(counts: Mapping[str, int], console: Console) -> None:
     ranked = Counter(counts).most_common()
     if not ranked:
         return
-    names = [_spelt(display_name(name), console.encoding) for name, _ in ranked]
+    names = [printable(display_name(name), console.encoding) for name, _ in ranked]
     column = max(map(cell_len, names))
     digits = len(str(ranked[0][1]))
     room = min(max(console.width - column - digits - 5, 1), _LONGEST_BAR)
@@ -184,10 +187,10 @@ class _Bars:
         if song:
             heading.append(f"  {song}", style="not bold")
         yield heading
-        yield from _wrapped(_spelt(result.verdict, encoding), width, f"bold {tint}")
+        yield from _wrapped(_spelt(result.verdict, encoding, plain), width, f"bold {tint}")
 
         genres = result.top(self._top)
-        names = [_spelt(spoken(genre), encoding) for genre, _ in genres]
+        names = [_spelt(spoken(genre), encoding, plain) for genre, _ in genres]
         column = min(max(map(cell_len, names)), _LONGEST_GENRE, width // 3)
         room = min(max(width - column - 11, 1), _LONGEST_BAR)
         for place, (name, (_, probability)) in enumerate(zip(names, genres, strict=True)):
@@ -222,13 +225,13 @@ class _Bars:
             yield strip
             legend = _text(" ")
             for genre in seen:
-                name = _spelt(spoken(genre), encoding)
+                name = _spelt(spoken(genre), encoding, plain)
                 if legend.cell_len + cell_len(name) + 3 > width:
                     break
                 legend.append(" ▇", style=_STRIP[tone(result, genre)]).append(f" {name}")
             yield legend
         if result.sections:
-            yield from _wrapped(_spelt(sections_line(result.sections), encoding), width, "")
+            yield from _wrapped(_spelt(sections_line(result.sections), encoding, plain), width, "")
 
 
 def _is_plain(console: Console) -> bool:
@@ -236,13 +239,9 @@ def _is_plain(console: Console) -> bool:
     return not console.is_terminal or console.options.ascii_only or console.legacy_windows
 
 
-def _spelt(text: str, encoding: str) -> str:
-    """Return a text that the encoding can hold."""
-    try:
-        "→".encode(encoding)
-    except UnicodeEncodeError:
-        text = text.replace("→", "->")
-    return printable(text, encoding)
+def _spelt(text: str, encoding: str, plain: bool) -> str:
+    """Return a text for a terminal or a file; in plain text, arrows are made of ASCII."""
+    return printable(text.replace("→", "->") if plain else text, encoding)
 
 
 def _bar(share: float, room: int, plain: bool) -> str:
