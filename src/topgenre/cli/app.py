@@ -28,7 +28,7 @@ from topgenre.cli import (
     watch,
 )
 from topgenre.cli.interrupt import MESSAGE, exit_code
-from topgenre.cli.output import give_up_output, say_error
+from topgenre.cli.printing import give_up_output, say_error
 from topgenre.errors import TopgenreError
 
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO)
