@@ -8,12 +8,24 @@ that part is decoded, mixed down and resampled.
 """
 
 import os
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from typing import BinaryIO
 
-from topgenre.audio.segment import SAMPLE_RATE, SEGMENT_SECONDS, SILENCE_PEAK, Excerpt, Segment
+from topgenre.audio.mp3 import Mp3Track
+from topgenre.audio.ogg import is_chained
+from topgenre.audio.segment import (
+    SAMPLE_RATE,
+    SEGMENT_SECONDS,
+    SILENCE_PEAK,
+    Excerpt,
+    Segment,
+    Sound,
+)
 from topgenre.audio.source import Reader, name_of, opened
 from topgenre.audio.track import DECODING_ERRORS, CountedTrack, Track, refuse
+from topgenre.audio.wav import WavTrack
 from topgenre.errors import SourceNotFoundError
 from topgenre.text import printable
 
@@ -59,7 +71,7 @@ def load_segment(
     TooShortError
         The whole sound is shorter than one second.
     SilentError
-        The segment never rises above -80 dBFS.
+        Nothing in the sound rises above -80 dBFS.
     """
     label = printable(name if name is not None else name_of(source))
     try:
@@ -75,15 +87,31 @@ def load_segment(
 def _middle(file: Reader, label: str, length: int) -> Segment:
     """Decode the middle `length` output samples, by seeking if that gives all of them."""
     attempts: list[Excerpt] = []
-    for track_type in (Track, CountedTrack):
-        # Whatever fails here counts as nothing found: the second way may still work. Only where
-        # memory is short for sound that is there, neither will, and the file is not to blame.
-        with suppress(*_NOTHING_FOUND), track_type(file, label) as track:
-            excerpt = Excerpt.of(track, length)
+    for way in _ways(file, label):
+        # Whatever fails here counts as nothing found: the next way may still work. Only where
+        # memory is short for sound that is there, none will, and the file is not to blame.
+        with suppress(*_NOTHING_FOUND), way() as track:
+            excerpt = Excerpt.middle(track, length)
             if excerpt is not None:
-                attempts.insert(0, excerpt)  # where both are as good, counting is to be trusted
+                attempts.insert(0, excerpt)  # where both are as good, the later is to be trusted
                 if excerpt.plausible:
                     break
     if not attempts:
         refuse(file, label)
     return min(attempts, key=lambda attempt: attempt.missing).segment(label, length)
+
+
+def _ways(file: Reader, label: str) -> Iterator[Callable[[], AbstractContextManager[Sound]]]:
+    """Give the ways to read a file, the cheapest first."""
+    direct: Sound | None = None
+    with suppress(*_NOTHING_FOUND):
+        direct = WavTrack.of(file) or Mp3Track.of(file)
+    if direct:
+        yield partial(_as_it_is, direct)
+    if not is_chained(file):
+        yield partial(Track, file, label)
+    yield partial(CountedTrack, file, label)
+
+
+def _as_it_is(track: Sound) -> AbstractContextManager[Sound]:
+    return nullcontext(track)
