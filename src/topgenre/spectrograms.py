@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre import hpss
-from topgenre.audio import SAMPLE_RATE, Segment
+from topgenre.audio import SAMPLE_RATE, Segment, keep_freed_memory
 
 N_FFT = 2048  # samples in a window: 93 ms
 HOP_LENGTH = 512  # samples between windows: 23 ms
@@ -156,18 +156,6 @@ def onset_strength(mel_power: Array) -> Array:
     return strength
 
 
-@cache
-def _keep_freed_memory() -> None:
-    """Have the next call reuse memory that this one frees, where the C library is glibc.
-
-    glibc hands the end of its heap back to the system as soon as more than twice the largest block
-    ever freed lies idle there. That is less than one call uses, so each call would fetch the same
-    2000 pages anew, which takes up to as long as the work on them. A larger block, never touched
-    and so never real, lifts that limit.
-    """
-    np.empty(16 << 20, np.uint8)
-
-
 def compute(segment: Segment, source: str = "") -> Spectrograms:
     """Compute the four spectrograms of a segment.
 
@@ -186,7 +174,7 @@ def compute(segment: Segment, source: str = "") -> Spectrograms:
     ----------
     D. Fitzgerald, "Harmonic/percussive separation using median filtering", DAFx 2010.
     """
-    _keep_freed_memory()
+    keep_freed_memory()
     by_frame = stft_power(segment.samples)
     full = np.ascontiguousarray(by_frame.T)
     harmonic, percussive = np.empty_like(full), np.empty_like(full)

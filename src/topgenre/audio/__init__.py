@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import BinaryIO
 
+from topgenre.audio.frames import keep_freed_memory
 from topgenre.audio.mp3 import Mp3Track
 from topgenre.audio.ogg import is_chained
 from topgenre.audio.segment import (
@@ -29,7 +30,14 @@ from topgenre.audio.wav import WavTrack
 from topgenre.errors import SourceNotFoundError
 from topgenre.text import printable
 
-__all__ = ["SAMPLE_RATE", "SEGMENT_SECONDS", "SILENCE_PEAK", "Segment", "load_segment"]
+__all__ = [
+    "SAMPLE_RATE",
+    "SEGMENT_SECONDS",
+    "SILENCE_PEAK",
+    "Segment",
+    "keep_freed_memory",
+    "load_segment",
+]
 
 _NOTHING_FOUND = tuple(error for error in DECODING_ERRORS if error is not MemoryError)
 
@@ -73,6 +81,7 @@ def load_segment(
     SilentError
         Nothing in the sound rises above -80 dBFS.
     """
+    keep_freed_memory()
     label = printable(name if name is not None else name_of(source))
     try:
         with opened(source, label) as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from fractions import Fraction
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ _FORMATS: dict[str, tuple[str, float, float]] = {
     "flt": ("f4", 0.0, 1.0),
     "dbl": ("f8", 0.0, 1.0),
 }
-_ENOUGH = 8 << 20  # bytes that are mixed at once: 23 s of stereo in float32
+_ENOUGH = 1 << 20  # bytes that are mixed at once: they stay in the caches
 
 
 class Mix(Enum):
@@ -98,20 +99,34 @@ class Pile:
             and self.length * self._frame_bytes * len(self._planes) < _ENOUGH
         )
 
-    def add(self, frame: AudioFrame) -> None:
-        """Add the frame that follows."""
-        size = frame.samples * self._frame_bytes
+    def add(self, frame: AudioFrame) -> int:
+        """Add the frame that follows, and return its samples per channel."""
+        n_samples = frame.samples
+        size = n_samples * self._frame_bytes
         # Not `frame.planes`, which looks for planes beyond the last of more than eight.
         for number, plane in enumerate(self._planes):
             content = memoryview(AudioPlane(frame, number))
             plane.append(content if len(content) == size else content[:size])
-        self.length += frame.samples
+        self.length += n_samples
+        return n_samples
 
     def mixed(self, mix: Mix) -> Block:
         """Mix down all frames; full scale becomes 1.0."""
         planes = [np.frombuffer(b"".join(plane), self._type) for plane in self._planes]
         channels = planes if self._planar else split(planes[0], self._channels)
         return Block(self.time, self.rate, mixed(channels, self._middle, self._full_scale, mix))
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have the next call reuse memory that this one frees, where the C library is glibc.
+
+    glibc hands the end of its heap back to the system as soon as more than twice the largest block
+    ever freed lies idle there. That is less than one call uses, so each call would fetch the same
+    2000 pages anew, which takes up to as long as the work on them. A larger block, never touched
+    and so never real, lifts that limit.
+    """
+    np.empty(16 << 20, np.uint8)
 
 
 def split(interleaved: NDArray[np.generic], n_channels: int) -> list[NDArray[np.generic]]:

@@ -12,9 +12,7 @@ from math import ceil
 from typing import NamedTuple
 
 import av
-import numpy as np
 from av.audio.codeccontext import AudioCodecContext
-from numpy.typing import NDArray
 
 from topgenre.audio.frames import Block, Mix, Pile
 from topgenre.audio.source import Reader, id3_length
@@ -24,7 +22,8 @@ _BIT_RATES = {  # kbit/s by MPEG version: 1, and 2 or 2.5
     2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0),
 }
 _SAMPLE_RATES = (44_100, 48_000, 32_000)
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 18
+_HEADER = 4  # bytes
 _LEAST_FRAMES = 64
 _APE_BYTES, _ID3V1_BYTES = 32, 128  # the header of an APE tag, and an ID3v1 tag
 _DECODER_DELAY = 529  # samples
@@ -38,7 +37,7 @@ class _Kind(NamedTuple):
     code: int  # of the sample rate, in their third byte
     rate: int
     samples: int  # in a frame
-    sizes: NDArray[np.int64]  # bytes of a frame, by its third byte; 0 where that is impossible
+    sizes: list[int]  # bytes of a frame, by its third byte; 0 where that is impossible
     mono: bool
 
 
@@ -46,7 +45,7 @@ class Mp3Track:
     """The sound of an MP3 file whose frames are all known. `Track` says what its methods do."""
 
     def __init__(
-        self, file: Reader, kind: _Kind, frames: NDArray[np.int64], first: int, after: int
+        self, file: Reader, kind: _Kind, frames: list[int], first: int, after: int
     ) -> None:
         self._file, self._kind, self._frames = file, kind, frames
         self._first, self._after = first, after  # samples that are sound, not padding
@@ -65,7 +64,7 @@ class Mp3Track:
         if frames is None:
             return None
         n_frames = len(frames) - 1
-        info = head[: int(frames[1] - begin)]
+        info = head[: frames[1] - begin]
         first, after = 0, n_frames * kind.samples
         if b"VBRI" in info[36:40]:
             return None
@@ -96,10 +95,10 @@ class Mp3Track:
         last = min(len(self._frames) - 1, ceil(end * rate / length) + 1)
         decoder = av.CodecContext.create("mp3float", "r")
         assert isinstance(decoder, AudioCodecContext)
-        begin = int(self._frames[first])
+        begin = self._frames[first]
         self._file.seek(begin)
-        data = self._file.read(int(self._frames[last]) - begin)
-        offsets = (self._frames[first : last + 1] - begin).tolist()
+        data = self._file.read(self._frames[last] - begin)
+        offsets = [offset - begin for offset in self._frames[first : last + 1]]
         pile: Pile | None = None
         for number in range(last - first):
             packet = av.Packet(data[offsets[number] : offsets[number + 1]])
@@ -139,7 +138,7 @@ def _kind(head: bytes) -> _Kind | None:
     version = head[1] >> 3 & 3  # 3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5
     rate = _SAMPLE_RATES[code] >> {3: 0, 2: 1, 0: 2}[version]
     samples = 1152 if version == 3 else 576
-    sizes = np.zeros(256, np.int64)
+    sizes = [0] * 256
     for third in range(256):
         bit_rate = _BIT_RATES[1 if version == 3 else 2][third >> 4]
         if bit_rate and third >> 2 & 3 == code:
@@ -147,27 +146,28 @@ def _kind(head: bytes) -> _Kind | None:
     return _Kind(head[1] & 0xFE, code, rate, samples, sizes, mono=head[3] >> 6 == 3)
 
 
-def _chain(file: Reader, begin: int, kind: _Kind) -> NDArray[np.int64] | None:
+def _chain(file: Reader, begin: int, kind: _Kind) -> list[int] | None:
     """Return the offsets of all frames and the end of the last, or None if there are gaps."""
-    found, sizes = _candidates(file, begin, kind)
-    if len(found) < _LEAST_FRAMES or found[0] != begin:
-        return None
-    ends = found + sizes
-    if np.array_equal(ends[:-1], found[1:]):  # nothing but frames looks like a frame
-        chain = found
-    else:
-        following = np.searchsorted(found, ends)
-        following[found[np.minimum(following, len(found) - 1)] != ends] = len(found)
-        steps = following.tolist()
-        at, members = 0, []
-        while at < len(found):
-            members.append(at)
-            at = steps[at]
-        chain, ends = found[members], ends[members]
-    end = int(ends[-1])
+    chain: list[int] = []
+    mark, sizes = kind.mark, kind.sizes
+    end = begin
+    more = True
+    while more:
+        file.seek(end)
+        block = file.read(_READ_BYTES)
+        at, last, more = 0, len(block) - _HEADER, False
+        while at <= last and block[at] == 0xFF and block[at + 1] & 0xFE == mark:
+            size = sizes[block[at + 2]]
+            if not size:
+                break
+            chain.append(end + at)
+            at += size
+            more = at > last
+        end += at
     if len(chain) < _LEAST_FRAMES or not _ends_at(file, end):
         return None
-    return np.append(chain, end)
+    chain.append(end)
+    return chain
 
 
 def _ends_at(file: Reader, end: int) -> bool:
@@ -178,28 +178,6 @@ def _ends_at(file: Reader, end: int) -> bool:
     if head.startswith(b"APETAGEX") and len(head) == _APE_BYTES:
         left -= int.from_bytes(head[12:16], "little") + _APE_BYTES
     return left == 0 or left == _ID3V1_BYTES
-
-
-def _candidates(
-    file: Reader, begin: int, kind: _Kind
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where headers of the kind seem to stand, and the bytes of each frame."""
-    found, sizes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    file.seek(begin)
-    at, rest = begin, b""
-    while block := file.read(_READ_BYTES):
-        block = rest + block
-        data = np.frombuffer(block, np.uint8)
-        marked = data[:-2] == 0xFF
-        marked &= (data[1:-1] & 0xFE) == kind.mark
-        places = np.flatnonzero(marked)
-        lengths = kind.sizes[data[places + 2]]
-        possible = lengths > 0
-        found.append(places[possible] + at)
-        sizes.append(lengths[possible])
-        at += max(0, len(block) - 2)
-        rest = block[-2:]
-    return np.concatenate(found), np.concatenate(sizes)
 
 
 def _side_bytes(kind: _Kind) -> int:

@@ -35,7 +35,7 @@ _SIGNATURES = (
 )
 _READ_BYTES = 1 << 16
 JITTER = Fraction(1, 10)  # s by which time stamps may differ from the count of samples
-_JITTER_SECONDS = float(JITTER)
+_JITTER_S = float(JITTER)
 _HEAD_PACKETS = _TAIL_PACKETS = 32
 # Time stamps that stand still would have all of a sound decoded for a part of it.
 _MAX_REPEATS = 3
@@ -209,10 +209,10 @@ class Track:
         clock = _Clock(self.tick)
         for packet in last:
             for number, frame in enumerate(self._decoded(packet)):
-                if frame.sample_rate and clock.place(frame, packet if number == 0 else None):
+                if clock.place(frame, packet if number == 0 else None):
                     begin = clock.time if frame.pts is None else frame.pts * self.tick
                     end = begin + Fraction(frame.samples, frame.sample_rate)
-                    clock.advance(frame)
+                    clock.advance(frame.samples)
         return end
 
     def blocks(self, start: Fraction, end: Fraction, mix: Mix = Mix.MEAN) -> Iterator[Block]:
@@ -239,10 +239,9 @@ class Track:
                     packet  # by which the first frame can be placed
                 )
                 for frame in self._decoded(packet):
-                    if frame.sample_rate not in RATES or not clock.place(frame, stamped):
+                    if not clock.place(frame, stamped):
                         continue
                     stamped = None
-                    left -= frame.samples / frame.sample_rate
                     if clock.now >= until or left < 0:
                         if pile:
                             yield pile.mixed(mix)
@@ -251,8 +250,9 @@ class Track:
                         if pile:
                             yield pile.mixed(mix)
                         pile = Pile(clock.time, frame)
-                    pile.add(frame)
-                    clock.advance(frame)
+                    n_samples = pile.add(frame)
+                    clock.advance(n_samples)
+                    left -= n_samples / pile.rate
         if pile:
             yield pile.mixed(mix)
 
@@ -305,21 +305,18 @@ class _Clock:
 
     Attributes
     ----------
+    now : float
+        Seconds, rounded: good enough to compare.
     anew : bool
         Whether the last placed frame does not follow the one before.
     """
 
     def __init__(self, tick: Fraction) -> None:
         self.anew = True
+        self.now = 0.0
         self._tick, self._seconds = tick, float(tick)
         self._base: Fraction | None = None
-        self._base_seconds = 0.0
         self._samples = self._rate = 0
-
-    @property
-    def now(self) -> float:
-        """Seconds, rounded: good enough to compare."""
-        return self._base_seconds + (self._samples / self._rate if self._rate else 0.0)
 
     @property
     def time(self) -> Fraction:
@@ -336,30 +333,32 @@ class _Clock:
         packet : Packet, optional
             What the frame comes from, if it is the first one.
         """
-        stamp, tolerance = frame.pts, _JITTER_SECONDS
-        if stamp is None and packet is not None:
+        stamp, rate = frame.pts, frame.sample_rate
+        ahead = 0.0 if stamp is None else stamp * self._seconds - self.now
+        if stamp is not None and rate == self._rate and -_JITTER_S < ahead < _JITTER_S:
+            self.anew = False  # as nearly always; what follows would take a third of all time
+            return True
+        if rate not in RATES:
+            return False
+        tolerance = _JITTER_S
+        if stamp is None and packet is not None and packet.pts is not None:
             stamp = packet.pts
+            ahead = stamp * self._seconds - self.now
             # It may have come out of the packet before, as some decoders lag behind.
             tolerance = max(tolerance, (packet.duration or 0) * self._seconds)
-        self.anew = self._base is None
-        if stamp is not None:
-            self.anew |= abs(stamp * self._seconds - self.now) > tolerance
-        elif self.anew:
+        if self._base is None and stamp is None:
             return False
-        if self.anew and stamp is not None:
-            self._begin(stamp * self._tick, frame.sample_rate)
-        elif frame.sample_rate != self._rate:
-            self.anew = True
-            self._begin(self.time, frame.sample_rate)
+        jumps = self._base is None or abs(ahead) > tolerance
+        self.anew = jumps or rate != self._rate
+        if self.anew:
+            self._base = self.time if stamp is None or not jumps else stamp * self._tick
+            self.now, self._samples, self._rate = float(self._base), 0, rate
         return True
 
-    def _begin(self, base: Fraction, rate: int) -> None:
-        self._base, self._base_seconds = base, float(base)
-        self._samples, self._rate = 0, rate
-
-    def advance(self, frame: AudioFrame) -> None:
+    def advance(self, n_samples: int) -> None:
         """Set the clock to the end of a frame."""
-        self._samples += frame.samples
+        self._samples += n_samples
+        self.now += n_samples / self._rate
 
 
 def _chosen(streams: Sequence[AudioStream]) -> AudioStream:
