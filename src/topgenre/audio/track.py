@@ -167,7 +167,7 @@ class Track:
 
     def extent(self) -> tuple[Fraction, Fraction] | None:
         """Decode the two ends of the sound: the times of the first and last sample."""
-        start = self._start()
+        start = self._start() if self._is_timed() else None
         if start is None:
             return None
         # The tail where the header puts it; if there is none, or no header, wherever it is.
@@ -181,6 +181,14 @@ class Track:
                 if end is not None and end > start:
                     return start, end
         return None
+
+    def _is_timed(self) -> bool:
+        """Tell whether time stamps can be trusted after seeking.
+
+        In WAV they follow from the average bytes per second, which only PCM has exactly.
+        """
+        name = self._container.format.name
+        return name != "wav" or self.stream.codec_context.name.startswith("pcm_")
 
     def _start(self) -> Fraction | None:
         first = None
@@ -273,6 +281,9 @@ class CountedTrack(Track):
         super().__init__(file, label)
         self._file, self._label = file, label
         self._used = False
+
+    def _is_timed(self) -> bool:
+        return True
 
     def packets(self, start: Fraction | None = None) -> Iterator[Packet[AudioStream]]:
         """Give all packets, with time stamps that never jump."""
