@@ -81,9 +81,14 @@ class Excerpt:
     total: int
     samples: Samples
     covered: NDArray[np.bool_]
-    bad_seconds: float = 0.0
+    bad_seconds: float = 0.0  # that were set to zero
     shortfall: float = 0.0  # seconds that the header promises, but that were not found
     notices: tuple[str, ...] = ()
+
+    @classmethod
+    def empty(cls, begin: int, total: int, length: int) -> Excerpt:
+        """Return an excerpt of which nothing has been decoded."""
+        return cls(begin, total, np.zeros(length, np.float32), np.zeros(length, np.bool_))
 
     @classmethod
     def middle(cls, track: Sound, length: int) -> Excerpt | None:
@@ -131,7 +136,7 @@ class Excerpt:
         length = min(length, total)
         if begin is None:
             begin = (total - length) // 2
-        excerpt = cls(begin, total, np.zeros(length, np.float32), np.zeros(length, np.bool_))
+        excerpt = cls.empty(begin, total, length)
         first = start + Fraction(begin, SAMPLE_RATE)
         last = first + Fraction(length, SAMPLE_RATE)
         excerpt.shortfall = track.shortfall(start, end)
@@ -197,14 +202,7 @@ class Excerpt:
                 f"only {self.total / SAMPLE_RATE:.1f} s of sound: "
                 f"judgements rest on {SEGMENT_SECONDS:g} s as a rule"
             )
-        if self.shortfall > 1:
-            notices.append(
-                f"the file is cut off: {self.shortfall:.1f} s that its header promises are missing"
-            )
-        if not self.complete:
-            notices.append(f"{self.missing:.1f} s of the segment are damaged and left silent")
-        if self.bad_seconds:
-            notices.append("damaged samples were set to zero")
+        notices += damage_notices(self.shortfall, self.missing, self.bad_seconds)
         return Segment(
             self.samples,
             self.begin / SAMPLE_RATE,
@@ -214,20 +212,49 @@ class Excerpt:
         )
 
     def _check(self, label: str) -> None:
-        sound = self.total / SAMPLE_RATE
+        check_length(label, self.total, self.shortfall)
         decoded = len(self.samples) / SAMPLE_RATE - self.missing
-        if sound < MIN_SECONDS and self.shortfall <= 1:
-            raise TooShortError(
-                f"{label}: only {sound:.2f} s of sound; at least {MIN_SECONDS:g} s are needed."
-            )
         if decoded < MIN_SECONDS or self.bad_seconds > _MAX_BAD_SHARE * decoded:
-            raise DamagedAudioError(
-                f"{label}: too little of its middle can be decoded; get a fresh copy of the file."
-            )
+            raise damaged(label)
         if self.silent:
-            raise SilentError(
-                f"{label}: it is silent from beginning to end; choose a file that holds sound."
-            )
+            raise silent(label)
+
+
+def damage_notices(shortfall: float, missing: float, bad_seconds: float) -> list[str]:
+    """Say how many seconds the header promises in vain, and how many are lost in between."""
+    notices = []
+    if shortfall > 1:
+        notices.append(
+            f"the file is cut off: {shortfall:.1f} s that its header promises are missing"
+        )
+    if missing >= JITTER:
+        notices.append(f"{missing:.1f} s of the segment are damaged and left silent")
+    if bad_seconds:
+        notices.append("damaged samples were set to zero")
+    return notices
+
+
+def check_length(label: str, total: int, shortfall: float) -> None:
+    """Raise TooShortError unless a sound, of which nothing is lost, lasts a second."""
+    seconds = total / SAMPLE_RATE
+    if seconds < MIN_SECONDS and shortfall <= 1:
+        raise TooShortError(
+            f"{label}: only {seconds:.2f} s of sound; at least {MIN_SECONDS:g} s are needed."
+        )
+
+
+def damaged(label: str) -> DamagedAudioError:
+    """Return the error for sound that cannot be decoded."""
+    return DamagedAudioError(
+        f"{label}: too little of its middle can be decoded; get a fresh copy of the file."
+    )
+
+
+def silent(label: str) -> SilentError:
+    """Return the error for sound that cannot be heard."""
+    return SilentError(
+        f"{label}: it is silent from beginning to end; choose a file that holds sound."
+    )
 
 
 def _nearest_sound(track: Sound, extent: Extent, silent: Excerpt) -> int | None:
