@@ -25,6 +25,7 @@ CONTEXT = HOP_LENGTH * (hpss.KERNEL_SIZE // 2 + 1) + N_FFT // 2
 CHANNELS = ("full", "harmonic", "percussive", "onset")
 
 _FRAMES_AT_ONCE = 32  # of the Fourier transform: they stay in the cache
+_FRAMES_OF_A_PRODUCT = 512
 _BANDS_AT_ONCE = 4  # of the mel projection: more would multiply more zeros
 _AMIN = 1e-10  # the power that librosa.power_to_db takes for zero
 _TOP_DB = 80.0  # and how far below the loudest value it lets any other fall
@@ -107,12 +108,14 @@ def mel_project(power: Array) -> Array:
     -------
     ndarray of float32, shape (128, n_frames)
         ``librosa.filters.mel(sr=22050, n_fft=2048) @ power``, at the cost of one pass over
-        memory. For 10 s each matrix product is so small that OpenBLAS does not spread it over
-        threads, which would fight other workers.
+        memory. Each matrix product is so small that OpenBLAS does not spread it over threads,
+        which would fight other workers.
     """
     projected = np.empty((N_MELS, power.shape[1]), np.float32)
-    for bands, bins, weights in _mel_bank():
-        np.matmul(weights, power[bins], out=projected[bands])
+    for first in range(0, power.shape[1], _FRAMES_OF_A_PRODUCT):
+        frames = slice(first, first + _FRAMES_OF_A_PRODUCT)
+        for bands, bins, weights in _mel_bank():
+            np.matmul(weights, power[bins, frames], out=projected[bands, frames])
     return projected
 
 
@@ -245,8 +248,9 @@ def window_inputs(windows: Windows) -> Array:
     Returns
     -------
     ndarray of float32, shape (n_windows, 4, 128, n_frames)
-        What `network_input` gives for each window, except where the medians of a window of its own
-        would meet its reflected edges: in the first and last 15 frames.
+        What `network_input` gives for each window, except for its edges: in the first and last 17
+        frames, a window of its own would have met silence and its own reflection instead of what
+        lies around it. All levels of a window are relative to the mean over the edges too.
     """
     keep_freed_memory()
     full, harmonic, percussive = _powers(windows.samples)
