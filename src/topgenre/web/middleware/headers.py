@@ -6,6 +6,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ARTWORK = "https://i.scdn.co https://*.spotifycdn.com https://mosaic.scdn.co https://*.dzcdn.net"
+
+
 def policy(media: str = "") -> str:
     """Return what the page may load, and from where."""
     return (
