@@ -92,9 +92,8 @@ def tagged(path: Path, suffix: str, cover: bytes, mime: str = "image/png") -> by
     """Return a short song with tags and a cover."""
     path = path / f"song.{suffix}"
     path.write_bytes(audio_files.sample(suffix, 3.0))
-    file = mutagen.File(path)  # type: ignore[attr-defined]
+    file = mutagen.File(path)
     if suffix == "mp3":
-        file.add_tags()
         for frame in (TIT2(text="Title"), TPE1(text="\u00c4rtist"), TALB(text="Album")):
             file.tags.add(frame)
         file.tags.add(APIC(mime=mime, type=3, data=cover))
