@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -312,7 +313,7 @@ def test_a_fault_of_ours_is_told_to_the_log_only(tmp_path: Path) -> None:
 
 def test_key_limits_and_allowed_sites(tmp_path: Path) -> None:
     site = "https://music.example"
-    settings = {"api_key": KEY, "allowed_origins": site, "rate_limit": 30}
+    settings: dict[str, Any] = {"api_key": KEY, "allowed_origins": site, "rate_limit": 30}
     with serving(tmp_path, "--workers", "1", **settings) as server:
         response = server.classify(song(2.0))
         problem(response, 401, "unauthorized")

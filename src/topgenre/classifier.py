@@ -327,6 +327,29 @@ class Classifier:
         """
         return self.classify_and_embed(analyse(source, name=name))[1]
 
+    def embed_windows(
+        self, source: str | os.PathLike[str] | BinaryIO, n_windows: int, *, name: str | None = None
+    ) -> Array:
+        """Return the embeddings of windows of 10 s around the middle of a music file.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_embedding)
+            As many windows as the file has sound for, at most `n_windows`.
+
+        Raises
+        ------
+        AudioError, PreprocessedFileError
+            As `classify` does.
+        """
+        if _is_preprocessed(source):
+            return self.embed(source, name=name)[None]
+        segment = load_segment(
+            source, seconds=n_windows * SEGMENT_SECONDS, name=_label(source, name)
+        )
+        inputs = [network_input(compute(window)) for window in _windows(segment)]
+        return np.concatenate([self.predict(one[None]).embedding for one in inputs])
+
     def _ranked(self, probabilities: Array) -> tuple[GenreProbability, ...]:
         return _ranked(self.genres, probabilities)
 

@@ -35,6 +35,7 @@ def serve(
             min=1, metavar="MB", help="Longest file, in megabytes.  [default: 105; any on loopback]"
         ),
     ] = None,
+    genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
     """Serve the web page and the REST API until Ctrl-C.
@@ -53,6 +54,7 @@ def serve(
         "workers": workers,
         "max_upload_bytes": max_upload and max_upload * 1_000_000,
         "model": model,
+        "genres": genres,
     }
     try:
         settings = Settings(**{name: value for name, value in chosen.items() if value is not None})

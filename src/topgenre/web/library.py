@@ -63,13 +63,13 @@ class SharedLibrary:
         return [
             {
                 **self._playable(song.path),
-                "title": json_safe(song.title or Path(song.path).stem),
-                "artist": json_safe(song.artist),
-                "album": json_safe(song.album),
-                "genre": song.genres[0].genre,
+                "title": json_safe(song.analysis.tags.title or Path(song.path).stem),
+                "artist": json_safe(song.analysis.tags.artist),
+                "album": json_safe(song.analysis.tags.album),
+                "genre": song.analysis.result.genres[0].genre,
                 "score": round(max(0.0, song.similarity), 4),
                 "reasons": [f"both {genre}" for genre in song.shared_genres],
-                "duration": song.duration,
+                "duration": song.analysis.result.duration,
             }
             for song in found
             if song.similarity < _SAME_RECORDING
