@@ -16,8 +16,8 @@ _LATEST = (1 << 63) - 1
 SUFFIXES = frozenset(
     (
         *(".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".asf", ".au", ".avi"),
-        *(".caf", ".dff", ".dsf", ".eac3", ".flac", ".flv", ".m4a", ".m4b", ".m4r", ".m4v"),
-        *(".mka", ".mkv", ".mov", ".mp1", ".mp2", ".mp3", ".mp4", ".mpa", ".mpc", ".mpeg", ".mpg"),
+        *(".caf", ".dsf", ".eac3", ".flac", ".flv", ".m4a", ".m4b", ".m4r", ".m4v"),
+        *(".mka", ".mkv", ".mov", ".mp1", ".mp2", ".mp3", ".mp4", ".mpc", ".mpeg", ".mpg"),
         *(".mpga", ".npz", ".oga", ".ogg", ".ogv", ".opus", ".snd", ".spx", ".tak", ".ts", ".tta"),
         *(".voc", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wmv", ".wv"),
     )
