@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -91,12 +90,13 @@ def test_rarer_suffixes_are_music_too(tmp_path: Path, suffix: str) -> None:
     assert found(tmp_path) == [f"song{suffix}"]
 
 
+@needs_pipes
 def test_folders_nested_deeper_than_calls_may_be(tmp_path: Path) -> None:
     begin = Path.cwd()
     depth = 0
     try:
         os.chdir(tmp_path)
-        for depth in range(3000):  # the path of the last ones is longer than a system call takes
+        for depth in range(2100):  # the last paths are longer than a system call takes
             Path("d").mkdir()
             if depth % 500 == 0:
                 Path("song.mp3").touch()
@@ -112,7 +112,7 @@ def test_folders_nested_deeper_than_calls_may_be(tmp_path: Path) -> None:
     for failure in files:
         if not isinstance(failure, str):
             assert "cannot be read" in str(failure.error)
-    shutil.rmtree(tmp_path / "d", ignore_errors=True)
+    subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # Python itself would call too deep
 
 
 def test_what_is_named_is_kept_whatever_it_is(tmp_path: Path) -> None:
