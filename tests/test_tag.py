@@ -37,8 +37,9 @@ from topgenre.library.scan import file_hash, scan
 from topgenre.library.song import Analysis, Tags
 from topgenre.result import Result as Judgement
 from topgenre.result import rank
+from topgenre.tagging.apply import undo
 from topgenre.tagging.journal import Journal
-from topgenre.tagging.policy import Policy, check_names, read_names, undo
+from topgenre.tagging.policy import Policy, check_names, read_names
 from topgenre.tagging.rewrite import read_genre, restore_genre, write_genre
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="permissions and limits of Unix")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from topgenre.errors import OutputError
-from topgenre.files import spare_others, write_whole
+from topgenre.files import write_whole
 
 SUFFIX = ".m3u8"
 
@@ -73,8 +73,7 @@ def save(entries: Iterable[Entry], path: Path) -> int:
         seconds = -1 if entry.seconds is None else round(entry.seconds)
         lines += [_encoded(f"#EXTINF:{seconds},{entry.title}"), entry.place]
         count += 1
-    spare_others(path, HEAD)
-    write_whole(path, b"\n".join([*lines, b""]))
+    write_whole(path, b"\n".join([*lines, b""]), HEAD)
     return count
 
 

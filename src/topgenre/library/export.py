@@ -9,6 +9,8 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ _NAMES = (
     *("uncertain", "segment_start", "segment_end", "artist", "title", "album", "genre_tag"),
     *("model", "model_hash", "hash", "error_code", "error", "probabilities"),
 )
+_OLDEST = _NAMES[:3]  # columns by which a table is known as one of ours
 _ROWS_AT_ONCE = 5000  # of a Parquet file, which is written in groups
 
 
@@ -36,8 +39,8 @@ def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
     ----------
     catalogue : Catalogue
     path : path-like
-        ``.csv``, ``.ndjson``, ``.jsonl`` or ``.parquet``; a file that is there is replaced, whole
-        or not at all.
+        ``.csv``, ``.ndjson``, ``.jsonl`` or ``.parquet``; a table that topgenre has written is
+        replaced, whole or not at all, and no other file is.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
         for count, song in enumerate(catalogue.songs(), 1):  # noqa: B007 - the count is the use
             yield song
 
-    with replacing(target) as part:
+    with replacing(target, partial(_ours, target)) as part:
         write(counted(), part)
     return count
 
@@ -91,14 +94,24 @@ def check_name(path: Path) -> Callable[[Iterable[Song], Path], None]:
     return write
 
 
+def _ours(path: Path, head: bytes) -> bool:
+    """Tell whether a table is one that `export` has written."""
+    if head.startswith(b"PAR1"):
+        with suppress(Exception):  # whatever pyarrow says to what is not Parquet
+            names = import_module("pyarrow.parquet").read_schema(path).names
+            return set(_OLDEST) <= set(names)
+        return False
+    return head.startswith((",".join(_OLDEST).encode(), b'{"path": '))
+
+
 def _write_ndjson(songs: Iterable[Song], path: Path) -> None:
-    with path.open("x", encoding="ascii") as file:
+    with path.open("w", encoding="ascii") as file:
         for song in songs:
             file.write(f"{json.dumps(json_safe(song.to_dict()))}\n")
 
 
 def _write_csv(songs: Iterable[Song], path: Path) -> None:
-    with path.open("x", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, _NAMES, lineterminator="\n")
         writer.writeheader()
         for song in songs:

@@ -8,6 +8,7 @@ report changes.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from topgenre.errors import OutputError
-from topgenre.files import write_whole
+from topgenre.files import make_folders_within, open_regular, write_whole
 from topgenre.library.batch import Outcome, classify_file
 from topgenre.library.find import is_gone, search_folder
 from topgenre.result import Failure, Result
@@ -31,6 +32,8 @@ INTERVAL = 2.0  # s between two looks
 TIME_LIMIT = 600.0  # s for one file
 
 _CHART_GENRES = 10
+_HEAD = b'{\n  "path": '  # of every result
+_LONGEST = 1 << 20  # bytes of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +150,14 @@ class _Inbox:
     def __init__(self, folder: str, out: str | os.PathLike[str] | None) -> None:
         self._folder = folder
         self._out = Path(folder) / RESULTS if out is None else Path(out)
+        self._planted = out is None  # by whoever may put things into the inbox
         self._done: dict[str, _Stamp] = {}
 
     def make_folder(self) -> None:
         """Make the folder for results; one that cannot be written to is better known now."""
         try:
+            if self._planted and self._out.is_symlink():
+                raise OSError(errno.ELOOP, "it is a link; name its target with --out")
             self._out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
@@ -193,11 +199,12 @@ class _Inbox:
                     f"{target}: something else is there, and is kept; "
                     "move it away, or name another folder for results"
                 )
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folders_within(self._out, target.parent)
             if charts and isinstance(outcome, Result):
                 problem = self._draw(outcome, target.with_suffix(".png"))
             # Last, since it says that all is done.
-            write_whole(target, f"{json.dumps(json_safe(record), indent=2)}\n".encode("ascii"))
+            content = f"{json.dumps(json_safe(record), indent=2)}\n"
+            write_whole(target, content.encode("ascii"), _HEAD)
         except OSError as error:
             return OutputError(f"{target}: cannot be written ({error.strerror}); make room for it")
         except OutputError as error:
@@ -220,7 +227,8 @@ class _Inbox:
     def _stored(self, path: str) -> _Stamp | None:
         """Return which state of a file the result belongs to that is there, if one is."""
         try:
-            source = json.loads(self._target(path).read_bytes())["source"]
+            with open_regular(self._target(path)) as file:
+                source = json.loads(file.read(_LONGEST))["source"]
             return _Stamp(int(source["size"]), int(source["mtime_ns"]))
         except (OSError, ValueError, LookupError, TypeError):
             return None

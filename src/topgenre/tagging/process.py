@@ -16,8 +16,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
+from topgenre import files
 from topgenre.errors import TagError
 from topgenre.tagging import rewrite
 from topgenre.tagging.formats import GenreTag
@@ -43,9 +45,11 @@ def write_genre(
     return _helper.ask(path, _WRITING, "write", (tuple(genres), preserve_mtime), commit)
 
 
-def restore_genre(path: str, raw: dict[str, Any], *, preserve_mtime: bool = False) -> GenreTag:
-    """Put back exactly what `GenreTag.raw` says was there."""
-    return _helper.ask(path, _WRITING, "restore", (raw, preserve_mtime))
+def restore_genre(
+    path: str, change: tuple[GenreTag, GenreTag], *, preserve_mtime: bool = False
+) -> GenreTag:
+    """Take a change back."""
+    return _helper.ask(path, _WRITING, "restore", (change, preserve_mtime))
 
 
 class _Helper:
@@ -75,8 +79,7 @@ class _Helper:
                     said, answer = self._settle(answer, seconds, commit)
             except (TimeoutError, EOFError, ConnectionError) as error:
                 self._end()
-                with suppress(OSError):
-                    rewrite.part_of(path).unlink(missing_ok=True)
+                files.sweep(Path(os.path.realpath(path)).parent, again=True)
                 late = isinstance(error, TimeoutError)
                 why = f"not done after {seconds:g} s" if late else "they ended the process"
                 raise TagError(

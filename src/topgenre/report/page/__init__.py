@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 
 from topgenre import __version__
 from topgenre.charts.wording import percent
-from topgenre.files import spare_others, write_whole
+from topgenre.files import write_whole
 from topgenre.report.page.markup import Html, data, element, fill, join, plain
 from topgenre.report.summary import Failures, GenreCount, Listed, Report
 
@@ -56,8 +56,7 @@ def save(report: Report, path: str | Path, *, written: datetime) -> None:
     OutputError
         If there is a file of this name that is no report, or it cannot be written.
     """
-    spare_others(Path(path), HEAD)
-    write_whole(path, render(report, written=written).encode())
+    write_whole(path, render(report, written=written).encode(), HEAD)
 
 
 def render(report: Report, *, written: datetime) -> str:
