@@ -20,6 +20,7 @@ from topgenre.tagging.formats.riff import riff
 from topgenre.tagging.formats.tag import (
     Edit,
     Layout,
+    SealedError,
     Tag,
     applied,
     growth,
@@ -248,6 +249,8 @@ def explained(path: str, what: str = _NO_ACCESS) -> Iterator[None]:
         yield
     except TagError:
         raise
+    except SealedError as error:
+        raise unchanged(path, str(error)) from error
     except OSError as error:
         raise unchanged(path, f"{what} ({reason(error)})", _CHECK) from error
     except (struct.error, *_DAMAGE) as error:

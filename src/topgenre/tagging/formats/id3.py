@@ -155,7 +155,7 @@ def id3v2(file: BinaryIO, at: int, end: int, name: str) -> Tag | None:
     def place(offset: int) -> int:
         return offset + bisect_left(removed, offset)
 
-    first, padding = _extended(version, flags, logical, stuffed=stuffed)
+    first, padding, sealed = _extended(version, flags, logical, stuffed=stuffed)
     frames, stop, plain_sizes = _parse(version, logical, first)
     tag = Tag(
         name,
@@ -163,6 +163,7 @@ def id3v2(file: BinaryIO, at: int, end: int, name: str) -> Tag | None:
         start + place(stop),
         outer=[Field(at + 6, 4, size, bits=7)],
         extent=(at, start + size + footer),
+        sealed=sealed,
     )
     if footer:
         tag.outer.append(Field(start + size + 6, 4, size, bits=7))
@@ -200,21 +201,28 @@ def _stuffed(data: bytes) -> bytes:
     return data + b"\0" if data.endswith(b"\xff") else data
 
 
-def _extended(version: int, flags: int, body: bytes, *, stuffed: bool) -> tuple[int, int | None]:
-    """Return where the frames begin, and where the extended header states the padding, if it does.
+def _extended(
+    version: int, flags: int, body: bytes, *, stuffed: bool
+) -> tuple[int, int | None, str | None]:
+    """Read the extended header, if there is one.
 
     Some programs set its flag and write none; then the first frame stands in its place.
+
+    Returns
+    -------
+    int, int or None, str or None
+        Where the frames begin, where it states the length of the padding, and what keeps the tag
+        from being changed.
     """
     if version == 2 or not flags & _EXTENDED or _NAMES[3].fullmatch(body[:4]):
-        return 0, None
-    if stuffed:
-        raise ValueError("its ID3 tag has an extended header that is unsynchronised")
+        return 0, None, None
     checked = body[4] & 0x80 if version == 3 else body[5] & 0x20
-    if checked:
-        raise ValueError("its ID3 tag has a checksum")
-    if version == 3:
-        return 4 + int.from_bytes(body[:4], "big"), 6
-    return _from_syncsafe(body[:4]), None
+    sealed = "its ID3 tag has a checksum" if checked else None
+    if version == 4:
+        return _from_syncsafe(body[:4]), None, sealed
+    if stuffed:
+        sealed = "its ID3 tag has an extended header that is unsynchronised"
+    return 4 + int.from_bytes(body[:4], "big"), 6, sealed
 
 
 def _parse(version: int, body: bytes, first: int) -> tuple[list[tuple[int, int]], int, bool]:

@@ -14,6 +14,7 @@ from topgenre.tagging.formats.tag import (
     Field,
     Layout,
     Room,
+    SealedError,
     Tag,
     growth,
     numbered,
@@ -185,7 +186,7 @@ def _moved(
 
     for box in top:
         if box.name in (b"mfra", b"meta"):
-            raise ValueError("its index of fragments would have to be written anew")
+            raise SealedError("its index of fragments would have to be written anew")
         if box.name == b"moof":
             for head in _found(file, box, b"traf", b"tfhd"):
                 if read_at(file, head.body + 3, 1)[0] & 1:
@@ -217,6 +218,6 @@ def _table(
     old = form.unpack(read_at(file, at, form.size))
     new = [moved(offset) for offset in old]
     if kind == "I" and max(new, default=0) >> 32:
-        raise ValueError("it would be too large for its format")
+        raise SealedError("it would be too large for its format")
     if list(old) != new:
         yield Edit(at, at + form.size, form.pack(*new))

@@ -18,6 +18,10 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 _LARGEST_ELEMENT = 1 << 16  # bytes of a genre, which goes into the journal
 
 
+class SealedError(ValueError):
+    """Tags are as they should be, but cannot be changed here; the text says why."""
+
+
 class Edit(NamedTuple):
     """Put `data` in place of the bytes from `start` to `end`."""
 
@@ -47,7 +51,7 @@ class Field(NamedTuple):
         """Return the edit that adds to it."""
         value = self.value + delta
         if not 0 <= value < 1 << (self.width * self.bits):
-            raise ValueError("its tags would be too large for the format")
+            raise SealedError("its tags would be too large for the format")
         mask = (1 << self.bits) - 1
         digits = bytes((value >> (self.bits * n)) & mask for n in range(self.width))
         return Edit(
@@ -107,6 +111,8 @@ class Tag:
         A number outside of it that changes when it is built, and by how much.
     extent : (int, int), optional
         Where the tag lies, if it can be taken out as a whole.
+    sealed : str, optional
+        Why it can be read, but not be changed.
     align : (int, bool), optional
         End of a chunk that must be padded to an even length, and whether a byte of padding
         follows there.
@@ -125,6 +131,7 @@ class Tag:
     build: Callable[[Sequence[bytes]], bytes] | None = None
     registers: tuple[Field, int] | None = None
     extent: tuple[int, int] | None = None
+    sealed: str | None = None
     align: tuple[int, bool] | None = None
 
     @property
@@ -157,7 +164,7 @@ class Tag:
         if not genre:
             self.others.append(hashlib.sha256(raw).digest())
         elif len(raw) > _LARGEST_ELEMENT:
-            raise ValueError("its genre is too long")
+            raise SealedError("its genre is too long")
         else:
             self.genre.append(Element(start, end, raw))
 
@@ -171,6 +178,8 @@ class Tag:
         drop : bool
             Whether to take out the tag as a whole, if nothing is left in it.
         """
+        if self.sealed:
+            raise SealedError(self.sealed)
         edits: list[Edit] = []
         fields: Counter[Field] = Counter()
         if self.build:
