@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import av
 import mutagen
@@ -35,6 +35,7 @@ FORMATS = {
 }
 
 Change = tuple[GenreTag, GenreTag]
+Order = Literal["big", "little"]
 
 
 @cache
@@ -96,7 +97,7 @@ anything = st.binary(max_size=40)
 ID3V1 = (
     b"TAG"
     + "Полюшко-поле".encode("cp1251").ljust(30, b"\0")
-    + "Хор".encode("cp1251").ljust(60, b"\0")
+    + "Хоровод".encode("cp1251").ljust(60, b"\0")
     + b"1975"
     + bytes(30)
 )
@@ -161,8 +162,8 @@ def ape(draw: st.DrawFn) -> tuple[bytes, tuple[bytes, ...]]:
     headed = draw(st.booleans())
 
     def frame(flags: int) -> bytes:
-        flags |= headed << 31
-        return b"APETAGEX" + struct.pack("<IIII", 2000, len(body) + 32, len(items), flags) + bytes(8)
+        numbers = (2000, len(body) + 32, len(items), flags | headed << 31)
+        return b"APETAGEX" + struct.pack("<IIII", *numbers) + bytes(8)
 
     return (frame(1 << 29) if headed else b"") + body + frame(0), tuple(kept)
 
@@ -255,59 +256,65 @@ def ogg_songs(draw: st.DrawFn) -> Song:
     return Song(out.getvalue(), kept if not large else kept[:-1])
 
 
+Chunk = tuple[bytes, bytes]
+
+
+def chunk(name: bytes, body: bytes, order: Order, size: int | None = None) -> bytes:
+    stated = len(body) if size is None else size
+    return name + stated.to_bytes(4, order) + body + b"\0" * (len(body) % 2)
+
+
+def _chunks(data: bytes, order: Order) -> list[Chunk]:
+    found, at = [], 12
+    while at < len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], order)
+        found.append((data[at : at + 4], data[at + 8 : at + 8 + size]))
+        at += 8 + size + size % 2
+    return [each for each in found if each[0] != b"LIST"]
+
+
 @st.composite
 def chunked_songs(draw: st.DrawFn) -> Song:
     big = draw(st.booleans())
-    order = "big" if big else "little"
+    order: Order = "big" if big else "little"
     data = sound("song.aiff" if big else "song.wav")
     kind = "normal" if big else draw(st.sampled_from(("normal", "zero", "open", "rf64", "odd")))
-    chunks, kept = [], []
-    at = 12
-    while at < len(data):
-        size = int.from_bytes(data[at + 4 : at + 8], order)  # type: ignore[arg-type]
-        if data[at : at + 4] != b"LIST":
-            chunks.append((data[at : at + 4], data[at + 8 : at + 8 + size]))
-        at += 8 + size + size % 2
-    kept = [body for _, body in chunks]
-    sound_name, payload = chunks.pop()
+    before = _chunks(data, order)
+    behind: list[Chunk] = []
+    kept: list[bytes] = []
+    name, payload = before.pop()
     if kind == "odd":
         payload = payload[:-4] + b"odd"
-        kept[-1] = payload
     if draw(st.booleans()):
-        chunks.insert(draw(st.integers(1, len(chunks))), (b"junk", draw(anything)))
-    behind = []
+        before.insert(draw(st.integers(1, len(before))), (b"junk", draw(anything)))
     if draw(st.booleans()) and not big:
         texts = [(b"INAM", b"Title\0"), (b"IART", b"Mot\xf6rhead\0"), (b"IGNR", b"Polka\0")]
         picked = draw(st.lists(st.sampled_from(texts), unique=True))
-        made = [a + len(b).to_bytes(4, "little") + b + b"\0" * (len(b) % 2) for a, b in picked]
-        (behind if draw(st.booleans()) else chunks).append((b"LIST", b"INFO" + b"".join(made)))
+        listed = b"".join(chunk(*each, order) for each in picked)
+        behind.append((b"LIST", b"INFO" + listed))
+        kept += [text for label, text in picked if label != b"IGNR"]
     if draw(st.booleans()):
         made, frames = draw(id3())
-        chunk = (b"ID3 " if big else b"id3 ", made)
-        kept += frames if (after := draw(st.booleans())) else []
-        (behind if after else chunks).append(chunk)
-    size_of_sound = len(payload)
-    if kind in ("zero", "open"):
-        chunks, behind = [*chunks, *behind], []  # it goes on to the end of the file
-        size_of_sound = 0 if kind == "zero" else 0xFFFFFFFF
-    elif kind == "rf64":
-        size_of_sound = 0xFFFFFFFF
-
-    def chunk_of(name: bytes, body: bytes, size: int | None = None) -> bytes:
-        stated = len(body) if size is None else size
-        return name + stated.to_bytes(4, order) + body + b"\0" * (len(body) % 2)  # type: ignore[arg-type]
-
-    body = b"".join(chunk_of(*chunk) for chunk in chunks)
-    body += chunk_of(sound_name, payload, size_of_sound)
-    body += b"".join(chunk_of(*chunk) for chunk in behind)
+        behind.append((b"ID3 " if big else b"id3 ", made))
+        kept += frames
+    if kind in ("zero", "open") or draw(st.booleans()):
+        # Where the sound goes on to the end of the file, nothing can be behind it.
+        before, behind, kept = [*before, *behind], [], [*kept, payload]
+    else:
+        kept = [payload, *kept]
+    wide = kind in ("open", "rf64")
+    size_of_sound = 0 if kind == "zero" else 0xFFFFFFFF if wide else len(payload)
+    body = b"".join(chunk(*each, order) for each in before)
+    body += chunk(name, payload, order, size_of_sound)
+    body += b"".join(chunk(*each, order) for each in behind)
     if kind == "rf64":
-        wide = struct.pack("<QQQI", len(body) + 4 + 36, len(payload), 0, 0)
-        body = chunk_of(b"ds64", wide) + body
-    total = {"zero": 0, "open": 0xFFFFFFFF, "rf64": 0xFFFFFFFF}.get(kind, len(body) + 4)
+        lengths = struct.pack("<QQQI", len(body) + 4 + 36, len(payload), 0, 0)
+        body = chunk(b"ds64", lengths, order) + body
+    total = 0 if kind == "zero" else 0xFFFFFFFF if wide else len(body) + 4
     head = b"RF64" if kind == "rf64" else data[:4]
-    front, frames = draw(st.one_of(st.just((b"", ())), id3((3,)))) if not big else (b"", ())
-    stated = total.to_bytes(4, order)  # type: ignore[arg-type]
-    return Song(front + head + stated + data[8:12] + body, (payload,) if frames else tuple(kept[-1:]))
+    front, front_frames = draw(id3((3,))) if draw(st.booleans()) and not big and hasattr(__import__("topgenre.audio.source").audio.source, "id3_length") else (b"", ())
+    whole = front + head + total.to_bytes(4, order) + data[8:12] + body
+    return Song(whole, (*front_frames, *kept))
 
 
 @st.composite

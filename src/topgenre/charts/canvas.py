@@ -82,8 +82,8 @@ def save(figure: Figure, path: str | Path) -> None:
         If the file cannot be written, or its suffix is neither ``.png`` nor ``.svg``.
     """
     kind = picture_format(path)
-    # Neither dates nor versions: a picture changes only where what it shows has changed. But whose
-    # it is, since no other picture may be replaced.
+    # Neither dates nor versions: a picture changes only where what it shows has changed. But who
+    # drew it, since no picture of anybody else may be replaced.
     metadata: dict[str, Any] = (
         {"Software": _MARK} if kind == "png" else {"Date": None, "Creator": _MARK}
     )

@@ -11,7 +11,11 @@ from topgenre.errors import OutputError
 
 Model = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
+    typer.Option(metavar="FILE", help="Use this model instead of the bundled one."),
+]
+Genres = Annotated[
+    Path | None,
+    typer.Option("--genres", metavar="FILE", help="Use your own genres, from `topgenre teach`."),
 ]
 Jobs = Annotated[
     int | None,
@@ -22,7 +26,10 @@ Jobs = Annotated[
 Catalog = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Catalogue to use.  [default: one in your folder for user data]"
+        "--catalogue",
+        "--catalog",
+        metavar="FILE",
+        help="Catalogue to use.  [default: one in your folder for user data]",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object.")]
@@ -43,11 +50,11 @@ def check_playlist_name(path: Path) -> None:
 
 
 def say_left_out(count: int) -> None:
-    """Say how many songs of a catalogue cannot be used, as another model has judged them."""
+    """Say how many songs of a catalogue cannot be used, as another model classified them."""
     if count:
         songs = f"{count} song{'' if count == 1 else 's'}"
         typer.echo(
-            f"note: left out, as another model judged them: {songs}; "
-            "scan their folders again to have them in",
+            f"note: left out, as another model classified them: {songs}; "
+            "scan their folders again to include them",
             err=True,
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from topgenre.library.find import STANDARD_INPUT
@@ -15,6 +16,7 @@ from topgenre.workers.work import Work, attempt, default_jobs
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier
+    from topgenre.workers.processes import Pool
 
 _LOOK_AHEAD = 16  # files a worker that may be finished while an earlier one is not
 Outcome = Result | Failure
@@ -26,6 +28,7 @@ def classify_files(
     model: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     whole: bool = False,
+    genres: str | os.PathLike[str] | None = None,
 ) -> Generator[Outcome, None, None]:
     """Classify files one by one, or side by side; each outcome comes as soon as its turn has come.
 
@@ -41,6 +44,8 @@ def classify_files(
         guard its own start with ``if __name__ == "__main__":``, as `multiprocessing` demands.
     whole : bool
         Classify whole tracks over time instead of their middle 10 s.
+    genres : path-like, optional
+        File of taught genres, which take the place of the model's own.
 
     Yields
     ------
@@ -59,14 +64,16 @@ def classify_files(
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, not {jobs}")
     jobs = min(default_jobs(len(paths)) if jobs is None else jobs, max(1, len(paths)))
-    work = classify_whole_file if whole else classify_file
+    work = partial(classify_file, whole=whole)
     if jobs == 1 or STANDARD_INPUT in paths:
-        yield from _one_by_one(paths, model, work)
+        yield from _one_by_one(paths, model, genres, work)
     else:
-        yield from _side_by_side(paths, model, jobs, work)
+        from topgenre.workers.processes import Pool  # one process has no need of multiprocessing
+
+        yield from _side_by_side(paths, Pool(model, jobs, work, genres=genres), jobs)
 
 
-def classify_file(classifier: Classifier, path: str) -> Result:
+def classify_file(classifier: Classifier, path: str, *, whole: bool = False) -> Result:
     """Classify a file, or ``-`` for standard input, under the name that it was called by.
 
     Raises
@@ -74,19 +81,10 @@ def classify_file(classifier: Classifier, path: str) -> Result:
     TopgenreError
         As `topgenre.classifier.Classifier.classify` does.
     """
-    return _classified(classifier.classify, path)
-
-
-def classify_whole_file(classifier: Classifier, path: str) -> Result:
-    """Classify a whole track over time, as `classify_file` does the middle of one."""
-    return _classified(classifier.classify_whole, path)
-
-
-def _classified(classify: Callable[..., Result], path: str) -> Result:
     if path == STANDARD_INPUT:
-        result = classify(sys.stdin.buffer, name="standard input")
+        result = classifier.classify(sys.stdin.buffer, whole=whole, name="standard input")
     else:
-        result = classify(path)
+        result = classifier.classify(path, whole=whole)
     # Not what a preprocessed file says it was made from.
     return replace(result, path=path)
 
@@ -94,26 +92,19 @@ def _classified(classify: Callable[..., Result], path: str) -> Result:
 def _one_by_one(
     paths: Sequence[str | Failure],
     model: str | os.PathLike[str] | None,
+    genres: str | os.PathLike[str] | None,
     work: Work[Result],
 ) -> Iterator[Outcome]:
     from topgenre.classifier import load
 
-    classifier = load(model)
+    classifier = load(model, genres=genres)
     for path in paths:
         yield path if isinstance(path, Failure) else attempt(work, classifier, path)
 
 
-def _side_by_side(
-    paths: Sequence[str | Failure],
-    model: str | os.PathLike[str] | None,
-    jobs: int,
-    work: Work[Result],
-) -> Iterator[Outcome]:
-    from topgenre.workers.processes import Pool  # a single file has no need of multiprocessing
-
+def _side_by_side(paths: Sequence[str | Failure], pool: Pool, jobs: int) -> Iterator[Outcome]:
     waiting = deque(enumerate(paths))
     finished: dict[int, Outcome] = {}
-    pool = Pool(model, jobs, work)
     try:
         for turn in range(len(paths)):
             while turn not in finished:

@@ -8,18 +8,18 @@ report changes.
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import json
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from topgenre.errors import OutputError
-from topgenre.files import make_folders_within, open_regular, write_whole
+from topgenre.files import open_regular, write_whole
 from topgenre.library.batch import Outcome, classify_file
 from topgenre.library.find import is_gone, search_folder
 from topgenre.result import Failure, Result
@@ -32,8 +32,8 @@ INTERVAL = 2.0  # s between two looks
 TIME_LIMIT = 600.0  # s for one file
 
 _CHART_GENRES = 10
-_HEAD = b'{\n  "path": '  # of every result
-_LONGEST = 1 << 20  # bytes of one
+_LARGEST_RESULT = 1 << 24  # bytes
+_LONGEST_NAME = 200  # bytes of a file's name; file systems allow 255 with the suffix
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ def watch(
     interval: float = INTERVAL,
     charts: bool = True,
     once: bool = False,
+    nothing_new: Callable[[], object] = lambda: None,
 ) -> Generator[Arrival, None, None]:
     """Classify files as they arrive in a folder, or in a folder in it.
 
@@ -81,7 +82,7 @@ def watch(
         Folder for ``NAME.json`` and ``NAME.png`` of each file, in the same folders as in the inbox;
         by default `RESULTS` in the inbox.
     model : path-like, optional
-        Model file; by default the model that comes with the package.
+        Model file; by default the bundled model.
     jobs : int, optional
         Worker processes; by default as many as are worth their start.
     interval : float
@@ -90,6 +91,8 @@ def watch(
         Whether to draw charts.
     once : bool
         Whether to end when all that is there now, and complete, is done.
+    nothing_new : callable
+        Called after each look that has found no file to classify.
 
     Yields
     ------
@@ -121,6 +124,8 @@ def watch(
             yield from _classified(
                 watched, {path: now[path] for path in ready}, model, jobs, charts
             )
+        if not now:
+            nothing_new()
         if once and (not now or seen):
             return
         seen = now
@@ -150,14 +155,11 @@ class _Inbox:
     def __init__(self, folder: str, out: str | os.PathLike[str] | None) -> None:
         self._folder = folder
         self._out = Path(folder) / RESULTS if out is None else Path(out)
-        self._planted = out is None  # by whoever may put things into the inbox
         self._done: dict[str, _Stamp] = {}
 
     def make_folder(self) -> None:
         """Make the folder for results; one that cannot be written to is better known now."""
         try:
-            if self._planted and self._out.is_symlink():
-                raise OSError(errno.ELOOP, "it is a link; name its target with --out")
             self._out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
@@ -194,22 +196,32 @@ class _Inbox:
         record = {**outcome.to_dict(), "source": stamp._asdict()}
         problem = None
         try:
-            if target.exists() and self._stored(path) is None:
+            self._make_parent(target)
+            if os.path.lexists(target) and self._stored(path) is None:
                 raise OutputError(
-                    f"{target}: something else is there, and is kept; "
-                    "move it away, or name another folder for results"
+                    f"{target}: it exists and was not written by topgenre; move it away, or name "
+                    "another folder for results"
                 )
-            make_folders_within(self._out, target.parent)
             if charts and isinstance(outcome, Result):
                 problem = self._draw(outcome, target.with_suffix(".png"))
             # Last, since it says that all is done.
             content = f"{json.dumps(json_safe(record), indent=2)}\n"
-            write_whole(target, content.encode("ascii"), _HEAD)
+            write_whole(target, content.encode("ascii"), b"{")
         except OSError as error:
             return OutputError(f"{target}: cannot be written ({error.strerror}); make room for it")
         except OutputError as error:
             return error
         return problem
+
+    def _make_parent(self, target: Path) -> None:
+        """Make the folder for a result; refuse one that a link leads elsewhere."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        inside = target.parent.relative_to(self._out)
+        if target.parent.resolve() != self._out.resolve() / inside:
+            raise OutputError(
+                f"{target.parent}: a link that leads elsewhere; remove it, or name another folder "
+                "for results"
+            )
 
     def _draw(self, result: Result, path: Path) -> OutputError | None:
         from topgenre.charts import save_bar_chart
@@ -222,13 +234,24 @@ class _Inbox:
 
     def _target(self, path: str) -> Path:
         relative = Path(path).relative_to(self._folder)
-        return self._out / relative.with_name(f"{relative.name}.json")
+        name = relative.name
+        if len(os.fsencode(name)) > _LONGEST_NAME:
+            # No room for a suffix: a part of the name, and what tells it from others.
+            digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+            start = os.fsencode(name)[: _LONGEST_NAME - 17].decode("utf-8", "ignore")
+            name = f"{start}-{digest}"
+        return self._out / relative.with_name(f"{name}.json")
 
     def _stored(self, path: str) -> _Stamp | None:
-        """Return which state of a file the result belongs to that is there, if one is."""
+        """Return which state of a file its result belongs to; None if that is not a result."""
         try:
-            with open_regular(self._target(path)) as file:
-                source = json.loads(file.read(_LONGEST))["source"]
+            source = json.loads(_read(self._target(path)))["source"]
             return _Stamp(int(source["size"]), int(source["mtime_ns"]))
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
             return None
+
+
+def _read(path: Path) -> bytes:
+    """Read a result of an earlier run, but not through a link, and no more than one may have."""
+    with open_regular(path) as file:
+        return file.read(_LARGEST_RESULT)

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from topgenre.errors import SourceNotFoundError, TagError
+from topgenre.library.analysis import file_hash
 from topgenre.library.batch import classify_files
 from topgenre.library.catalogue import Catalogue
 from topgenre.library.find import size_and_time
-from topgenre.library.scan import file_hash
-from topgenre.library.tags import read_tags
 from topgenre.result import Failure, GenreProbability, Result
 from topgenre.tagging.formats import GenreTag
 from topgenre.tagging.journal import Entry, Journal
 from topgenre.tagging.policy import Policy
-from topgenre.tagging.process import read_genre, restore_genre, write_genre
+from topgenre.tagging.process import read_genre, read_tags, restore_genre, write_genre
 
 What = Literal["to write", "written", "kept", "unchanged", "not sure", "unlikely"]
 
@@ -314,7 +313,7 @@ def _followed(catalogue: Catalogue | None, path: str) -> Iterator[None]:
     yield
     now = _size_and_time(place)
     if catalogue and stamp and analysis and now:
-        with suppress(SourceNotFoundError):
+        with suppress(SourceNotFoundError, TagError):
             changed = replace(analysis, hash=file_hash(place), tags=read_tags(place))
             catalogue.add(place, *now, stamp.model_hash, changed)
 

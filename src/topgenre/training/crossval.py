@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from topgenre.training.calibrate import fit_temperature, softmax
+from topgenre.evaluation.calibration import fit_temperature, softmax
 from topgenre.training.data import Blocks
 
 HELD_OUT = "held_out"  # in the card of a fold's model: the clips that it may be measured on

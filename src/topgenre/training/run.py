@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from topgenre.audio import SEGMENT_SECONDS, Segment
 from topgenre.classifier import ModelInfo
 from topgenre.errors import DatasetError
+from topgenre.evaluation.calibration import fit_temperature, softmax, uncertain_below
 from topgenre.evaluation.metrics import Figure, confusion, figures, top_k_hits
 from topgenre.spectrograms import compute, network_input
-from topgenre.training.calibrate import fit_temperature, softmax, uncertain_below
 from topgenre.training.config import TrainConfig
 from topgenre.training.crossval import HELD_OUT, Judged, calibrated, folds, temperatures
 from topgenre.training.data import (
@@ -146,6 +146,7 @@ def train_model(
             name=name,
             genres=blocks.genres,
             temperature=round(temperature, 4),
+            temperature_whole=round(temperature, 4),
             uncertain_below=round(doubt_below, 4),
             n_frames=BLOCK_FRAMES,
             card=card,
