@@ -123,7 +123,9 @@ def spare_others(path: Path, ours: Ours) -> bool:
             f"{path}: {what or 'it exists and cannot be read'}; choose another name"
         ) from error
     if not (head.startswith(ours) if isinstance(ours, bytes) else ours(head)):
-        raise OutputError(f"{path}: it exists and was not written by topgenre; choose another name")
+        raise OutputError(
+            f"{path}: it exists already and is not from topgenre; choose another name"
+        )
     return True
 
 

@@ -199,7 +199,7 @@ class _Inbox:
             self._make_parent(target)
             if os.path.lexists(target) and self._stored(path) is None:
                 raise OutputError(
-                    f"{target}: it exists and was not written by topgenre; move it away, or name "
+                    f"{target}: it exists already and is not from topgenre; move it away, or name "
                     "another folder for results"
                 )
             if charts and isinstance(outcome, Result):

@@ -100,11 +100,14 @@ class _V1(Codec):
 
 def id3v1(file: BinaryIO, size: int) -> Tag | None:
     """Return the ID3v1 tag at the end of a file."""
-    if size < _V1_BYTES or read_at(file, size - _V1_BYTES, 3) != b"TAG":
+    start = size - _V1_BYTES
+    if start < 0 or read_at(file, start, 3) != b"TAG":
+        return None
+    if start >= 3 and read_at(file, start - 3, 8) == b"APETAGEX":  # which has the word in it
         return None
     tag = Tag("id3v1", _V1(), size - 1)
     tag.add(read_at(file, size - 1, 1), size - 1, size, genre=True)
-    tag.add(read_at(file, size - _V1_BYTES, _V1_BYTES - 1), 0, 0, genre=False)
+    tag.add(read_at(file, start, _V1_BYTES - 1), 0, 0, genre=False)
     return tag
 
 
