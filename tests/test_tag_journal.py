@@ -86,9 +86,7 @@ def test_what_is_not_a_file_is_not_a_journal(must_exist: bool, tmp_path: Path) -
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    data=st.one_of(st.binary(max_size=200), st.text(max_size=60).map(lambda text: text.encode()))
-)
+@given(data=st.one_of(st.binary(max_size=200), st.text(max_size=60).map(str.encode)))
 def test_any_bytes_stay_as_they_are(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     if data and not b'{"version": '.startswith(data):
