@@ -154,7 +154,7 @@ def test_default_audio_track(container: str, default: int) -> None:
     with av.open(file, "w", format=container) as output:
         streams = []
         for number in range(3):
-            stream = cast(AudioStream, output.add_stream("aac", rate=44_100, layout="mono"))
+            stream = output.add_stream("aac", rate=44_100, layout="mono")
             stream.bit_rate = 96_000
             stream.disposition = Disposition.default if number == default else Disposition(0)
             streams.append(stream)

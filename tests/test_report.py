@@ -116,7 +116,7 @@ def test_only_a_report_is_replaced(library: Library) -> None:
     Path("other.html").write_text("<!doctype html>\n<p>my page", encoding="utf-8")
     result = library.call("report", "--out", "other.html")
     assert result.exit_code == 1
-    assert "other.html: it is there already, and not from topgenre" in result.stderr
+    assert "other.html: it exists already and is not from topgenre" in result.stderr
     assert Path("other.html").read_text(encoding="utf-8").endswith("my page")
     assert library.call("report", "--out", "song.mp3").exit_code == 2
     result = library.call("report", "--out", "none/there.html")

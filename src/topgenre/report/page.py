@@ -24,7 +24,7 @@ from markupsafe import Markup
 from topgenre import __version__
 from topgenre.charts.wording import percent
 from topgenre.design import icon_url, style
-from topgenre.files import spare_others, write_whole
+from topgenre.files import write_whole
 from topgenre.report.summary import GenreCount, Report
 from topgenre.result import display_name
 from topgenre.text import json_safe, printable, without_controls
@@ -68,8 +68,7 @@ def save(report: Report, path: str | Path, *, written: datetime) -> None:
     OutputError
         If another program's file has this name, or the page cannot be written.
     """
-    spare_others(Path(path), HEAD)
-    write_whole(path, render(report, written=written).encode())
+    write_whole(path, render(report, written=written).encode(), HEAD)
 
 
 def render(report: Report, *, written: datetime) -> str:
