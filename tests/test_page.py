@@ -733,9 +733,9 @@ def test_how_to_connect_spotify_is_told_once(visit: Visit) -> None:
 
 def test_similar_songs_of_a_library_are_shown(visit: Visit) -> None:
     found = {
-        "path": "/music/take five.flac",
-        "title": None,
+        "title": "Take Five",
         "artist": "Dave",
+        "album": None,
         "genre": "jazz",
         "score": 0.93,
         "reasons": ["same key"],
@@ -745,7 +745,7 @@ def test_similar_songs_of_a_library_are_shown(visit: Visit) -> None:
     visit.page.route("**/v1/similar*", lambda route: route.fulfill(json={"songs": [found]}))
     visit.classified(song())
     section = visit.page.get_by_role("region", name="Similar in your library")
-    for words in ("take five.flac", "Dave", "same key", "93"):
+    for words in ("Take Five", "Dave", "same key", "93%"):
         expect(section).to_contain_text(words)
     assert visit.barriers() == []
 
