@@ -54,7 +54,7 @@ export class ListenView {
     track.append(this.playhead);
     const title = this.strip ? "Genres over time" : "Player";
     this.element = h("section", { class: "listen", "aria-labelledby": "listen-title" },
-      h("h3", { id: "listen-title", class: "section-title" }, title),
+      h("h2", { id: "listen-title", class: "section-title" }, title),
       h("div", { class: "player" },
         h("div", { class: "player-controls", hidden: !file }, this.playButton, this.time,
           this.partButton),

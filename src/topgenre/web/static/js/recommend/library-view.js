@@ -28,7 +28,7 @@ export class LibraryView {
     this.content = h("div", {}, h("p", { class: "quiet" }, "Looking for similar songs …"));
     this.element = h("section", { class: "library", "aria-labelledby": "library-title",
       hidden: !file },
-    h("h3", { id: "library-title", class: "section-title" }, "Similar in your library"),
+    h("h2", { id: "library-title", class: "section-title" }, "Similar in your library"),
     this.content);
     if (file) void this.load(result, file, library);
   }

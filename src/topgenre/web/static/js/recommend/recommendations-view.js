@@ -59,7 +59,7 @@ export class RecommendationsView {
     this.element = h("section", { class: "recommendations",
       "aria-labelledby": "recommendations-title" },
       h("div", { class: "section-head" },
-        h("h3", { id: "recommendations-title", class: "section-title" }, "Music like this"),
+        h("h2", { id: "recommendations-title", class: "section-title" }, "Music like this"),
         h("p", { class: "quiet small" }, tierOf(result) === "unsure"
           ? `A guess, like the answer: ${names}` : artist ? `${artist} · ${names}` : names),
         this.note, this.exports),
@@ -164,7 +164,7 @@ export class RecommendationsView {
 
   /** @param {RecommendationSection} section */
   section({ provider, label, kind, items, notices }) {
-    const head = h("div", { class: "provider-head" }, kind !== "search" && h("h4", {}, label),
+    const head = h("div", { class: "provider-head" }, kind !== "search" && h("h3", {}, label),
       ...notices.filter((notice) => !HINTS.test(notice)).map((notice) => h("p", { class: "quiet small" }, sentence(notice))));
     this.items.push(...items.filter(({ kind }) => kind !== "search"));
     return h("section", { class: "provider", "data-provider": provider, "aria-label": label },
