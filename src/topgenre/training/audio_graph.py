@@ -11,16 +11,16 @@ Axes are named in comments: F frames, B bins (1025).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS
 from topgenre.checksum import stamped
 from topgenre.classifier import METADATA_KEY, Classifier, ModelInfo
-from topgenre.hpss import KERNEL_SIZE
+from topgenre.files import write_whole
 from topgenre.spectrograms import (
     CHANNELS,
     HOP_LENGTH,
@@ -28,6 +28,7 @@ from topgenre.spectrograms import (
     N_FFT,
     N_MELS,
     ONSET_CHANNELS,
+    mel_project,
 )
 
 _FIRST = 32  # points of the first step of the Fourier transform; the second has N_FFT / _FIRST
@@ -47,7 +48,7 @@ class _Graph:
         self.initializers: list[onnx.TensorProto] = []
 
     def constant(self, value: object, dtype: type = np.int64) -> str:
-        array = np.asarray(value, dtype)
+        array: NDArray[Any] = np.asarray(value, dtype)
         key = array.tobytes() + repr((array.shape, array.dtype)).encode()
         if key not in self.constants:
             self.constants[key] = f"c{len(self.constants)}"
@@ -57,10 +58,13 @@ class _Graph:
     def real(self, value: object) -> str:
         return self.constant(value, np.float32)
 
-    def op(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         return self.ops(kind, 1, *inputs, **attributes)[0]
 
-    def ops(self, kind: str, n_outputs: int, *inputs: str, **attributes: object) -> list[str]:
+    def add(self, kind: str, inputs: list[str], output: str) -> None:
+        self.nodes.append(helper.make_node(kind, inputs, [output]))
+
+    def ops(self, kind: str, n_outputs: int, *inputs: str, **attributes: Any) -> list[str]:
         outputs = [f"t{len(self.nodes)}_{i}" for i in range(n_outputs)]
         self.nodes.append(helper.make_node(kind, inputs, outputs, **attributes))
         return outputs
@@ -74,9 +78,7 @@ def _frames(g: _Graph, samples: str) -> tuple[str, str]:
     """Cut samples (n,) into windows (F, 2048); return them and F as a tensor (1,)."""
     half = N_FFT // 2
     length = g.op("Shape", samples)
-    n_frames = g.op(
-        "Add", g.op("Div", length, g.constant([HOP_LENGTH])), g.constant([1])
-    )
+    n_frames = g.op("Add", g.op("Div", length, g.constant([HOP_LENGTH])), g.constant([1]))
     overlap = N_FFT // HOP_LENGTH - 1
     n_rows = g.op("Add", n_frames, g.constant([overlap]))
     padded = g.op("Pad", samples, g.constant([half, half]))
@@ -188,7 +190,7 @@ def _running_median(g: _Graph, x: str, n: str) -> str:
     end = g.op("Sub", padded, one)
     sides = ((one, end), (g.op("Add", padded, one), g.op("Add", padded, end)))
     bounds = [[g.op("Reshape", x, g.constant([1])) for x in side] for side in sides]
-    core = [[g.slice(run, *side, 0) for run in runs[size]] for side in bounds]
+    core = [[g.slice(run, first, behind, 0) for run in runs[size]] for first, behind in bounds]
     kept = _merge(g, *core)
     groups: tuple[int, ...] = ()
     for size in (8, 4, 2, 1):
@@ -197,8 +199,8 @@ def _running_median(g: _Graph, x: str, n: str) -> str:
         n_groups = _BLOCK // (2 * size)
         late = np.array([0, 2]).reshape(2, *(1 for _ in groups), 1)
         if size > 1:
-            run = np.stack([np.arange(n_groups) + n_groups, np.arange(n_groups)])
-            at = g.op("Mul", g.constant(run.reshape(2, *groups, 1)), padded)
+            numbers = np.stack([np.arange(n_groups) + n_groups, np.arange(n_groups)])
+            at = g.op("Mul", g.constant(numbers.reshape(2, *groups, 1)), padded)
             at = g.op("Add", g.op("Add", at, g.constant(late)), blocks)
             added = [g.op("Gather", run, at) for run in runs[size]]
         else:
@@ -219,18 +221,9 @@ def _running_median(g: _Graph, x: str, n: str) -> str:
     return g.op("Gather", g.op("Flatten", medians, axis=len(groups) + 1), at)
 
 
-def _mel_matrix() -> NDArray[np.float64]:
-    from topgenre.spectrograms import mel_edges
-
-    edges = mel_edges(N_MELS, SAMPLE_RATE / 2)[:, None]
-    bins = np.linspace(0, SAMPLE_RATE / 2, N_BINS)
-    ramps = (bins - edges[:-1]) / np.diff(edges, axis=0)
-    return np.maximum(0, np.minimum(ramps[:-1], 1 - ramps[1:])) * 2 / (edges[2:] - edges[:-2])
-
-
 def _mel(g: _Graph, powers: str) -> str:
     """Project powers (k, B, F) onto 128 mel bands: (k, 128, F)."""
-    weights = _mel_matrix()
+    weights = mel_project(np.eye(N_BINS, dtype=np.float32))
     parts = []
     for first in range(0, N_MELS, _BANDS_AT_ONCE):
         bands = weights[first : first + _BANDS_AT_ONCE]
@@ -291,46 +284,61 @@ def _network_input(g: _Graph, samples: str, n_wanted: int) -> str:
     return g.op("Gather", channels, at, axis=2)
 
 
-def build(model: Path, path: Path) -> None:
-    """Write the file from samples to answer that belongs to a network's file."""
+def build(model: Path, path: Path) -> ModelInfo:
+    """Write the file from samples to answer that belongs to a network's file.
+
+    Its input is ``samples``, shape (n,): mono sound at 22 050 Hz, at least 1 s of it. Its outputs
+    are ``probabilities`` of the genres, calibrated; ``music``, ``embedding`` and, if the network
+    has them, ``tags``; and ``input``, the network's input. Its metadata are those of the network.
+
+    Parameters
+    ----------
+    model : Path
+        File of the network.
+    path : Path
+        File to write. Beside it, the metadata are written as JSON for programs that cannot read
+        them from the model, with the ending ``.json``.
+
+    Returns
+    -------
+    ModelInfo
+        The metadata.
+
+    Raises
+    ------
+    ModelError
+        If the model is not one of topgenre's.
+    """
     info = Classifier(model).info
-    network = onnx.load(model)
-    opset = network.opset_import[0].version
+    network = compose.add_prefix(onnx.load(model), "network/")
+    shapes = {output.name: _shape(output)[1:] for output in network.graph.output}
     g = _Graph()
-    fitted = _network_input(g, "samples", info.n_frames)
-    g.nodes.append(helper.make_node("Identity", [fitted], ["input"]))
-    batch = g.op("Unsqueeze", "input", g.constant([0]))
-    network = compose.add_prefix(network, "network/")
-    shapes = {
-        o.name: [d.dim_value for d in o.type.tensor_type.shape.dim][1:] for o in network.graph.output
-    }
-    names = list(shapes)
-    (entry,) = network.graph.input
-    g.nodes.append(helper.make_node("Identity", [batch], [entry.name]))
+    g.add("Identity", [_network_input(g, "samples", info.n_frames)], "input")
+    g.add("Unsqueeze", ["input", g.constant([0])], network.graph.input[0].name)
     g.nodes.extend(network.graph.node)
     g.initializers.extend(network.graph.initializer)
     scaled = g.op("Mul", "network/logits", g.real(1 / info.temperature))
-    outputs = {"logits": g.op("Softmax", scaled, axis=1)}
-    for name in names[1:]:
-        outputs[name.removeprefix("network/")] = name
-    results = []
-    for name, tensor in outputs.items():
-        name = {"logits": "probabilities"}.get(name, name)
-        g.nodes.append(helper.make_node("Squeeze", [tensor, g.constant([0])], [name]))
-        results.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[f"network/{'logits' if name == 'probabilities' else name}"]))
-    results.append(
-        helper.make_tensor_value_info("input", TensorProto.FLOAT, [4, N_MELS, info.n_frames])
-    )
+    found = {"probabilities": (g.op("Softmax", scaled, axis=1), shapes.pop("network/logits"))}
+    found |= {name.removeprefix("network/"): (name, shape) for name, shape in shapes.items()}
+    for name, (tensor, _) in found.items():
+        g.add("Squeeze", [tensor, g.constant([0])], name)
+    outputs = {name: shape for name, (_, shape) in found.items()}
+    outputs["input"] = [len(CHANNELS), N_MELS, info.n_frames]
     graph = helper.make_graph(
         g.nodes,
         "topgenre-audio",
         [helper.make_tensor_value_info("samples", TensorProto.FLOAT, ["n_samples"])],
-        results,
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs.items()],
         g.initializers,
     )
-    built = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    built = helper.make_model(graph, opset_imports=network.opset_import)
     built.ir_version = network.ir_version
-    meta = built.metadata_props.add()
-    meta.key, meta.value = METADATA_KEY, info.to_json()
+    helper.set_model_props(built, {METADATA_KEY: info.to_json()})
     onnx.checker.check_model(built)
-    path.write_bytes(stamped(built.SerializeToString()))
+    write_whole(path, stamped(built.SerializeToString()))
+    write_whole(path.with_suffix(".json"), info.to_json().encode())
+    return info
+
+
+def _shape(output: onnx.ValueInfoProto) -> list[int]:
+    return [dimension.dim_value for dimension in output.type.tensor_type.shape.dim]
