@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 
 import topgenre
+from topgenre import design
 from topgenre.classifier import load
 from topgenre.web import problems, routes
 from topgenre.web.guard import API_KEY_HEADER, Guard
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
+    app.mount("/static/design", StaticFiles(directory=design.FOLDER), name="design")
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     if settings.allowed_origins:
         app.add_middleware(

@@ -1,11 +1,11 @@
 /** A picture of a result to send to somebody: the verdict, and the strings as they sound. */
 
-import { capital, clock, percent } from "./format.js";
-import { genres, tone } from "./genres.js";
-import { lens } from "./sound-string.js";
-import { color, font } from "./theme.js";
+import { capital, clock, percent } from "../ui/format.js";
+import { genres, tone } from "../ui/genres.js";
+import { lens } from "../strings/sound-string.js";
+import { color, font } from "../ui/theme.js";
 
-/** @typedef {import("./types.js").Result} Result */
+/** @typedef {import("../types.js").Result} Result */
 
 const WIDTH = 1200;
 const HEIGHT = 630;

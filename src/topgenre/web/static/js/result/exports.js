@@ -1,8 +1,8 @@
 /** Results as JSON, CSV and plain text: the shapes that the command line writes too. */
 
-import { clock, percent } from "./format.js";
+import { clock, percent } from "../ui/format.js";
 
-/** @typedef {import("./types.js").Result} Result */
+/** @typedef {import("../types.js").Result} Result */
 
 /**
  * A result without its pictures.

@@ -1,21 +1,21 @@
 /** One result in full: the verdict, the ranking, the sound, the spectrograms, and more music. */
 
 import { Bars } from "./bars.js";
-import { byId, h } from "./dom.js";
-import { capital, clock, percent, sentence } from "./format.js";
-import { tone } from "./genres.js";
-import { ListenView } from "./listen-view.js";
-import { modeSwitch } from "./mode-switch.js";
-import { RecommendationsView } from "./recommendations-view.js";
+import { byId, h } from "../ui/dom.js";
+import { capital, clock, percent, sentence } from "../ui/format.js";
+import { tone } from "../ui/genres.js";
+import { ListenView } from "../listen/listen-view.js";
+import { modeSwitch } from "../intake/mode-switch.js";
+import { RecommendationsView } from "../recommend/recommendations-view.js";
 import { resultActions } from "./result-actions.js";
-import { SpectrogramView } from "./spectrogram-view.js";
-import { Transport } from "./transport.js";
+import { SpectrogramView } from "../spectrograms/spectrogram-view.js";
+import { Transport } from "../listen/transport.js";
 
 /**
- * @typedef {import("./types.js").Mode} Mode
- * @typedef {import("./types.js").Result} Result
- * @typedef {import("./types.js").Shown} Shown
- * @typedef {import("./queue-item.js").Item} Item
+ * @typedef {import("../types.js").Mode} Mode
+ * @typedef {import("../types.js").Result} Result
+ * @typedef {import("../types.js").Shown} Shown
+ * @typedef {import("../queue/queue-item.js").Item} Item
  */
 
 export class ResultView {
@@ -26,12 +26,16 @@ export class ResultView {
   transport = null;
   /** @type {{end: () => void}[]} what must be ended before another result is shown */
   parts = [];
-  /** @type {import("./types.js").RecommendationProvider[]} */
+  /** @type {import("../types.js").RecommendationProvider[]} */
   providers = [];
   busyNote = h("p", { class: "result-busy", hidden: true });
 
-  /** @param {(item: Item, mode: Mode) => void} analyse in another mode */
-  constructor(analyse) {
+  /**
+   * @param {import("../types.js").Backend} backend
+   * @param {(item: Item, mode: Mode) => void} analyse in another mode
+   */
+  constructor(backend, analyse) {
+    this.backend = backend;
     this.analyse = analyse;
   }
 
@@ -45,7 +49,8 @@ export class ResultView {
     const file = item?.file ?? null;
     this.transport = new Transport(file, duration);
     const listen = new ListenView(result, file, this.transport);
-    const recommendations = new RecommendationsView(result, this.providers);
+    const recommendations = new RecommendationsView(result, this.providers,
+      this.backend.recommender);
     const bars = new Bars(result);
     this.parts = [this.transport, listen, recommendations];
     this.busyNote.hidden = true;

@@ -1,11 +1,11 @@
 /** The ranking: a bar for each of the n most probable genres. It is a list, and reads as one. */
 
-import { h } from "./dom.js";
-import { capital, percent } from "./format.js";
-import { tone } from "./genres.js";
-import { recall, remember } from "./storage.js";
+import { h } from "../ui/dom.js";
+import { capital, percent } from "../ui/format.js";
+import { tone } from "../ui/genres.js";
+import { recall, remember } from "../ui/storage.js";
 
-/** @typedef {import("./types.js").Result} Result */
+/** @typedef {import("../types.js").Result} Result */
 
 const DEFAULT = 3;
 

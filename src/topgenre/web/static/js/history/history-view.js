@@ -1,13 +1,13 @@
 /** The list of past results. */
 
-import { announce, byId, download, h } from "./dom.js";
-import { asCsv, asJson } from "./exports.js";
-import { capital, counted, percent } from "./format.js";
-import { tone } from "./genres.js";
+import { announce, byId, download, h } from "../ui/dom.js";
+import { asCsv, asJson } from "../result/exports.js";
+import { capital, counted, percent } from "../ui/format.js";
+import { tone } from "../ui/genres.js";
 
 /**
  * @typedef {import("./history.js").History} History
- * @typedef {import("./types.js").HistoryEntry} HistoryEntry
+ * @typedef {import("../types.js").HistoryEntry} HistoryEntry
  */
 
 const DATE = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });

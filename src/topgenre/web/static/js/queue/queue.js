@@ -1,14 +1,12 @@
 /** The files of this visit: which wait, which are under way, and what came of them. */
 
-import { classify } from "./api.js";
 import { Item } from "./queue-item.js";
-import { Problem, emptyFile, tooLarge } from "./problem.js";
+import { Problem, emptyFile, tooLarge } from "../engine/problem.js";
 
 /**
- * @typedef {import("./types.js").Mode} Mode
+ * @typedef {import("../types.js").Mode} Mode
  */
 
-const AT_ONCE = 2;
 const TRIES = 20; // by itself, against a busy server
 const LONGEST_PAUSE = 60; // seconds
 
@@ -19,8 +17,10 @@ export class Queue extends EventTarget {
   maxBytes = Infinity;
   timer = 0;
 
-  constructor() {
+  /** @param {import("../types.js").Analyser} analyser */
+  constructor(analyser) {
     super();
+    this.analyser = analyser;
     addEventListener("online", () => {
       for (const item of this.items) if (item.problem?.code === "offline") this.analyse(item);
     });
@@ -79,7 +79,7 @@ export class Queue extends EventTarget {
   /** Start what may start, and wake up when the next pause ends. */
   fill() {
     const now = Date.now();
-    let free = AT_ONCE - this.items.filter((item) => item.active).length;
+    let free = this.analyser.atOnce - this.items.filter((item) => item.active).length;
     for (const item of this.items) {
       if (free <= 0) break;
       if (item.state === "waiting" || (item.state === "pausing" && item.resumesAt <= now)) {
@@ -98,15 +98,18 @@ export class Queue extends EventTarget {
   async run(item) {
     const abort = new AbortController();
     const { mode } = item;
-    Object.assign(item, { abort, state: "uploading", progress: 0, problem: null });
+    Object.assign(item, { abort, state: "sending", progress: null, problem: null });
     this.tell(item);
     try {
-      const result = await classify(item.file, item.name, mode, abort.signal, (share) => {
-        if (abort.signal.aborted) return;
-        item.progress = share;
-        if (share >= 1) item.state = "analysing";
-        this.tell(item);
-      });
+      const { name } = item;
+      const { signal } = abort;
+      const result = await this.analyser.analyse(item.file, { name, mode, signal,
+        onProgress: ({ stage, share }) => {
+          if (signal.aborted) return;
+          item.progress = share;
+          item.state = stage;
+          this.tell(item);
+        } });
       if (abort.signal.aborted) return;
       item.results[mode] = result;
       item.state = "done";

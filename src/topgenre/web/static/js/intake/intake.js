@@ -1,14 +1,14 @@
 /** How sound gets in: dropped, chosen, pasted or recorded. */
 
-import { add, announce, byId, h } from "./dom.js";
+import { add, announce, byId, h } from "../ui/dom.js";
 import { droppedFiles } from "./dropped-files.js";
-import { icon } from "./icons.js";
+import { icon } from "../ui/icons.js";
 import { modeSwitch } from "./mode-switch.js";
 import { Recorder } from "./recorder.js";
 
 /**
- * @typedef {import("./types.js").Mode} Mode
- * @typedef {import("./strings.js").Strings} Strings
+ * @typedef {import("../types.js").Mode} Mode
+ * @typedef {import("../strings/strings.js").Strings} Strings
  * @typedef {{file: Blob, name: string}} Named
  */
 

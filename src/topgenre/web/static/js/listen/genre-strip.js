@@ -1,15 +1,15 @@
 /** Genres over time: a column for each window of a whole track, its genres stacked by share. */
 
-import { h } from "./dom.js";
-import { capital, clock, percent } from "./format.js";
-import { tone } from "./genres.js";
-import { LiveCanvas } from "./live-canvas.js";
+import { h } from "../ui/dom.js";
+import { capital, clock, percent } from "../ui/format.js";
+import { tone } from "../ui/genres.js";
+import { LiveCanvas } from "../ui/live-canvas.js";
 import { seekSlider } from "./seek-slider.js";
-import { color } from "./theme.js";
+import { color } from "../ui/theme.js";
 
 /**
- * @typedef {import("./types.js").TimelineWindow} TimelineWindow
- * @typedef {import("./types.js").Result} Result
+ * @typedef {import("../types.js").TimelineWindow} TimelineWindow
+ * @typedef {import("../types.js").Result} Result
  * @typedef {import("./transport.js").Transport} Transport
  */
 

@@ -1,17 +1,16 @@
 /** Music for the genres that were found: a part for each provider, never mixed. */
 
-import { getRecommendations } from "./api.js";
-import { h } from "./dom.js";
-import { capital, listed, sentence } from "./format.js";
-import { tone } from "./genres.js";
-import { icon } from "./icons.js";
-import { Problem } from "./problem.js";
+import { h } from "../ui/dom.js";
+import { capital, listed, sentence } from "../ui/format.js";
+import { tone } from "../ui/genres.js";
+import { icon } from "../ui/icons.js";
+import { Problem } from "../engine/problem.js";
 
 /**
- * @typedef {import("./types.js").Result} Result
- * @typedef {import("./types.js").RecommendationProvider} RecommendationProvider
- * @typedef {import("./types.js").RecommendationSection} RecommendationSection
- * @typedef {import("./types.js").RecommendedItem} RecommendedItem
+ * @typedef {import("../types.js").Result} Result
+ * @typedef {import("../types.js").RecommendationProvider} RecommendationProvider
+ * @typedef {import("../types.js").RecommendationSection} RecommendationSection
+ * @typedef {import("../types.js").RecommendedItem} RecommendedItem
  */
 
 const GENRES = 3; // that are asked for
@@ -22,9 +21,11 @@ export class RecommendationsView {
 
   /**
    * @param {Result} result
-   * @param {RecommendationProvider[]} providers that the server can ask
+   * @param {RecommendationProvider[]} providers that can be asked
+   * @param {import("../types.js").Recommender} recommender
    */
-  constructor(result, providers) {
+  constructor(result, providers, recommender) {
+    this.recommender = recommender;
     this.providers = providers;
     const best = result.genres.slice(0, GENRES);
     this.weights = best.filter(({ probability }, i) => i === 0 || probability >= LEAST);
@@ -42,7 +43,8 @@ export class RecommendationsView {
   async load() {
     this.content.replaceChildren(h("p", { class: "quiet" }, "Looking for music …"));
     try {
-      this.show(await getRecommendations(this.weights, this.abort.signal));
+      this.show(await this.recommender.recommend({ weights: this.weights },
+        this.abort.signal));
     } catch (error) {
       if (this.abort.signal.aborted) return;
       this.content.replaceChildren(
@@ -78,7 +80,8 @@ export class RecommendationsView {
     const button = h("button", { type: "button", class: "button slight", onclick: async () => {
       button.disabled = true;
       try {
-        const found = await getRecommendations(this.weights, this.abort.signal, name);
+        const found = await this.recommender.recommend({ weights: this.weights,
+          provider: name }, this.abort.signal);
         const views = found.map(sectionView);
         place.replaceChildren(...views);
         views[0]?.querySelector("a")?.focus();

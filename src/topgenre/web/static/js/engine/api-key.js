@@ -1,6 +1,6 @@
 /** The server's API key, if it wants one: asked for in a dialog, kept as long as the tab. */
 
-import { h } from "./dom.js";
+import { h } from "../ui/dom.js";
 import { Problem } from "./problem.js";
 
 const STORE = "topgenre.api-key";

@@ -1,11 +1,11 @@
 /** What can be done with a result: copy, save and share it. */
 
-import { announce, download, h } from "./dom.js";
+import { announce, download, h } from "../ui/dom.js";
 import { asCsv, asJson, asText, copyText, exportName } from "./exports.js";
-import { icon } from "./icons.js";
+import { icon } from "../ui/icons.js";
 import { sharePicture } from "./share-picture.js";
 
-/** @typedef {import("./types.js").Result} Result */
+/** @typedef {import("../types.js").Result} Result */
 
 /**
  * @param {Result} result

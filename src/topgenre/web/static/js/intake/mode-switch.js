@@ -1,8 +1,8 @@
 /** The choice between the middle ten seconds and the whole track. */
 
-import { h } from "./dom.js";
+import { h } from "../ui/dom.js";
 
-/** @typedef {import("./types.js").Mode} Mode */
+/** @typedef {import("../types.js").Mode} Mode */
 
 /** @type {[Mode, string][]} */
 const CHOICES = [["middle", "Middle 10 s"], ["whole", "Whole track"]];

@@ -1,8 +1,8 @@
 /** The list of files: a row each, with what it is at and what can be done about it. */
 
-import { add, byId, h } from "./dom.js";
-import { sentence } from "./format.js";
-import { icon } from "./icons.js";
+import { add, byId, h } from "../ui/dom.js";
+import { sentence } from "../ui/format.js";
+import { icon } from "../ui/icons.js";
 import { say, stateWords } from "./queue-words.js";
 
 /**
@@ -71,7 +71,7 @@ export class QueueView {
       // Buttons stay as they are while an upload advances, or no click would ever hit them.
       row.querySelector(".row-state")?.replaceChildren(...stateWords(item));
       const bar = row.querySelector("progress");
-      if (bar && item.state === "uploading") bar.value = item.progress;
+      if (bar && item.progress !== null) bar.value = item.progress;
       return;
     }
     row.dataset.looks = looks;
@@ -155,7 +155,7 @@ export class QueueView {
 /** @param {Item} item */
 function progress(item) {
   const label = `Upload of ${item.name}`;
-  return item.state === "uploading"
+  return item.progress !== null
     ? h("progress", { class: "row-progress", max: 1, value: item.progress, "aria-label": label })
     : h("progress", { class: "row-progress", "aria-label": `Analysis of ${item.name}` });
 }

@@ -1,7 +1,7 @@
 /** The outline of a sound: decoded by the browser, drawn with the analysed part marked. */
 
-import { LiveCanvas } from "./live-canvas.js";
-import { color } from "./theme.js";
+import { LiveCanvas } from "../ui/live-canvas.js";
+import { color } from "../ui/theme.js";
 
 const POINTS = 1600; // of the outline
 const RATE = 11_025; // the browser resamples to it, which saves memory

@@ -1,15 +1,15 @@
 /** The four spectrograms that the network read: tabs, a picture, and its numbers in a table. */
 
-import { h } from "./dom.js";
-import { clock } from "./format.js";
-import { LiveCanvas } from "./live-canvas.js";
+import { h } from "../ui/dom.js";
+import { clock } from "../ui/format.js";
+import { LiveCanvas } from "../ui/live-canvas.js";
 import { MARGIN, drawChart } from "./spectrogram-chart.js";
 import { Spectrogram } from "./spectrogram.js";
-import { tabList } from "./tabs.js";
+import { tabList } from "../ui/tabs.js";
 
 /**
- * @typedef {import("./types.js").Spectrograms} Spectrograms
- * @typedef {import("./transport.js").Transport} Transport
+ * @typedef {import("../types.js").Spectrograms} Spectrograms
+ * @typedef {import("../listen/transport.js").Transport} Transport
  */
 
 /** @type {Record<string, [string, string]>} title and what one sees */

@@ -1,6 +1,6 @@
 /** What can go wrong, in words. */
 
-import { megabytes } from "./format.js";
+import { megabytes } from "../ui/format.js";
 
 export class Problem extends Error {
   /**

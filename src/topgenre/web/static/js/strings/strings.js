@@ -5,11 +5,11 @@
  * strongly as a result is sure.
  */
 
-import { lessMotion } from "./dom.js";
-import { genres, tone } from "./genres.js";
-import { LiveCanvas } from "./live-canvas.js";
+import { lessMotion } from "../ui/dom.js";
+import { genres, tone } from "../ui/genres.js";
+import { LiveCanvas } from "../ui/live-canvas.js";
 import { SoundString, drawString } from "./sound-string.js";
-import { color } from "./theme.js";
+import { color } from "../ui/theme.js";
 
 export class Strings {
   /** @type {SoundString[]} */

@@ -1,11 +1,11 @@
 /** Past results, kept in this browser alone and without sound. */
 
-import { plain } from "./exports.js";
-import { onChangeElsewhere, recall, remember } from "./storage.js";
+import { plain } from "../result/exports.js";
+import { onChangeElsewhere, recall, remember } from "../ui/storage.js";
 
 /**
- * @typedef {import("./types.js").HistoryEntry} HistoryEntry
- * @typedef {import("./types.js").Result} Result
+ * @typedef {import("../types.js").HistoryEntry} HistoryEntry
+ * @typedef {import("../types.js").Result} Result
  */
 
 const NAME = "history";

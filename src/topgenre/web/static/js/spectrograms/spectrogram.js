@@ -1,9 +1,9 @@
 /** One spectrogram: its numbers, the picture of them, and where frequencies lie in it. */
 
 import { PIXELS } from "./color-map.js";
-import { frequency } from "./format.js";
+import { frequency } from "../ui/format.js";
 
-/** @typedef {import("./types.js").SpectrogramChannel} SpectrogramChannel */
+/** @typedef {import("../types.js").SpectrogramChannel} SpectrogramChannel */
 
 const TICKS = [50, 100, 200, 500, 1000, 2000, 5000, 10_000];
 

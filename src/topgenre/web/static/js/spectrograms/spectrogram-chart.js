@@ -1,8 +1,8 @@
 /** A spectrogram on its axes: time below, frequency at the left, the colour scale at the right. */
 
 import { ember } from "./color-map.js";
-import { clock } from "./format.js";
-import { color, font } from "./theme.js";
+import { clock } from "../ui/format.js";
+import { color, font } from "../ui/theme.js";
 
 /** @typedef {import("./spectrogram.js").Spectrogram} Spectrogram */
 

@@ -1,15 +1,15 @@
 /** The player: a waveform to seek in, and for whole tracks the genres over time beneath it. */
 
-import { h } from "./dom.js";
-import { clock } from "./format.js";
+import { h } from "../ui/dom.js";
+import { clock } from "../ui/format.js";
 import { GenreStrip } from "./genre-strip.js";
-import { tone } from "./genres.js";
-import { icon } from "./icons.js";
+import { tone } from "../ui/genres.js";
+import { icon } from "../ui/icons.js";
 import { seekSlider } from "./seek-slider.js";
 import { Waveform, outline } from "./waveform.js";
 
 /**
- * @typedef {import("./types.js").Result} Result
+ * @typedef {import("../types.js").Result} Result
  * @typedef {import("./transport.js").Transport} Transport
  */
 

@@ -1,10 +1,10 @@
 /** One file of this visit, and where it stands. */
 
 /**
- * @typedef {import("./types.js").Mode} Mode
- * @typedef {import("./types.js").Result} Result
- * @typedef {import("./problem.js").Problem} Problem
- * @typedef {"waiting" | "uploading" | "analysing" | "pausing" | "done" | "failed" | "cancelled"}
+ * @typedef {import("../types.js").Mode} Mode
+ * @typedef {import("../types.js").Result} Result
+ * @typedef {import("../engine/problem.js").Problem} Problem
+ * @typedef {"waiting" | "sending" | "analysing" | "pausing" | "done" | "failed" | "cancelled"}
  *   State pausing: the server was busy, and it is tried again by itself
  */
 
@@ -14,8 +14,9 @@ export class Item {
   id = ++lastId;
   /** @type {State} */
   state = "waiting";
-  /** Share of the upload that is done. */
-  progress = 0;
+  /** Share of the stage that is done; null if unknown. */
+  /** @type {number | null} */
+  progress = null;
   /** @type {Problem | null} */
   problem = null;
   /** When a pause ends, in milliseconds since 1970. */
@@ -38,7 +39,7 @@ export class Item {
 
   /** Whether it holds one of the places at the server. */
   get active() {
-    return this.state === "uploading" || this.state === "analysing";
+    return this.state === "sending" || this.state === "analysing";
   }
 
   /** Whether something can still come of it by itself. */

@@ -1,8 +1,8 @@
 /** What a file of the queue is at, in words to see and to hear. */
 
-import { announce, h } from "./dom.js";
-import { capital, percent, sentence } from "./format.js";
-import { tone } from "./genres.js";
+import { announce, h } from "../ui/dom.js";
+import { capital, percent, sentence } from "../ui/format.js";
+import { tone } from "../ui/genres.js";
 
 /** @typedef {import("./queue-item.js").Item} Item */
 
@@ -13,8 +13,8 @@ import { tone } from "./genres.js";
 export function stateWords(item) {
   switch (item.state) {
     case "waiting": return ["Waiting"];
-    case "uploading": return [`Uploading, ${Math.floor(100 * item.progress)}%`];
-    case "analysing": return [item.mode === "whole" ? "Listening to all of it" : "Listening"];
+    case "sending": return [`Sending${share(item)}`];
+    case "analysing": return [item.mode === "whole" ? `Analysing the whole track${share(item)}` : "Analysing"];
     case "pausing": {
       const seconds = Math.max(0, Math.ceil((item.resumesAt - Date.now()) / 1000));
       return [`Trying again in ${seconds} s`];
@@ -23,6 +23,11 @@ export function stateWords(item) {
     case "failed": return [item.problem?.title ?? "Failed"];
     case "done": return verdict(item);
   }
+}
+
+/** @param {Item} item */
+function share({ progress }) {
+  return progress === null ? "" : `, ${Math.floor(100 * progress)}%`;
 }
 
 /** @param {Item} item */
