@@ -12,6 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from onnx import TensorProto, helper
+
 from topgenre import __version__, design
 from topgenre.training.audio_graph import build as build_graph
 
@@ -43,6 +45,7 @@ def build(target: Path) -> None:
     info = build_graph(MODEL, engine / "topgenre-audio.onnx")
     _pack(engine / "topgenre-audio.onnx")
     (engine / "topgenre-audio.onnx").unlink()
+    (engine / "product.onnx").write_bytes(_product())
     shutil.copy(RUNTIME / "ort.wasm.bundle.min.mjs", engine / "ort.mjs")
     shutil.copy(RUNTIME / "ort-wasm-simd-threaded.wasm", engine / "ort.wasm")
     _pack(engine / "ort.wasm")
@@ -52,6 +55,14 @@ def build(target: Path) -> None:
     (target / "index.html").write_text(_page((PAGE / "index.html").read_text("utf-8")), "utf-8")
     shutil.copy(HERE / "manifest.webmanifest", target)
     _write_service_worker(target)
+
+
+def _product() -> bytes:
+    """Return a model that multiplies two matrices, for resampling."""
+    a, b, c = (helper.make_tensor_value_info(x, TensorProto.FLOAT, [None, None]) for x in "abc")
+    graph = helper.make_graph([helper.make_node("MatMul", "ab", "c")], "product", [a, b], [c])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    return bytes(model.SerializeToString())
 
 
 def _page(html: str) -> str:

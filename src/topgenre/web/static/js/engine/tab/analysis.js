@@ -8,11 +8,10 @@ import { RATE, Resampler } from "./resample.js";
 /**
  * @typedef {import("../../types.js").Mode} Mode
  * @typedef {import("../../types.js").Result} Result
- * @typedef {import("./judge.js").ModelInfo} ModelInfo
  * @typedef {import("./judge.js").Prediction} Prediction
  * @typedef {import("./sound.js").Sound} Sound
  * @typedef {Prediction & {input: Float32Array}} Heard
- * @typedef {(samples: Float32Array) => Promise<Heard>} Network
+ * @typedef {import("./network.js").Model} Model
  */
 
 const WINDOW = 10 * RATE; // samples
@@ -24,12 +23,12 @@ const MAX_AMPLITUDE = 1000;
 /**
  * @param {Sound} sound
  * @param {Mode} mode
- * @param {ModelInfo} info
- * @param {Network} network
+ * @param {Model} model
  * @param {(share: number) => void} onProgress
  * @returns {Promise<Omit<Result, "path" | "song">>}
  */
-export async function analyse(sound, mode, info, network, onProgress) {
+export async function analyse(sound, mode, model, onProgress) {
+  const { info } = model;
   const total = Math.floor(sound.length * RATE / sound.rate);
   if (total < LEAST) throw refusal("too_short", total / RATE);
   const length = Math.min(total, mode === "whole" ? LONGEST_WHOLE * RATE : WINDOW);
@@ -44,9 +43,9 @@ export async function analyse(sound, mode, info, network, onProgress) {
   const middle = windows[Math.floor(windows.length / 2)];
   for (const [i, first] of windows.entries()) {
     const size = Math.min(WINDOW, length);
-    const samples = await read(sound, resampler, first, size);
+    const samples = await read(sound, resampler, first, size, model.multiply);
     if (peak(samples) >= SILENCE_PEAK) {
-      const { input, ...prediction } = await network(samples);
+      const { input, ...prediction } = await model.hear(samples);
       heard.push({ ...prediction, input: input.subarray(0, 0) });
       times.push({ start: round(first / RATE), end: round((first + size) / RATE) });
       if (first === middle) spectrograms = pictures(input, round(first / RATE), size / RATE);
@@ -89,9 +88,10 @@ function windowsOf(begin, length) {
  * @param {Resampler} resampler
  * @param {number} first
  * @param {number} count
+ * @param {Model["multiply"]} multiply
  * @returns {Promise<Float32Array>}
  */
-async function read(sound, resampler, first, count) {
+async function read(sound, resampler, first, count, multiply) {
   const [from, to] = resampler.range(first, count);
   const part = await sound.read(Math.max(0, from), Math.min(sound.length, to));
   for (let i = 0; i < part.length; i += 1) {
@@ -100,7 +100,7 @@ async function read(sound, resampler, first, count) {
   }
   const padded = new Float32Array(to - from);
   padded.set(part, Math.max(0, -from));
-  return resampler.resample(padded, first, count);
+  return resampler.resampleMany(padded, first, count, multiply);
 }
 
 /**

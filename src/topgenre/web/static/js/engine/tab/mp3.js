@@ -17,6 +17,8 @@ const BIT_RATES = [
   [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320], // MPEG-1
   [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160], // MPEG-2 and 2.5
 ];
+/** @type {Tag} */
+const NOTHING = { delay: 0, padding: 0, frames: 0 };
 const RATES = [44_100, 48_000, 32_000];
 
 /**
@@ -29,7 +31,7 @@ export async function openMp3(file, decoder) {
   /** @type {number[]} */
   const places = [];
   let head = null;
-  let [trimmed, padding] = [0, 0];
+  let tag = NOTHING;
   let bytes = new Uint8Array();
   let offset = begin; // of `bytes` in the file
   let at = begin;
@@ -42,7 +44,7 @@ export async function openMp3(file, decoder) {
     const frame = frameAt(bytes, at - offset);
     if (!frame || (head && frame.rate !== head.rate)) {
       if (places.length < LEAST_FRAMES) {
-        [places.length, head, trimmed, padding] = [0, null, 0, 0];
+        [places.length, head, tag] = [0, null, NOTHING];
       }
       garbage += 1;
       if (garbage > MOST_GARBAGE && !places.length) return null;
@@ -52,9 +54,9 @@ export async function openMp3(file, decoder) {
     if (!head) {
       head = frame;
       const info = await file.slice(at, at + frame.size).arrayBuffer();
-      const tag = infoTag(new DataView(info), frame);
-      if (tag) {
-        [trimmed, padding] = [tag.delay, tag.padding];
+      const found = infoTag(new DataView(info), frame);
+      if (found) {
+        tag = found;
         at += frame.size;
         continue;
       }
@@ -65,10 +67,17 @@ export async function openMp3(file, decoder) {
   }
   if (!head || places.length < LEAST_FRAMES) return null;
   places.push(Math.min(at, file.size));
-  return new Mp3(file, decoder, places, head, trimmed, padding);
+  return new Mp3(file, decoder, places, head, tag);
 }
 
-/** @typedef {{rate: number, size: number, samples: number, mono: boolean}} Frame */
+/**
+ * @typedef {{rate: number, size: number, samples: number, mono: boolean}} Frame
+ *
+ * @typedef {object} Tag what an encoder says in place of the first frame
+ * @property {number} delay samples that it put in front of the sound
+ * @property {number} padding and behind it
+ * @property {number} frames how many there are
+ */
 
 /** @implements {Sound} */
 class Mp3 {
@@ -77,18 +86,18 @@ class Mp3 {
    * @param {Decoder} decoder
    * @param {number[]} places of the frames, and where the last one ends
    * @param {Frame} head
-   * @param {number} delay samples that the encoder put in front; 0 if it does not say
-   * @param {number} padding and behind
+   * @param {Tag} tag
    */
-  constructor(file, decoder, places, head, delay, padding) {
+  constructor(file, decoder, places, head, { delay, padding, frames }) {
     this.file = file;
     this.decoder = decoder;
     this.places = places;
     this.rate = head.rate;
     this.frame = head.samples;
     this.skip = delay ? delay + DECODER_DELAY : 0;
-    const all = (places.length - 1) * head.samples;
-    this.length = all - this.skip - Math.max(0, padding - DECODER_DELAY);
+    // The padding of a file that was cut off has gone with its end.
+    const behind = places.length > frames ? Math.max(0, padding - DECODER_DELAY) : 0;
+    this.length = (places.length - 1) * head.samples - this.skip - behind;
     this.promised = this.length;
   }
 
@@ -156,7 +165,7 @@ function frameAt(bytes, at) {
 /**
  * @param {DataView} frame
  * @param {Frame} head
- * @returns {{delay: number, padding: number} | null} what an encoder says in place of sound
+ * @returns {Tag | null}
  */
 function infoTag(frame, head) {
   const side = head.samples === 1152 ? (head.mono ? 17 : 32) : head.mono ? 9 : 17;
@@ -170,10 +179,11 @@ function infoTag(frame, head) {
   if (frame.byteLength < encoder + 24) return NOTHING;
   const [a, b, c] = [21, 22, 23].map((i) => frame.getUint8(encoder + i));
   const both = (a ?? 0) << 16 | (b ?? 0) << 8 | (c ?? 0);
-  return { delay: both >> 12, padding: both & 4095 };
+  const frames = flags & 1 ? frame.getUint32(at + 8) : 0;
+  return { delay: both >> 12, padding: both & 4095, frames };
 }
 
-const NOTHING = { delay: 0, padding: 0 };
+
 
 /**
  * @param {DataView} view

@@ -5,10 +5,16 @@ import { refusal } from "./refusals.js";
 /**
  * @typedef {import("./analysis.js").Heard} Heard
  * @typedef {import("./judge.js").ModelInfo} ModelInfo
- * @typedef {{info: ModelInfo, hear: (samples: Float32Array) => Promise<Heard>}} Model
+ * @typedef {import("./resample.js").Multiply} Multiply
+ *
+ * @typedef {object} Model
+ * @property {ModelInfo} info
+ * @property {(samples: Float32Array) => Promise<Heard>} hear
+ * @property {Multiply} multiply
  */
 
 const MOST_THREADS = 4;
+const OPTIONS = { executionProviders: ["wasm"], graphOptimizationLevel: "all", logSeverityLevel: 3 };
 // Where `make pages` puts what it builds, from here.
 const FOLDER = new URL("../../../../engine/", import.meta.url);
 // The shortest module with an instruction of SIMD.
@@ -18,10 +24,11 @@ const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 
 /** @returns {Promise<Model>} */
 export async function loadModel() {
   if (typeof WebAssembly !== "object" || !WebAssembly.validate(SIMD)) throw refusal("no_wasm");
-  const [ort, wasm, graph, info] = await Promise.all([
+  const [ort, wasm, graph, product, info] = await Promise.all([
     import(new URL("ort.mjs", FOLDER).href),
     unpacked("ort.wasm.gz"),
     unpacked("topgenre-audio.onnx.gz"),
+    fetched("product.onnx").then((answer) => answer.arrayBuffer()),
     fetched("topgenre-audio.json").then((answer) => answer.json()),
   ]).catch((error) => {
     throw error instanceof RangeError ? refusal("memory") : refusal("no_engine");
@@ -30,8 +37,10 @@ export async function loadModel() {
   settings.wasmBinary = wasm;
   settings.numThreads = self.crossOriginIsolated
     ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
-  const session = await ort.InferenceSession.create(new Uint8Array(graph),
-    { executionProviders: ["wasm"], graphOptimizationLevel: "all", logSeverityLevel: 3 });
+  const create = (/** @type {ArrayBuffer} */ model) =>
+    ort.InferenceSession.create(new Uint8Array(model), OPTIONS);
+  const session = await create(graph);
+  const multiplication = await create(product);
   settings.wasmBinary = undefined; // 14 MB that nobody needs any more
   return {
     info,
@@ -40,6 +49,13 @@ export async function loadModel() {
       const { probabilities, music, tags, input } = await session.run({ samples: tensor });
       return { probabilities: probabilities.data, music: music.data[0], tags: tags?.data ?? [],
         input: input.data };
+    },
+    async multiply(left, right, inner) {
+      const shaped = (/** @type {Float32Array} */ x, /** @type {[number, number]} */ shape) =>
+        new ort.Tensor("float32", x, shape);
+      const { c } = await multiplication.run({ a: shaped(left, [left.length / inner, inner]),
+        b: shaped(right, [inner, right.length / inner]) });
+      return c.data;
     },
   };
 }

@@ -9,18 +9,31 @@ const CUTOFF = 0.956872; // of the lower Nyquist frequency; the middle of the tr
 const BETA = 13.04; // of the Kaiser window
 const REACH = 97.25; // periods of the lower rate, to each side
 const MOST_PHASES = 1024;
+const LEAST_COLUMNS = 64; // of the matrix; with fewer, rows would overlap by more than they advance
+
+/**
+ * @callback Multiply the product of two matrices, row after row
+ * @param {Float32Array} left
+ * @param {Float32Array} right
+ * @param {number} inner the width of `left` and the height of `right`
+ * @returns {Promise<Float32Array>}
+ */
 
 export class Resampler {
   /** @param {number} rate of the input, in Hz */
   constructor(rate) {
-    this.rate = rate;
     this.step = rate / RATE; // input samples for each output sample
     this.scale = Math.max(1, this.step);
     /** Input samples that are needed to each side of an output sample. */
     this.reach = rate === RATE ? 0 : Math.ceil(REACH * this.scale);
-    this.phases = Math.min(RATE / divisor(rate, RATE), MOST_PHASES);
+    const phases = RATE / divisor(rate, RATE);
+    this.isPeriodic = phases <= MOST_PHASES;
+    this.phases = Math.min(phases, MOST_PHASES);
+    this.columns = this.phases * Math.ceil(LEAST_COLUMNS / this.phases);
     /** @type {Map<number, Float64Array>} */
     this.filters = new Map();
+    /** @type {Float32Array | null} */
+    this.matrix = null;
   }
 
   /**
@@ -40,12 +53,23 @@ export class Resampler {
   }
 
   /**
+   * @param {number} at position of an output sample in input samples
+   * @returns {[number, number]} the input sample before it, and the phase
+   */
+  place(at) {
+    const whole = Math.floor(at);
+    const phase = Math.round((at - whole) * this.phases);
+    return phase === this.phases ? [whole + 1, 0] : [whole, phase];
+  }
+
+  /**
    * @param {number} begin first output sample, counted from the beginning of the sound
    * @param {number} count of output samples
    * @returns {[number, number]} the input samples that these need: first, and behind the last
    */
   range(begin, count) {
-    return [Math.floor(begin * this.step) - this.reach,
+    const aligned = begin - begin % this.phases;
+    return [Math.round(aligned * this.step) - this.reach,
       Math.ceil((begin + count - 1) * this.step) + this.reach + 2];
   }
 
@@ -60,20 +84,57 @@ export class Resampler {
     if (!this.reach) return input.slice(begin - first, begin - first + count);
     const output = new Float32Array(count);
     for (let i = 0; i < count; i += 1) {
-      const at = (begin + i) * this.step;
-      let whole = Math.floor(at);
-      let phase = Math.round((at - whole) * this.phases);
-      if (phase === this.phases) [whole, phase] = [whole + 1, 0];
+      const [whole, phase] = this.place((begin + i) * this.step);
       const filter = this.filter(phase);
       const from = whole - this.reach - first;
-      let [a, b] = [0, 0];
-      for (let j = 0; j < filter.length; j += 2) {
-        a += /** @type {number} */ (filter[j]) * /** @type {number} */ (input[from + j]);
-        b += /** @type {number} */ (filter[j + 1]) * /** @type {number} */ (input[from + j + 1]);
+      let sum = 0;
+      for (let j = 0; j < filter.length; j += 1) {
+        sum += /** @type {number} */ (filter[j]) * /** @type {number} */ (input[from + j]);
       }
-      output[i] = a + b;
+      output[i] = sum;
     }
     return output;
+  }
+
+  /**
+   * The same, several times as fast for many samples: as the product of two matrices. A row of the
+   * left one is a stretch of the input, a column of the right one the filter of one output sample.
+   *
+   * @param {Float32Array} input samples of `range(begin, count)`
+   * @param {number} begin
+   * @param {number} count
+   * @param {Multiply} multiply
+   * @returns {Promise<Float32Array>}
+   */
+  async resampleMany(input, begin, count, multiply) {
+    if (!this.reach || !this.isPeriodic) return this.resample(input, begin, count);
+    this.matrix ??= this.filterMatrix();
+    const { columns, phases, matrix } = this;
+    const height = matrix.length / columns;
+    const skipped = begin % phases;
+    const rows = Math.ceil((skipped + count) / columns);
+    const advance = Math.round(columns * this.step);
+    const stretches = new Float32Array(rows * height);
+    for (let row = 0; row < rows; row += 1) {
+      const from = row * advance;
+      stretches.set(input.subarray(from, from + height), row * height);
+    }
+    const output = await multiply(stretches, matrix, height);
+    return output.slice(skipped, skipped + count);
+  }
+
+  /** @returns {Float32Array} */
+  filterMatrix() {
+    const { columns } = this;
+    const height = Math.floor((columns - 1) * this.step) + 2 * this.reach + 3;
+    const matrix = new Float32Array(height * columns);
+    for (let column = 0; column < columns; column += 1) {
+      const [whole, phase] = this.place(column * this.step);
+      this.filter(phase).forEach((weight, i) => {
+        matrix[(whole + i) * columns + column] = weight;
+      });
+    }
+    return matrix;
   }
 }
 

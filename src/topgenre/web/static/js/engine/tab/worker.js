@@ -79,12 +79,12 @@ function mixed(channels, length) {
 /** @param {Job} job */
 async function work({ id, file, mode }) {
   try {
-    const { info, hear } = await model();
+    const loaded = await model();
     const sound = await openSound(file, decoder);
     try {
       const onProgress = (/** @type {number} */ share) =>
         self.postMessage({ type: "progress", id, share });
-      const result = await analyse(sound, mode, info, hear, onProgress);
+      const result = await analyse(sound, mode, loaded, onProgress);
       self.postMessage({ type: "result", id, result });
     } finally {
       await sound.close();
