@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter, deque
-from contextlib import closing
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,15 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topgenre.cli import interrupt, options, output
+from topgenre.cli.progress import Progress, clock, run
 from topgenre.cli.scan_cluster import scan_cluster
-from topgenre.cli.status_line import StatusLine
 
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Catalogue
     from topgenre.library.scan import Step
-
-_REDRAWN = 0.1  # s between two states of the status line
-_WINDOW = 20.0  # s over which the rate is taken: songs differ, and so do disks
 
 
 class Engine(StrEnum):
@@ -136,31 +132,28 @@ def _scan(
     retry_errors: bool,
 ) -> tuple[int, int]:
     """Scan and say what came of it; return how much failed, and how much of it at once."""
-    from topgenre.library.scan import scan as run
+    from topgenre.library.scan import scan as scan_files
 
     counts: Counter[str] = Counter()
     unsearched = 0  # folders that cannot be read, and what is named but not there
-    status = _Status()
     begin = time.monotonic()
-    steps = run(catalogue, paths, model=model, jobs=jobs, retry_errors=retry_errors)
+    steps = scan_files(catalogue, paths, model=model, jobs=jobs, retry_errors=retry_errors)
+
+    def show(step: Step) -> None:
+        nonlocal unsearched
+        counts[step.what] += step.what != "found"
+        unsearched += step.failure is not None and step.to_do is None
+        _tell(step)
+
     try:
-        # Closed in any case, so that no worker process outlives what it works for.
-        with closing(steps):
-            for step in steps:
-                counts[step.what] += step.what != "found"
-                unsearched += step.failure is not None and step.to_do is None
-                _tell(step, status)
-                status.count(step)
+        run(steps, show, _Progress(), prints=lambda s: bool(s.failure) or s.what == "vanished")
     except KeyboardInterrupt:
-        status.wipe()
         typer.echo(
             f"\nstopped; {_summary(counts, time.monotonic() - begin)}\n"
             "what is done is stored: the same command goes on from here",
             err=True,
         )
         raise typer.Exit(interrupt.exit_code()) from None
-    finally:
-        status.wipe()
     typer.echo(_summary(counts, time.monotonic() - begin))
     if counts["failed before"]:
         typer.echo("--errors lists what failed before, --retry-errors tries it again")
@@ -168,58 +161,26 @@ def _scan(
     return counts["failed"], unsearched
 
 
-class _Status(StatusLine):
-    """How many files were met, and then how many of those that are to do are done."""
+class _Progress(Progress):
+    """How many files were found, and then how many of those to classify are done."""
 
     def __init__(self) -> None:
-        super().__init__(0)
-        self.wanted = sys.stderr.isatty()
-        self._done = 0
-        self._drawn = 0.0
-        self._past: deque[tuple[float, int]] = deque()  # when how many were done
+        super().__init__(0, on_output=False)
 
     def count(self, step: Step) -> None:
-        """Count a step, and show it."""
-        now = time.monotonic()
-        if step.to_do is not None and step.to_do != self.total:
-            self.total, self._done = step.to_do, 0
-            self._past.append((now, 1))
-        self._done += 1
-        if now - self._drawn > _REDRAWN:
-            self._drawn = now
-            self.draw(self._done)
-
-    def text(self, done: int) -> str:
-        """Word how many files were met, or are done."""
-        if self.total:
-            return self.bar(done) + self._pace(done)
-        return f"looking for music: {_number(done, 'file')}"
-
-    def _pace(self, done: int) -> str:
-        now = time.monotonic()
-        self._past.append((now, done))
-        while now - self._past[0][0] > _WINDOW:
-            self._past.popleft()
-        since, before = self._past[0]
-        if now - since < 1 or done == before:
-            return ""
-        rate = (done - before) / (now - since)
-        left = round((self.total - done) / rate)
-        minutes, seconds = divmod(left, 60)
-        hours, minutes = divmod(minutes, 60)
-        clock = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-        return f", {rate:.1f} a second, {clock} left"
+        """Count a step."""
+        if step.to_do is not None and not self.total:
+            self.total, self.done = step.to_do, 0
+        self.done += 1
 
 
-def _tell(step: Step, status: _Status) -> None:
+def _tell(step: Step) -> None:
     if step.failure:
-        status.wipe()
         output.say_error(str(step.failure.error))
         output.show_details(step.failure)
     elif step.what == "vanished":
         from topgenre.text import printable
 
-        status.wipe()
         typer.echo(
             f"note: {printable(step.path, sys.stderr.encoding)}: gone before its turn came",
             err=True,
@@ -274,8 +235,4 @@ def _number(count: int, what: str) -> str:
 
 
 def _time(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d} min"
+    return f"{seconds:.1f} s" if seconds < 60 else f"{clock(seconds)} min"

@@ -30,9 +30,25 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
         Of clips that the network was not trained on.
     labels : ndarray of int64, shape (n,)
     """
-    candidates = np.geomspace(0.2, 5, 400)
-    losses = [negative_log_likelihood(softmax(logits / t), labels) for t in candidates]
-    return float(candidates[int(np.argmin(losses))])
+
+    def loss(log_temperature: float) -> float:
+        return negative_log_likelihood(softmax(logits / np.exp(log_temperature)), labels)
+
+    # Golden-section search: as a function of the temperature, the loss has one minimum.
+    golden = (5**0.5 - 1) / 2
+    low, high = np.log(0.2), np.log(5)
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    at_left, at_right = loss(left), loss(right)
+    while high - low > 1e-3:
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - golden * (high - low)
+            at_left = loss(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + golden * (high - low)
+            at_right = loss(right)
+    return float(np.exp((low + high) / 2))
 
 
 def uncertain_below(probabilities: Floats) -> float:

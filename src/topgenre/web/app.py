@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,8 +18,10 @@ from topgenre.classifier import load
 from topgenre.web import problems, routes
 from topgenre.web.guard import API_KEY_HEADER, Guard
 from topgenre.web.metrics import Metrics
+from topgenre.web.queue import Queue
 from topgenre.web.settings import Settings
-from topgenre.web.workers import Pool
+from topgenre.web.work import spec
+from topgenre.workers.asyncio_pool import AsyncPool
 
 STATIC = Path(__file__).with_name("static")
 
@@ -44,24 +45,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        pool = Pool(
+        pool = AsyncPool(
+            spec(settings.model, settings.memory_limit_bytes),
             settings.workers,
-            settings.queue_size,
-            model=settings.model,
-            time_limit=settings.time_limit,
-            memory_limit=settings.memory_limit_bytes,
+            settings.time_limit,
             lost=lambda why: metrics.lost.labels(why).inc(),
         )
-        metrics.inside.set_function(lambda: pool.admitted)
-        with tempfile.TemporaryDirectory(prefix="topgenre-") as folder:
-            app.state.topgenre = routes.State(
-                settings, metrics, pool, Path(folder), info.genres, info.name
-            )
-            try:
-                await pool.open()
-                yield
-            finally:
-                await pool.close()
+        queue = Queue(pool, settings.queue_size)
+        metrics.inside.set_function(lambda: queue.taken)
+        app.state.topgenre = routes.State(settings, metrics, pool, queue, info.genres, info.name)
+        try:
+            await pool.open()
+            yield
+        finally:
+            await pool.close()
 
     app = FastAPI(
         title="topgenre",

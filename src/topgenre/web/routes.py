@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,12 +11,16 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 import topgenre
+from topgenre.errors import TopgenreError
 from topgenre.library.find import SUFFIXES
 from topgenre.web import schemas, uploads
 from topgenre.web.metrics import Metrics
 from topgenre.web.problems import ProblemError, responses
+from topgenre.web.queue import Queue
 from topgenre.web.settings import Settings
-from topgenre.web.workers import Answer, Job, Mode, Pool
+from topgenre.web.work import Answer, Job, Mode, problem
+from topgenre.workers.asyncio_pool import AsyncPool
+from topgenre.workers.worker import JobError
 
 _MOST_WEIGHTS = 20  # genres in one request for recommendations
 _MULTIPART = {
@@ -48,8 +51,8 @@ class State:
 
     settings: Settings
     metrics: Metrics
-    pool: Pool
-    folder: Path
+    pool: AsyncPool
+    queue: Queue
     genres: tuple[str, ...]
     model: str
 
@@ -98,16 +101,19 @@ async def classify(
 
 
 async def _classified(request: Request, state: State, mode: Mode, spectrograms: bool) -> Answer:
-    pool = state.pool
-    pool.admit()
-    try:
-        limit, stall_limit = state.settings.max_upload_bytes, state.settings.stall_limit
-        async with uploads.receive(request, state.folder, limit, stall_limit) as upload:
-            state.metrics.uploaded.inc(upload.size)
-            job = Job(upload.path, upload.name, mode, spectrograms)
-            return await _unless_gone(request, pool.run(job))
-    finally:
-        pool.dismiss()
+    settings = state.settings
+    state.queue.check()
+    async with uploads.receive(request, settings.max_upload_bytes, settings.stall_limit) as upload:
+        state.metrics.uploaded.inc(upload.size)
+        job = Job(upload.name, mode, spectrograms)
+        with state.queue.place():
+            try:
+                return await _unless_gone(request, state.pool.run(job, file=upload.file.fileno()))
+            except (TopgenreError, JobError) as error:
+                found = problem(upload.name, error, settings.time_limit)
+                if found is None:
+                    raise
+                raise found from error
 
 
 async def _unless_gone(request: Request, work: Any) -> Answer:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO, TYPE_CHECKING
 
 from fastapi import Request
@@ -28,24 +28,22 @@ _DRAINED = 16 << 20  # bytes of a refused upload that are read, so that its send
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file on disk, and what its sender calls it."""
+    """An open file without a name on disk, and what its sender calls it."""
 
-    path: Path
+    file: IO[bytes]
     name: str
     size: int
 
 
 @asynccontextmanager
-async def receive(
-    request: Request, folder: Path, limit: int, stall_limit: float
-) -> AsyncIterator[Upload]:
-    """Stream the field ``file`` of a multipart request to a file that exists within the context.
+async def receive(request: Request, limit: int, stall_limit: float) -> AsyncIterator[Upload]:
+    """Stream the field ``file`` of a multipart request to a file that is gone with the context.
+
+    The file has no name, so that nothing of it stays when the server is killed.
 
     Parameters
     ----------
     request : Request
-    folder : Path
-        Where the file is to be.
     limit : int
         Bytes of the longest file that is taken.
     stall_limit : float
@@ -58,18 +56,16 @@ async def receive(
     """
     boundary = _boundary(request)
     _refuse_length(request, limit)
-    path = folder / secrets.token_hex(16)
-    try:
+    with ExitStack() as cleanup:
         try:
-            with path.open("xb") as file:
-                form = _Form(file, limit)
-                await _feed(request, form, boundary, stall_limit)
+            file = cleanup.enter_context(tempfile.TemporaryFile(prefix="topgenre-"))
+            form = _Form(file, limit)
+            await _feed(request, form, boundary, stall_limit)
+            file.flush()
         except OSError as error:
             said = f"the upload cannot be stored ({error.strerror}); try again later"
             raise ProblemError("storage", said) from error
-        yield Upload(path, form.name, form.size)
-    finally:
-        path.unlink(missing_ok=True)
+        yield Upload(file, form.name, form.size)
 
 
 async def drain(request: Request, seconds: float) -> None:
