@@ -277,7 +277,7 @@ class Classifier:
         windows = list(_windows(segment))
         parts = [self.predict(network_input(compute(window))[None]) for window in windows]
         prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-        result = self._result(prediction, segment, label, tuple(windows))
+        result = self.judge(prediction, segment, label, tuple(windows))
         if segment.duration and segment.duration > LONGEST_WHOLE:
             longest = f"of this long track, the middle {LONGEST_WHOLE / 60:g} min were analysed"
             result = replace(result, notices=(*result.notices, longest))
@@ -296,7 +296,7 @@ class Classifier:
         ndarray of float32, shape (n_embedding,)
         """
         prediction = self.predict(network_input(spectrograms)[None])
-        result = self._result(prediction, spectrograms, spectrograms.source)
+        result = self.judge(prediction, spectrograms, spectrograms.source)
         return result, prediction.embedding[0]
 
     def embed(self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None) -> Array:
@@ -324,14 +324,26 @@ class Classifier:
     def _ranked(self, probabilities: Array) -> tuple[GenreProbability, ...]:
         return _ranked(self.genres, probabilities)
 
-    def _result(
+    def judge(
         self,
         prediction: Prediction,
         analysed: Segment | Spectrograms,
         label: str,
         windows: tuple[Segment, ...] = (),
     ) -> Result:
-        """Average a prediction over its windows and build the Result."""
+        """Average a prediction over its windows and build the Result.
+
+        Parameters
+        ----------
+        prediction : Prediction
+            Of `analysed`, or of its windows.
+        analysed : Segment or Spectrograms
+            The sound that the network heard.
+        label : str
+            Name of the source.
+        windows : tuple of Segment
+            The windows of a whole track, a row of the prediction each.
+        """
         info = self.info
         calibrated = self.head or info
         mean, base = prediction.probabilities.mean(axis=0), prediction.base.mean(axis=0)

@@ -15,6 +15,7 @@ from topgenre.cli import (
     doctor,
     evaluate,
     genres,
+    listen,
     playlists,
     recommend,
     report,
@@ -63,7 +64,7 @@ app = typer.Typer(
 )
 
 for module in (
-    *(classify, recommend, scan, similar, report, playlists, tag, watch, serve),
+    *(classify, listen, recommend, scan, similar, report, playlists, tag, watch, serve),
     *(spectrograms, genres, train, evaluate, doctor),
 ):
     module.add_to(app)
