@@ -56,8 +56,9 @@ class PcmFormat:
             padded[:, 4 - self.width :] = np.frombuffer(data, np.uint8).reshape(-1, self.width)
             values = padded.view("<i4")[:, 0] / 2.0**31
         bad = ~(np.abs(values) <= _MAX_AMPLITUDE)  # true of not-a-number too
-        mixed = np.where(bad, 0, values).reshape(-1, self.channels).mean(axis=1)
-        return mixed.astype(np.float32)
+        frames = np.where(bad, 0, values).reshape(-1, self.channels)
+        mixed: Samples = frames.mean(axis=1).astype(np.float32)
+        return mixed
 
 
 def read_wav_header(stream: BinaryIO, label: str) -> PcmFormat:

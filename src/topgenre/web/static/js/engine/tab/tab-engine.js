@@ -20,6 +20,8 @@ export async function open() {
   const idle = window.requestIdleCallback ?? ((/** @type {() => void} */ then) => setTimeout(then, 200));
   addEventListener("load", () => idle(() => host.load()), { once: true });
   if (document.readyState === "complete") idle(() => host.load());
+  // Only then is all of it kept for later: what the page needs first comes first.
+  host.addEventListener("loaded", () => void keepForLater(), { once: true });
   return {
     info,
     analyser: { atOnce: 1, analyse: (file, options) => analyse(host, file, options) },
@@ -30,6 +32,15 @@ export async function open() {
     privacy: "Your file never leaves this tab: it is analysed here.",
     apiDocs: null,
   };
+}
+
+/** From now on the page works offline. */
+async function keepForLater() {
+  try {
+    await navigator.serviceWorker?.register("sw.js");
+  } catch {
+    // Not every host or browser allows it; the page works online all the same.
+  }
 }
 
 /** @returns {Promise<Info>} */
