@@ -122,20 +122,20 @@
  * @typedef {{name: string, label: string, kind: string}} RecommendationProvider
  *
  * @typedef {object} RecommendedItem
- * @property {"track" | "playlist" | "search" | "artist"} kind
+ * @property {"track" | "playlist" | "search"} kind
  * @property {string} name
  * @property {string[]} artists
  * @property {string} url
  * @property {string | null} artwork_url
- * @property {string} genre
+ * @property {string} genre empty if it was found for the artist
  * @property {string} query
- * @property {string | null} [preview_url] thirty seconds to hear
- * @property {string | null} [reason] why it is here
+ * @property {string | null} [preview_url] thirty seconds to play
+ * @property {string | null} [spotify_url] the same on Spotify, or a search for it there
  *
  * @typedef {object} RecommendationSection
  * @property {string} provider
  * @property {string} label
- * @property {"search" | "tracks" | "charts" | "library" | "song"} kind
+ * @property {"search" | "tracks" | "artist" | "charts" | "library"} kind
  * @property {RecommendedItem[]} items
  * @property {string[]} notices
  *

@@ -1,0 +1,33 @@
+/** Lists of recommendations to take away: links, JSON, and a playlist for players. */
+
+/** @typedef {import("../types.js").RecommendedItem} RecommendedItem */
+
+/**
+ * @param {RecommendedItem[]} items
+ * @returns {string} a line each
+ */
+export function asLinks(items) {
+  return items.map((item) => `${label(item)}: ${item.url}`).join("\n");
+}
+
+/**
+ * @param {RecommendedItem[]} items
+ * @returns {Blob}
+ */
+export function asM3u(items) {
+  const lines = items.flatMap((item) => [`#EXTINF:-1,${label(item)}`, item.url]);
+  return new Blob([["#EXTM3U", ...lines, ""].join("\n")], { type: "audio/x-mpegurl" });
+}
+
+/**
+ * @param {RecommendedItem[]} items
+ * @returns {Blob}
+ */
+export function asItemsJson(items) {
+  return new Blob([JSON.stringify(items, null, 2), "\n"], { type: "application/json" });
+}
+
+/** @param {RecommendedItem} item */
+function label({ name, artists }) {
+  return [artists.join(", "), name].filter(Boolean).join(" - ").replace(/[\r\n]+/g, " ");
+}
