@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from topgenre.cli import options
-from topgenre.cli.classify import check_standard_input
 from topgenre.errors import TooShortError
 from topgenre.library.find import STANDARD_INPUT
 
@@ -54,7 +53,7 @@ def listen(
         raise typer.BadParameter(
             "it listens to standard input only: pipe the sound into it", param_hint=source
         )
-    check_standard_input([source])
+    options.check_standard_input([source])
     from topgenre.audio import stream
     from topgenre.classifier import load
     from topgenre.live import listen as heard_in

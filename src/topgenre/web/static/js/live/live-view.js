@@ -81,7 +81,7 @@ export class LiveView {
     this.log = new LiveLog();
     this.listener.listen(this.capture.rate);
     this.capture.start((samples) => this.listener.samples(samples), () => void this.stop());
-    document.documentElement.classList.add("live-listening");
+    document.documentElement.classList.add("recording");
     this.verdict.textContent = "Listening …";
     this.time.textContent = clock(0);
     this.summary.textContent = "The first answer comes after three seconds.";
@@ -97,7 +97,7 @@ export class LiveView {
     if (!capture) return;
     this.capture = null;
     this.listener.stop();
-    document.documentElement.classList.remove("live-listening");
+    document.documentElement.classList.remove("recording");
     this.stopButton.hidden = true;
     this.sound(null);
     this.summarise();
@@ -137,7 +137,7 @@ export class LiveView {
     this.timeline.replaceChildren(...stretches.map(({ start, end, label }) => {
       const part = h("span", { class: "live-stretch", title: `${clock(start)} ${words(label)}` });
       part.style.flexGrow = String((end - start) / Math.max(1, total));
-      if (genres().includes(label)) part.style.background = tone(label);
+      if (genres().includes(label)) part.style.background = `var(--${tone(label)})`;
       return part;
     }));
   }

@@ -26,11 +26,13 @@ export class LiveListener {
    * @param {number} rate of the sound in Hz
    * @param {() => Promise<Model>} model
    * @param {(said: Said) => void} tell
+   * @param {(error: unknown) => void} fail
    */
-  constructor(rate, model, tell) {
+  constructor(rate, model, tell, fail) {
     this.resampler = new Resampler(rate);
     this.model = model;
     this.tell = tell;
+    this.fail = fail;
     this.window = new Float32Array(WINDOW); // the last ten seconds, the newest at the end
     this.done = 0; // output samples so far
     this.asked = 0; // and at the last answer
@@ -77,6 +79,8 @@ export class LiveListener {
       else this.smooth = blended(this.smooth, await hear(samples));
       this.tell({ seconds: this.asked / RATE, silent,
         judgement: this.smooth && judge(info, [this.smooth]) });
+    } catch (error) {
+      this.fail(error);
     } finally {
       this.busy = false;
     }

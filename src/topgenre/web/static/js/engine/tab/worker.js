@@ -119,7 +119,8 @@ const ANSWERS = {
     else waiting?.resolve(value);
   },
   listen: ({ rate }) => {
-    live = new LiveListener(rate, model, (said) => self.postMessage({ type: "heard", ...said }));
+    live = new LiveListener(rate, model, (said) => self.postMessage({ type: "heard", ...said }),
+      (error) => self.postMessage({ type: "live_failed", ...words(error) }));
   },
   samples: ({ samples }) => live?.add(samples),
   stop: () => {
