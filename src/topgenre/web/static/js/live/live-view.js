@@ -1,6 +1,6 @@
 /** Listening live: buttons, the answer of the moment, and after a minute a summary. */
 
-import { add, announce, byId, h } from "../ui/dom.js";
+import { announce, byId, h } from "../ui/dom.js";
 import { clock, percent } from "../ui/format.js";
 import { displayName, genres, tone } from "../ui/genres.js";
 import { icon } from "../ui/icons.js";
