@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import wave
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -206,21 +207,27 @@ def test_any_sample_rate_is_resampled_alike(
 
 
 def test_the_network_gets_the_same_input(page: Page) -> None:
-    """Every sound of the tests, and shorter ones, which are repeated."""
-    script = """async ([module, samples]) => {
+    """Shorter sounds are repeated."""
+    script = """async ([module, sound]) => {
       const { loadModel } = await import(new URL(module, location.href).href);
       window.model ??= await loadModel();
-      const { input } = await window.model.hear(Float32Array.from(samples));
-      return [...input];
+      const bytes = Uint8Array.from(atob(sound), (letter) => letter.charCodeAt(0));
+      const { input } = await window.model.hear(new Float32Array(bytes.buffer));
+      const found = new Uint8Array(input.slice().buffer);
+      let text = "";
+      for (let i = 0; i < found.length; i += 8192) {
+        text += String.fromCharCode(...found.subarray(i, i + 8192));
+      }
+      return btoa(text);
     }"""
-    for name, sound in signals.ALL.items():
-        for seconds in (10.0, 3.3):
-            samples = sound(seconds)
-            expected = network_input(compute(Segment(samples, 0.0, seconds)))
-            found = page.evaluate(script, [f"{_MODULES}network.js", samples.tolist()])
-            wide = np.array(found, np.float32).reshape(4, 128, -1)
-            again = np.resize(np.arange(expected.shape[2]), wide.shape[2])
-            assert wide == pytest.approx(expected[..., again], abs=1e-3), (name, seconds)
+    sounds = [signals.music(), signals.half_silent(), signals.noise(3.3), signals.clicks(1.0)]
+    for samples in sounds:
+        expected = network_input(compute(Segment(samples, 0.0, 10.0)))
+        sound = b64encode(samples.astype(np.float32).tobytes()).decode()
+        found = b64decode(page.evaluate(script, [f"{_MODULES}network.js", sound]))
+        wide = np.frombuffer(found, np.float32).reshape(4, 128, -1)
+        repeated = np.resize(np.arange(expected.shape[2]), wide.shape[2])
+        assert np.abs(wide - expected[..., repeated]).max() < 1e-3
 
 
 def _cases(rng: np.random.Generator, n_genres: int) -> Iterator[tuple[int, Prediction]]:
