@@ -4,6 +4,7 @@ import { analyse } from "./analysis.js";
 import { LiveListener } from "./live.js";
 import { loadModel } from "./network.js";
 import { Refusal, refusal } from "./refusals.js";
+import { songTags } from "./song-tags.js";
 import { openSound } from "./sound.js";
 
 /**
@@ -85,7 +86,7 @@ async function work({ id, file, mode }) {
       const onProgress = (/** @type {number} */ share) =>
         self.postMessage({ type: "progress", id, share });
       const result = await analyse(sound, mode, loaded, onProgress);
-      self.postMessage({ type: "result", id, result });
+      self.postMessage({ type: "result", id, result: { ...result, song: await songTags(file) } });
     } finally {
       await sound.close();
     }
