@@ -33,6 +33,7 @@ def serve(
         int | None,
         typer.Option(min=1, metavar="MB", help="Longest file, in megabytes.  [default: 105]"),
     ] = None,
+    genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
     """Serve the web page and the REST API until Ctrl-C.
@@ -51,6 +52,7 @@ def serve(
         "workers": workers,
         "max_upload_bytes": max_upload and max_upload * 1_000_000,
         "model": model,
+        "genres": genres,
     }
     try:
         settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
