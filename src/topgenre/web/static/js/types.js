@@ -125,7 +125,7 @@
  * @property {"track" | "playlist" | "search"} kind
  * @property {string} name
  * @property {string[]} artists
- * @property {string} url
+ * @property {string | null} url null if it cannot be heard
  * @property {string | null} artwork_url
  * @property {string} genre empty if it was found for the artist
  * @property {string} query
@@ -140,13 +140,13 @@
  * @property {string[]} notices
  *
  * @typedef {object} Neighbour a song of the library
- * @property {string} path
- * @property {string | null} [title]
+ * @property {string} title
  * @property {string | null} [artist]
+ * @property {string | null} [album]
  * @property {string} genre
  * @property {number} score 0 to 1
  * @property {string[]} [reasons]
- * @property {string | null} [audio_url] where the server plays it
+ * @property {string | null} [audio_url] null if it may not be played
  *
  * ---- The page's own
  *

@@ -2,7 +2,7 @@
 
 import { toneOf } from "../result/verdict.js";
 import { h } from "../ui/dom.js";
-import { clock, moment } from "../ui/format.js";
+import { clock, moment, span } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
 import { GenreStrip } from "./genre-strip.js";
 import { seekSlider } from "./seek-slider.js";
@@ -54,7 +54,7 @@ export class ListenView {
     track.append(this.playhead);
     const title = this.strip ? "Genres over time" : "Player";
     this.element = h("section", { class: "listen", "aria-labelledby": "listen-title" },
-      h("h3", { id: "listen-title", class: "section-title" }, title),
+      h("h2", { id: "listen-title", class: "section-title" }, title),
       h("div", { class: "player" },
         h("div", { class: "player-controls", hidden: !file }, this.playButton, this.time,
           this.partButton),
@@ -92,7 +92,7 @@ export class ListenView {
     }
     const middle = ((start + end) / 2 / duration) * 100;
     const label = h("span", { class: "ruler-part" },
-      `${clock(start)}–${moment(end, end - start < 9.95)} analysed`);
+      `${span(start, end).replace(" to ", "–")} analysed`);
     label.style.setProperty("--at", `${Math.min(75, Math.max(25, middle))}%`);
     return h("div", { class: "ruler figures", "aria-hidden": "true" },
       h("span", {}, "0:00"), label, h("span", {}, last));

@@ -2,7 +2,7 @@
 
 import { asCsv, asJson } from "../result/exports.js";
 import { toneOf, tierOf } from "../result/verdict.js";
-import { download, h } from "../ui/dom.js";
+import { byId, download, h } from "../ui/dom.js";
 import { displayName, tone } from "../ui/genres.js";
 import { menu } from "../ui/menu.js";
 
@@ -32,7 +32,10 @@ export class QueueSummary {
       { words: "All as CSV", act: () => download(asCsv(this.results), "topgenre.csv") },
     ], "Export all");
     const clear = h("button", { type: "button", class: "button slight",
-      "aria-label": "Clear your files", onclick: () => queue.remove(queue.items) }, "Clear");
+      "aria-label": "Clear your files", onclick: () => {
+        queue.remove(queue.items);
+        byId("choose").focus();
+      } }, "Clear");
     this.chips = h("ul", { class: "chips queue-genres", "aria-label": "Genres of your files" });
     this.search = h("input", { type: "search", class: "field slight", placeholder: "Filter",
       "aria-label": "Filter your files", oninput: () => {
@@ -52,7 +55,7 @@ export class QueueSummary {
   render() {
     const { items } = this.queue;
     const done = items.filter(({ result }) => result).length;
-    const failed = items.filter(({ state }) => state === "failed").length;
+    const failed = items.filter(({ hopeless }) => hopeless).length;
     this.count.textContent = `${done} of ${items.length} done` +
       (failed ? ` · ${failed} failed` : "");
     this.exports.hidden = !done;

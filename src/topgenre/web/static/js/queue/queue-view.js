@@ -94,11 +94,11 @@ export class QueueView {
     let shown = 0;
     for (const [item, row] of this.rows) {
       // Those that failed stand in a group of their own.
-      row.hidden = item.state === "failed" || !this.summary.shows(item);
+      row.hidden = item.hopeless || !this.summary.shows(item);
       if (!row.hidden) shown += 1;
     }
     this.list.hidden = !shown;
-    this.empty.hidden = shown > 0 || this.queue.items.every(({ state }) => state === "failed");
+    this.empty.hidden = shown > 0 || this.queue.items.every(({ hopeless }) => hopeless);
   }
 
   /** @param {Item} item */
@@ -123,7 +123,7 @@ export class QueueView {
     row.classList.toggle("current", isCurrent);
     row.replaceChildren(this.heading(item), this.actions(item));
     if (item.active) add(row, progress(item));
-    if (item.problem && item.state !== "failed") {
+    if (item.problem && !item.hopeless) {
       const { title, detail } = item.problem;
       add(row, h("p", { class: "row-problem" }, `${title}. `, sentence(detail, item.name)));
     }
@@ -139,7 +139,7 @@ export class QueueView {
   }
 
   renderFailures() {
-    const failed = this.queue.items.filter(({ state }) => state === "failed");
+    const failed = this.queue.items.filter(({ hopeless }) => hopeless);
     this.failures.hidden = !failed.length;
     // Where nothing but failures came out, they are what there is to see.
     if (failed.length && failed.length === this.queue.items.length) this.failures.open = true;

@@ -42,9 +42,12 @@ function playlist(item) {
  */
 function track(item, previews) {
   const { name, artists, url, genre, preview_url: preview, spotify_url: spotify } = item;
+  // Songs of the server's library are at an address of the server.
+  const own = url?.startsWith("v1/library/") ? url : null;
   return h("li", { class: "track-row" },
     h("span", { class: `track-cover ${toneOf(item)}` }, ...cover(item),
-      isWeb(preview) && previews.button(preview, name)),
+      isWeb(preview) && previews.button(preview, name, `Play a preview of ${name}`),
+      own && previews.button(own, name)),
     outside(url, "track-link", [
       h("span", { class: "song-name" }, name),
       h("span", { class: "song-artists quiet small" }, artists.join(", ")),
@@ -79,7 +82,7 @@ function cover({ artwork_url: artwork }) {
 }
 
 /**
- * @param {string} url anything but a web address becomes plain words, as a provider is not to be
+ * @param {string | null} url anything but a web address becomes plain words, as a provider is not to be
  *   trusted with more
  * @param {string} classes
  * @param {import("../ui/dom.js").Child[]} inside

@@ -28,7 +28,7 @@ export class LibraryView {
     this.content = h("div", {}, h("p", { class: "quiet" }, "Looking for similar songs …"));
     this.element = h("section", { class: "library", "aria-labelledby": "library-title",
       hidden: !file },
-    h("h3", { id: "library-title", class: "section-title" }, "Similar in your library"),
+    h("h2", { id: "library-title", class: "section-title" }, "Similar in your library"),
     this.content);
     if (file) void this.load(result, file, library);
   }
@@ -53,17 +53,17 @@ export class LibraryView {
   }
 
   /** @param {Neighbour} song */
-  row({ path, title, artist, genre, score, reasons, audio_url: audio }) {
-    const name = title || path.split(/[\\/]/).pop() || path;
+  row({ title, artist, album, genre, score, reasons, audio_url: audio }) {
+    const words = [artist, album, reasons?.join(", ") || displayName(genre)];
     return h("li", { class: "track-row" },
       h("span", { class: `track-cover ${tone(genre)}` }, icon("note"),
-        audio && this.previews.button(audio, name)),
-      h("span", { class: "track-link", title: path },
-        h("span", { class: "song-name" }, name),
+        audio && this.previews.button(audio, title)),
+      h("span", { class: "track-link" },
+        h("span", { class: "song-name" }, title),
         h("span", { class: "song-artists quiet small" },
-          [artist, displayName(genre), ...reasons ?? []].filter(Boolean).join(" · "))),
-      h("span", { class: "score figures", "aria-label": `Similarity ${Math.round(100 * score)} of 100` },
-        String(Math.round(100 * score))));
+          words.filter(Boolean).join(" · "))),
+      h("span", { class: "score figures" }, h("span", { class: "hidden" }, "Similarity "),
+        `${Math.round(100 * score)}%`));
   }
 
   end() {

@@ -1,5 +1,7 @@
 /** Lists of recommendations to take away: links, JSON, and a playlist for players. */
 
+import { isWeb } from "./items.js";
+
 /** @typedef {import("../types.js").RecommendedItem} RecommendedItem */
 
 /**
@@ -7,7 +9,7 @@
  * @returns {string} a line each
  */
 export function asLinks(items) {
-  return items.map((item) => `${label(item)}: ${item.url}`).join("\n");
+  return withLinks(items).map((item) => `${label(item)}: ${item.url}`).join("\n");
 }
 
 /**
@@ -15,7 +17,8 @@ export function asLinks(items) {
  * @returns {Blob}
  */
 export function asM3u(items) {
-  const lines = items.flatMap((item) => [`#EXTINF:-1,${label(item)}`, item.url]);
+  const lines = withLinks(items).flatMap((item) =>
+    [`#EXTINF:-1,${label(item)}`, String(item.url)]);
   return new Blob([["#EXTM3U", ...lines, ""].join("\n")], { type: "audio/x-mpegurl" });
 }
 
@@ -25,6 +28,11 @@ export function asM3u(items) {
  */
 export function asItemsJson(items) {
   return new Blob([JSON.stringify(items, null, 2), "\n"], { type: "application/json" });
+}
+
+/** @param {RecommendedItem[]} items */
+function withLinks(items) {
+  return items.filter(({ url }) => isWeb(url));
 }
 
 /** @param {RecommendedItem} item */

@@ -21,11 +21,12 @@ export class Previews {
   /**
    * @param {string} url
    * @param {string} name
+   * @param {string} [label]
    * @returns {HTMLButtonElement} plays and stops
    */
-  button(url, name) {
+  button(url, name, label = `Play ${name}`) {
     const button = h("button", { type: "button", class: "cover-play",
-      "aria-label": `Play a preview of ${name}`, "aria-pressed": "false",
+      "aria-label": label, "aria-pressed": "false",
       onclick: () => this.current === button ? this.stop() : this.play(button, url) },
     icon("play"));
     return button;
@@ -47,8 +48,8 @@ export class Previews {
       if (this.current !== button) return;
       this.stop();
       button.disabled = true;
-      button.title = "This preview cannot be played";
-      announce("The preview cannot be played.");
+      button.title = "It cannot be played";
+      announce("It cannot be played.");
     }
   }
 

@@ -27,6 +27,7 @@ import { Previews } from "./preview.js";
 const GENRES = 3; // that are asked for
 const LEAST = 0.05; // probability that is worth a recommendation
 const HINT = "hint.spotify";
+const HINTS = /connect Spotify/i; // notices that are for whoever runs the server
 const BY_ARTIST = new Set(["deezer"]); // providers that know artists like an artist
 
 export class RecommendationsView {
@@ -58,7 +59,7 @@ export class RecommendationsView {
     this.element = h("section", { class: "recommendations",
       "aria-labelledby": "recommendations-title" },
       h("div", { class: "section-head" },
-        h("h3", { id: "recommendations-title", class: "section-title" }, "Music like this"),
+        h("h2", { id: "recommendations-title", class: "section-title" }, "Music like this"),
         h("p", { class: "quiet small" }, tierOf(result) === "unsure"
           ? `A guess, like the answer: ${names}` : artist ? `${artist} · ${names}` : names),
         this.note, this.exports),
@@ -83,9 +84,11 @@ export class RecommendationsView {
   show(sections) {
     this.items = [];
     this.content.replaceChildren(...sections.map((section) => this.section(section)));
-    const others = this.providers.filter(({ name }) =>
+    // The library has a part of its own.
+    const others = this.providers.filter(({ name, kind }) => kind !== "library" &&
       !sections.some(({ provider }) => provider === name));
-    this.more.replaceChildren(...this.offers(others));
+    const hint = sections.flatMap(({ notices }) => notices).find((notice) => HINTS.test(notice));
+    this.more.replaceChildren(...this.offers(others), ...hint ? this.hint(hint) : []);
     if (!sections.length) {
       this.content.append(h("p", {}, "No music service is set up here."));
     }
@@ -99,7 +102,7 @@ export class RecommendationsView {
    * @returns {Node[]}
    */
   offers(others) {
-    if (!others.length) return this.hint();
+    if (!others.length) return [];
     const buttons = others.map(({ name, label }) => h("button", { type: "button",
       class: "button slight", onclick: (/** @type {Event} */ event) =>
         this.ask(name, /** @type {HTMLButtonElement} */ (event.currentTarget)) },
@@ -108,7 +111,6 @@ export class RecommendationsView {
     return [
       h("div", { class: "also-row" }, h("span", { class: "quiet small" }, "Also ask"), ...buttons),
       ...byArtist ? [this.artistForm(byArtist)] : [],
-      ...this.hint(),
     ];
   }
 
@@ -162,23 +164,22 @@ export class RecommendationsView {
 
   /** @param {RecommendationSection} section */
   section({ provider, label, kind, items, notices }) {
-    const head = h("div", { class: "provider-head" }, kind !== "search" && h("h4", {}, label),
-      ...notices.map((notice) => h("p", { class: "quiet small" }, sentence(notice))));
+    const head = h("div", { class: "provider-head" }, kind !== "search" && h("h3", {}, label),
+      ...notices.filter((notice) => !HINTS.test(notice)).map((notice) => h("p", { class: "quiet small" }, sentence(notice))));
     this.items.push(...items.filter(({ kind }) => kind !== "search"));
     return h("section", { class: "provider", "data-provider": provider, "aria-label": label },
       head, ...itemLists(items, this.previews));
   }
 
-  /** @returns {Node[]} how to get songs instead of searches, told once */
-  hint() {
-    const dismissed = recall(HINT, false, (value) => value === true || value === false);
-    const connected = this.providers.some(({ name }) => name === "spotify");
-    // With search links alone there is no server to set anything up on.
-    if (dismissed || connected || this.providers.length < 2) return [];
-    const hint = h("p", { class: "hint small quiet" },
-      "These links open a search. For songs and playlists here, connect Spotify: set ",
-      h("code", {}, "SPOTIFY_CLIENT_ID"), " and ", h("code", {}, "SPOTIFY_CLIENT_SECRET"),
-      " on the server. ",
+  /**
+   * How to get songs instead of searches, until the visitor has read it.
+   *
+   * @param {string} words
+   * @returns {Node[]}
+   */
+  hint(words) {
+    if (recall(HINT, false, (value) => typeof value === "boolean")) return [];
+    const hint = h("p", { class: "hint small quiet" }, sentence(words), " ",
       h("button", { type: "button", class: "link", onclick: () => {
         remember(HINT, true);
         hint.remove();

@@ -83,7 +83,7 @@ export class ResultView {
   verdict(result, transport, bars) {
     const notices = result.notices.map((notice) => h("li", {}, sentence(notice)));
     return h("section", { class: "verdict", "aria-label": "Answer" },
-      h("h2", { id: "result-title", class: "verdict-title", tabindex: "-1" }, verdictOf(result)),
+      h("h1", { id: "result-title", class: "verdict-title", tabindex: "-1" }, verdictOf(result)),
       h("p", { class: "verdict-words" }, explanation(result)),
       changes(result) && sections(result, transport),
       tags(result),
@@ -111,7 +111,7 @@ export class ResultView {
     const details = h("details", { class: "decision", ontoggle: () => {
       remember("decision", details.open);
       if (details.open) fill();
-    } }, h("summary", {}, h("h3", {}, "How it decided")), body);
+    } }, h("summary", {}, h("h2", {}, "How it decided")), body);
     details.open = recall("decision", false, isOpen);
     if (details.open) fill();
     return details;

@@ -44,7 +44,7 @@ export class SpectrogramView {
     this.panel = h("div", { role: "tabpanel", id: "spectrogram", tabindex: 0 },
       this.caption, frame, this.numbers);
     this.element = h("section", { class: "spectrograms", "aria-labelledby": "spectrograms-title" },
-      h("h4", { id: "spectrograms-title" }, "Spectrograms"),
+      h("h3", { id: "spectrograms-title" }, "Spectrograms"),
       tabs, this.panel);
     this.live = new LiveCanvas(this.canvas, (context, width, height) => {
       const picture = this.pictures.get(this.current);

@@ -31,7 +31,8 @@ export function clock(seconds) {
  * @returns {string} "0:03 to 0:13"
  */
 export function span(start, end) {
-  return `${clock(start)} to ${moment(end, end - start < 10 - 0.05)}`;
+  const tenths = end - start < 10 - 0.05;
+  return `${moment(start, tenths)} to ${moment(end, tenths)}`;
 }
 
 /**
