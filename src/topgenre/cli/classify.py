@@ -142,9 +142,21 @@ def classify(
     raise typer.Exit(run(request))
 
 
-def run(request: Request) -> int:
-    """Classify, print and draw; return the exit code."""
-    batch = _Batch(request)
+def run(request: Request, results: list[Result] | None = None) -> int:
+    """Classify, print and draw.
+
+    Parameters
+    ----------
+    request : Request
+    results : list, optional
+        The results are appended to it.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    batch = _Batch(request, results)
     begin = time.monotonic()
     outcomes = classify_files(
         request.paths, model=request.model, jobs=request.jobs, whole=request.whole
@@ -163,11 +175,12 @@ class _Batch:
         The exit code so far.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, results: list[Result] | None) -> None:
         self.code = 0
         self._request = request
         self._charts = _Charts(request)
-        self._results: list[Result] = []  # kept only for recommendations
+        # Kept only if something needs them: a library may have a hundred thousand files.
+        self._results = [] if results is None and request.recommend else results
         self._genres: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         # The recommendations of a single file are part of its JSON object.
@@ -185,7 +198,7 @@ class _Batch:
             return
         if not self._joined:
             self._print(outcome)
-        if self._request.recommend:
+        if self._results is not None:
             self._results.append(outcome)
         self._genres["not sure" if outcome.tier == "unsure" else outcome.genres[0].genre] += 1
         if not self._charts.draw(outcome):
@@ -206,7 +219,7 @@ class _Batch:
                 err=True,
             )
         self._charts.say_written()
-        if self._results:
+        if request.recommend and self._results:
             from topgenre.cli import suggestions
 
             sections = suggestions.for_results(self._results, request.top)

@@ -122,12 +122,19 @@ def human_printer(
     return show
 
 
-def song_name(path: str) -> str:
-    """Return artist and title from a file's tags, as far as it has them."""
+def song_tags(path: str) -> tuple[str | None, str | None]:
+    """Return artist and title from a file's tags."""
     from topgenre.library.tags import read_tags
 
-    tags = read_tags(path) if path != STANDARD_INPUT else None
-    return " - ".join(filter(None, (tags.artist, tags.title))) if tags else ""
+    if path == STANDARD_INPUT:
+        return None, None
+    tags = read_tags(path)
+    return tags.artist, tags.title
+
+
+def song_name(path: str) -> str:
+    """Return artist and title in one text, as far as the file's tags have them."""
+    return " - ".join(filter(None, song_tags(path)))
 
 
 def plain_printer() -> Printer:
