@@ -35,7 +35,7 @@ Opening = Callable[..., AbstractContextManager[Visit]]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    settings = {"max_upload_bytes": LIMIT, "rate_limit": 0, "queue_size": 1}
+    settings: dict[str, Any] = {"max_upload_bytes": LIMIT, "rate_limit": 0, "queue_size": 1}
     with serving(folder, "--workers", "1", **settings) as running:
         yield running
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -235,6 +235,7 @@ class Classifier:
         *,
         whole: bool = False,
         name: str | None = None,
+        progress: Callable[[float], object] = lambda fraction: None,
     ) -> Result:
         """Classify a music file by its middle 10 s, or all of it.
 
@@ -248,6 +249,8 @@ class Classifier:
             is used, and a notice says so.
         name : str, optional
             Name of the source in results and errors; by default its path.
+        progress : callable
+            Called with the fraction of a whole track that is done.
 
         Returns
         -------
@@ -275,7 +278,10 @@ class Classifier:
             )
         segment = load_segment(source, seconds=LONGEST_WHOLE, name=label)
         windows = list(_windows(segment))
-        parts = [self.predict(network_input(compute(window))[None]) for window in windows]
+        parts = []
+        for number, window in enumerate(windows, 1):
+            parts.append(self.predict(network_input(compute(window))[None]))
+            progress(number / len(windows))
         prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         result = self._result(prediction, segment, label, tuple(windows))
         if segment.duration and segment.duration > LONGEST_WHOLE:
@@ -320,6 +326,29 @@ class Classifier:
         (256,)
         """
         return self.classify_and_embed(analyse(source, name=name))[1]
+
+    def embed_windows(
+        self, source: str | os.PathLike[str] | BinaryIO, n_windows: int, *, name: str | None = None
+    ) -> Array:
+        """Return the embeddings of windows of 10 s around the middle of a music file.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_embedding)
+            As many windows as the file has sound for, at most `n_windows`.
+
+        Raises
+        ------
+        AudioError, PreprocessedFileError
+            As `classify` does.
+        """
+        if _is_preprocessed(source):
+            return self.embed(source, name=name)[None]
+        segment = load_segment(
+            source, seconds=n_windows * SEGMENT_SECONDS, name=_label(source, name)
+        )
+        inputs = [network_input(compute(window)) for window in _windows(segment)]
+        return np.concatenate([self.predict(one[None]).embedding for one in inputs])
 
     def _ranked(self, probabilities: Array) -> tuple[GenreProbability, ...]:
         return _ranked(self.genres, probabilities)

@@ -23,6 +23,7 @@ from topgenre.cli import (
     similar,
     spectrograms,
     tag,
+    teach,
     train,
     watch,
 )
@@ -63,7 +64,7 @@ app = typer.Typer(
 )
 
 for module in (
-    *(classify, recommend, scan, similar, report, playlists, tag, watch, serve),
+    *(classify, recommend, scan, similar, report, playlists, tag, watch, serve, teach),
     *(spectrograms, genres, train, evaluate, doctor),
 ):
     module.add_to(app)

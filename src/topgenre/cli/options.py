@@ -15,6 +15,10 @@ Model = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Model to use.  [default: the bundled model]"),
 ]
+Genres = Annotated[
+    Path | None,
+    typer.Option("--genres", metavar="FILE", help="Use your own genres, from `topgenre teach`."),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(

@@ -15,7 +15,7 @@ import typer
 from topgenre.library.batch import Outcome
 from topgenre.library.find import STANDARD_INPUT
 from topgenre.result import Failure
-from topgenre.text import json_safe, printable
+from topgenre.text import csv_cell, json_safe, printable
 
 _DEFAULT_TOP = 3
 
@@ -57,7 +57,7 @@ def csv_printer(top: int) -> Printer:
 
     def write(row: Sequence[object]) -> None:
         line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(row)
+        csv.writer(line, lineterminator="").writerow(map(csv_cell, row))
         typer.echo(line.getvalue())
 
     ranked = [f"{name}_{place + 1}" for place in range(top) for name in ("genre", "probability")]

@@ -22,7 +22,7 @@ _REDRAWN = 0.1  # s between two drawings where nothing else is printed
 def run(
     outcomes: Generator[T, None, None],
     show: Callable[[T], None],
-    progress: Progress,
+    progress: Progress | None = None,
     *,
     prints: Callable[[T], bool] = lambda _: True,
 ) -> None:
@@ -34,10 +34,11 @@ def run(
         Closed in any case, so that no worker process outlives the command.
     show : callable
         Counts and prints one outcome.
-    progress : Progress
+    progress : Progress, optional
     prints : callable, optional
         Tells whether `show` prints anything for an outcome; by default it always does.
     """
+    progress = progress or Progress(1)  # which is never drawn
     try:
         with closing(outcomes):
             progress.draw()

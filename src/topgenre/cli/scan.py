@@ -79,9 +79,10 @@ def scan(
 ) -> None:
     """Classify every song of a library once, and keep the results in a catalogue.
 
-    What is there already is left alone unless the file has changed, so the same command goes on
-    where it was stopped. Files that have moved are known by their content. Songs whose files are
-    gone stay in the catalogue, marked as missing, until --prune.
+    Songs in the catalogue are left as they are unless the file has changed, so the same command
+    goes on where it was stopped. Moved files are recognised by their content. Songs whose files
+    are gone stay in the catalogue, marked as missing, until --prune. Recycle bins and snapshots
+    are skipped.
     """
     if engine is Engine.RAY:
         local = catalog or retry_errors or prune or errors or export
@@ -108,18 +109,20 @@ def scan(
             check_name(export)
         except OutputError as error:
             raise typer.BadParameter(str(error), param_hint="--export") from error
-    failed = unsearched = 0
+    failed = unsearched = met = 0
     # What only reads makes no new catalogue.
     with Catalogue(catalog, read_only=not (scanning or prune)) as catalogue:
         if scanning:
             with interrupt.raised():
-                failed, unsearched = _scan(catalogue, paths or [], model, jobs, retry_errors)
+                failed, unsearched, met = _scan(catalogue, paths or [], model, jobs, retry_errors)
         if prune:
             _prune(catalogue, unsearched)
         if errors:
             _list_errors(catalogue)
         if export:
             _export(catalogue, export)
+        if met:
+            _next_steps(catalogue, model, catalog)
     if failed:
         raise typer.Exit(1)
 
@@ -130,18 +133,21 @@ def _scan(
     model: Path | None,
     jobs: int | None,
     retry_errors: bool,
-) -> tuple[int, int]:
-    """Scan and say what came of it; return how much failed, and how much of it at once."""
+) -> tuple[int, int, int]:
+    """Scan and say what came of it; return how many failed, were not there, and were met."""
     from topgenre.library.scan import scan as scan_files
 
     counts: Counter[str] = Counter()
-    unsearched = 0  # folders that cannot be read, and what is named but not there
+    skipped: list[str] = []
+    unsearched = 0  # folders that are empty or cannot be read, and what is named but not there
     begin = time.monotonic()
     steps = scan_files(catalogue, paths, model=model, jobs=jobs, retry_errors=retry_errors)
 
     def show(step: Step) -> None:
         nonlocal unsearched
-        counts[step.what] += step.what != "found"
+        counts[step.what] += step.what not in ("found", "skipped")
+        if step.what == "skipped":
+            skipped.append(step.path)
         unsearched += step.failure is not None and step.to_do is None
         _tell(step)
 
@@ -154,11 +160,31 @@ def _scan(
             err=True,
         )
         raise typer.Exit(interrupt.exit_code()) from None
-    typer.echo(_summary(counts, time.monotonic() - begin))
+    failed = counts["failed"] + counts.pop("empty", 0)
+    if skipped:
+        what = "recycle bin, snapshot or system file"
+        typer.echo(f"note: skipped {_number(len(skipped), what)}, such as {_shown(skipped[0])}")
+    if counts:
+        typer.echo(_summary(counts, time.monotonic() - begin))
     if counts["failed before"]:
         typer.echo("--errors lists what failed before, --retry-errors tries it again")
-    typer.echo(f"{_number(catalogue.count(), 'song')} in {_name(catalogue)}")
-    return counts["failed"], unsearched
+    return failed, unsearched, counts.total()
+
+
+def _next_steps(catalogue: Catalogue, model: Path | None, chosen: Path | None) -> None:
+    """Say what is in the catalogue now, and what to do with it."""
+    from topgenre.library.catalogue import model_hash
+    from topgenre.result import spoken
+
+    genres = catalogue.tally(model_hash(model))
+    said = [f"{spoken(genre) or 'not sure'} {count}" for genre, count in genres]
+    heard = f": {', '.join(said)}" if said else ""
+    typer.echo(f"{_number(catalogue.count(), 'song')} in {_shown(str(catalogue.path))}{heard}")
+    if said:
+        where = f"  (with --catalogue {_shown(str(chosen))})" if chosen else ""
+        typer.echo(
+            f"Next: topgenre report, topgenre similar SONG, topgenre playlists FOLDER{where}"
+        )
 
 
 class _Progress(Progress):
@@ -188,7 +214,7 @@ def _tell(step: Step) -> None:
 
 
 def _summary(counts: Counter[str], seconds: float) -> str:
-    done = sum(count for what, count in counts.items() if what != "missing")
+    done = counts.total() - counts["missing"]
     said = [f"{count} {what}" for what, count in counts.items() if count and what != "classified"]
     if counts["classified"]:
         pace = counts["classified"] / seconds
@@ -224,10 +250,10 @@ def _export(catalogue: Catalogue, path: Path) -> None:
     typer.echo(f"{_number(export(catalogue, path), 'song')} written to {path}")
 
 
-def _name(catalogue: Catalogue) -> str:
+def _shown(text: str) -> str:
     from topgenre.text import printable
 
-    return printable(str(catalogue.path), sys.stdout.encoding)
+    return printable(text, sys.stdout.encoding)
 
 
 def _number(count: int, what: str) -> str:

@@ -43,7 +43,9 @@ def save_reliability(evaluation: Evaluation, path: str | Path) -> None:
     with canvas.drawing():
         figure = Figure(figsize=(5.6, 6.4), layout="constrained")
         upper, lower = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
-        upper.plot([0, 1], [0, 1], color=canvas.palette().quiet, linestyle=":", label="perfectly honest")
+        upper.plot(
+            [0, 1], [0, 1], color=canvas.palette().quiet, linestyle=":", label="perfectly honest"
+        )
         upper.errorbar(
             mean, accuracy, error, fmt="o", color=_BLUE, capsize=3, label="clips, 95 % interval"
         )

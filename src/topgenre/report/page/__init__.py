@@ -18,8 +18,9 @@ from topgenre import __version__
 from topgenre.charts.wording import percent
 from topgenre.design import icon_url, style
 from topgenre.files import spare_others, write_whole
+from topgenre.library.song import Listed
 from topgenre.report.page.markup import Html, data, element, fill, join, plain
-from topgenre.report.summary import Failures, GenreCount, Listed, Report
+from topgenre.report.summary import Failures, GenreCount, Report
 
 SUFFIXES = (".html", ".htm")
 HEAD = b"<!doctype html>\n<!-- topgenre report -->"  # by which a file may be replaced
