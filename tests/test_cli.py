@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 import wave
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,7 +67,7 @@ def test_version_and_help() -> None:
 def test_an_option_is_the_same_kind_of_thing_in_every_command() -> None:
     kinds: dict[str, set[tuple[bool, bool]]] = {}
     group: Any = typer.main.get_command(app)
-    for command in group.commands.values():
+    for command in (group.get_command(None, name) for name in group.list_commands(None)):
         for option in command.params:
             if option.param_type_name == "option":
                 for name in option.opts:
@@ -407,3 +409,42 @@ def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
     assert ill.exit_code == 1
     assert "versions: ok" in ill.stdout
     assert "model: WRONG" in ill.stdout
+
+
+def test_one_long_track_shows_a_percentage_and_a_strip(tmp_path: Path) -> None:
+    write_audio(tmp_path / "long.wav", signals.music(60.0), signals.SAMPLE_RATE)
+    with terminal("classify", "long.wav", "--whole", home=tmp_path) as screen:
+        screen.see(" 0%")
+        code, text = screen.end()
+    assert code == 0
+    visible = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert "▇" * 60 in visible
+    assert "0:00-1:00" in visible
+
+
+@pytest.fixture
+def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A browser that writes down what it is to open."""
+    opened = tmp_path / "opened.txt"
+    script = tmp_path / "bin" / "xdg-open"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\necho "$1" > "{opened}.part"\nmv "{opened}.part" "{opened}"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    return opened
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems open pages in other ways")
+def test_the_server_opens_its_page_and_says_how_to_stop_it(browser: Path, tmp_path: Path) -> None:
+    options = ("--port", "0", "--workers", "1", "--open")
+    with terminal("serve", *options, home=tmp_path) as screen:
+        screen.see("topgenre listens at ")
+        address = screen.see("\r\n")
+        screen.see("Press Ctrl-C to stop.")
+        while not browser.exists():
+            time.sleep(0.05)
+        assert browser.read_text().strip() == address
+        screen.interrupt()
+        code, text = screen.end()
+    assert "Traceback" not in text
+    assert code in (0, 130)

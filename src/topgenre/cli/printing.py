@@ -25,8 +25,8 @@ Printer = Callable[[Outcome], None]
 def say_error(message: str) -> None:
     """Print an error as one line on standard error."""
     text = f"error: {printable(message, sys.stderr.encoding)}"
-    if sys.stderr.isatty():
-        text = wrapped(text, shutil.get_terminal_size().columns)
+    if width := terminal_width():
+        text = wrapped(text, width)
     if not os.environ.get("NO_COLOR"):
         text = text.replace("error:", typer.style("error:", fg="red", bold=True), 1)
     typer.echo(text, err=True)
@@ -160,6 +160,11 @@ def show_details(failure: Failure) -> None:
     """Print the traceback of a bug in topgenre, if TOPGENRE_DEBUG is set."""
     if failure.details and os.environ.get("TOPGENRE_DEBUG"):
         typer.echo(failure.details, err=True)
+
+
+def terminal_width() -> int:
+    """Return the columns of standard error, or 0 if it is not a terminal."""
+    return shutil.get_terminal_size().columns if sys.stderr.isatty() else 0
 
 
 def wrapped(text: str, columns: int) -> str:
