@@ -213,6 +213,7 @@ class _Batch:
         # Kept only if something needs them: a library may have a hundred thousand files.
         self._results = [] if results is None and request.recommend else results
         self._genres: Counter[str] = Counter()
+        self._unsure = 0
         self._counts: Counter[str] = Counter()
         # The recommendations of a single file are part of its JSON object.
         self._joined = request.recommend and request.form == "json" and len(request.paths) == 1
@@ -231,7 +232,10 @@ class _Batch:
             self._print(outcome)
         if self._results is not None:
             self._results.append(outcome)
-        self._genres["not sure" if outcome.tier == "unsure" else outcome.genres[0].genre] += 1
+        if outcome.tier == "unsure":
+            self._unsure += 1
+        else:
+            self._genres[outcome.genres[0].genre] += 1
         if not self._charts.draw(outcome):
             self._counts["charts failed"] += 1
             self.code = 1
@@ -241,8 +245,8 @@ class _Batch:
         request = self._request
         if len(request.paths) > 1:
             if request.form == "human":
-                printing.print_summary(self._genres)
-            n_files = self._genres.total() + self._counts["failed"]
+                printing.print_summary(self._genres, self._unsure)
+            n_files = self._genres.total() + self._unsure + self._counts["failed"]
             said = [f"{count} {what}" for what, count in self._counts.items() if count]
             typer.echo(
                 f"{n_files} file{'' if n_files == 1 else 's'} in {seconds:.1f} s"

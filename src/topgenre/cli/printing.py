@@ -142,13 +142,13 @@ def plain_printer() -> Printer:
     return human_printer((), rows=True)
 
 
-def print_summary(counts: Mapping[str, int]) -> None:
-    """Print on standard error how many files have each genre."""
+def print_summary(counts: Mapping[str, int], unsure: int) -> None:
+    """Print on standard error how many files have each genre, and how many have none."""
     from rich.console import Console
 
     from topgenre import charts
 
-    charts.print_summary(counts, Console(stderr=True, highlight=False))
+    charts.print_summary(counts, Console(stderr=True, highlight=False), unsure=unsure)
 
 
 def say_written(path: object) -> None:
