@@ -37,6 +37,7 @@ def serve(
         typer.Option(min=1, metavar="MB", help="Longest file, in megabytes.  [default: 105]"),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
     """Serve the web page and the REST API until Ctrl-C.
@@ -55,6 +56,7 @@ def serve(
         "workers": workers,
         "max_upload_bytes": max_upload and max_upload * 1_000_000,
         "model": model,
+        "genres": genres,
     }
     try:
         settings = Settings(**{name: value for name, value in chosen.items() if value is not None})

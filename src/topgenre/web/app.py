@@ -55,12 +55,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
     metrics = Metrics()
-    model = load(settings.model).info
+    model = load(settings.model, genres=settings.genres)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = AsyncPool(
-            spec(settings.model, settings.memory_limit_bytes),
+            spec(settings.model, settings.genres, settings.memory_limit_bytes),
             settings.workers,
             settings.time_limit,
             lost=lambda why: metrics.lost.labels(why).inc(),
