@@ -147,9 +147,9 @@ def test_several_songs(spotify: FakeSpotify, song: Path) -> None:
     [
         (Reply(403, PREMIUM), "Spotify refuses this app: its owner needs Premium"),
         (Reply(429, b"", {"Retry-After": "90000"}), "Spotify asks for a pause"),
-        (Reply(500, b""), "Spotify has a fault of its own"),
+        (Reply(500, b""), "Spotify has a problem of its own"),
         (Reply(200, "<html>"), "Spotify answered in an unexpected form"),
-        (Reply(reset=True), "Spotify broke the connection off"),
+        (Reply(reset=True), "Spotify broke off the connection"),
     ],
 )
 def test_a_failing_provider_never_spoils_a_result(
