@@ -13,6 +13,8 @@ from starlette.middleware.cors import CORSMiddleware
 import topgenre
 from topgenre import design
 from topgenre.classifier import load
+from topgenre.recommend import available
+from topgenre.recommend.items import DEEZER, PREVIEW_HOST
 from topgenre.web import problems
 from topgenre.web.library import SharedLibrary
 from topgenre.web.metrics import Metrics
@@ -127,7 +129,8 @@ def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     if settings.hosts:
         app.add_middleware(HostsMiddleware, hosts=settings.hosts)
     app.add_middleware(ErrorsMiddleware)
-    app.add_middleware(HardeningMiddleware)
+    previews = any(provider.name == DEEZER.name for provider in available())
+    app.add_middleware(HardeningMiddleware, media=PREVIEW_HOST if previews else "")
     app.add_middleware(AccountMiddleware, metrics=metrics)
 
 
