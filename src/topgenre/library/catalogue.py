@@ -233,7 +233,10 @@ class Catalogue(Database):
         """Return the genres that a model knows; none if it has classified no song here."""
         rows = self._select(_STORED, f"{_JUDGED} LIMIT 1", model)
         analysis = self._song(rows[0]).analysis if rows else None
-        return tuple(dict(analysis.result.genres)) if analysis else ()
+        known = dict(analysis.result.genres) if analysis else {}
+        # Of very many taught genres, a song has only the most probable ones.
+        first = self._all(f"SELECT DISTINCT genre_1 FROM songs WHERE {_JUDGED}", model)
+        return tuple(dict.fromkeys([*known, *(genre for (genre,) in first)]))
 
     def songs(self, *, folder: str | None = None) -> Iterator[Song]:
         """Give all songs, or those in a folder, in the order of their paths' bytes.

@@ -19,7 +19,7 @@ PENALTIES = (0.03, 0.1, 0.3, 1.0)
 N_FOLDS = 5
 _RESAMPLES = 1000
 _TOLD = 0.3  # F1 below which a genre counts as one that sound does not tell
-_SAME = 0.4  # share of songs taken for each other from which two genres count as one thing
+_APART = 0.65  # balanced accuracy of telling two genres apart up to which they count as one
 _ENOUGH = 5  # songs from which such a judgement is made
 
 
@@ -229,9 +229,16 @@ def _same(examples: Examples, best: NDArray[np.int64]) -> tuple[tuple[str, str],
     counts = np.bincount(
         examples.main_genre[one] * n_genres + best[one], minlength=n_genres**2
     ).reshape(n_genres, n_genres)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    both = (np.minimum(shares, shares.T) >= _SAME) & (counts.sum(axis=1) >= _ENOUGH)
+    n_songs = counts.sum(axis=1)
+    own = np.diag(counts)
+    # Of the songs of each genre that are taken for one of the two, the share that is right.
+    either = counts + own[:, None]
+    right = own[:, None] / np.maximum(either, 1)
+    apart = (right + right.T) / 2
+    mostly = either >= n_songs[:, None] / 2
+    enough = n_songs >= _ENOUGH
+    both = (apart <= _APART) & mostly & mostly.T & enough & enough[:, None]
     return tuple(
         (examples.genres[a], examples.genres[b])
-        for a, b in zip(*np.nonzero(np.triu(both & both.T, 1)), strict=True)
+        for a, b in zip(*np.nonzero(np.triu(both, 1)), strict=True)
     )
