@@ -80,7 +80,7 @@ class TopgenrePlugin(BeetsPlugin):
         self, items: Iterable[Item], *, force: bool, pretend: bool = False, write: bool = False
     ) -> None:
         albums: dict[int | None, Album] = {}
-        judged: dict[int, tuple[GenreProbability, ...]] = {}
+        judged: dict[int | None, tuple[GenreProbability, ...]] = {}
         for item in items:
             if _genres(item) and not force:
                 self._log.debug("{}: already has a genre", _name(item))
@@ -103,7 +103,7 @@ class TopgenrePlugin(BeetsPlugin):
     def _fill_album(
         self,
         album: Album,
-        judged: Mapping[int, tuple[GenreProbability, ...]],
+        judged: Mapping[int | None, tuple[GenreProbability, ...]],
         *,
         force: bool,
         pretend: bool,
