@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -279,8 +280,12 @@ def test_log_is_json_and_holds_no_names(server: Server) -> None:
 FAULTY = """
 import topgenre.web.work
 
-def broken(*_):
-    raise ZeroDivisionError("said to the log only")
+classify = topgenre.web.work._classify
+
+def broken(classifier, job, *rest):
+    if job.name == "broken.wav":
+        raise ZeroDivisionError("said to the log only")
+    return classify(classifier, job, *rest)
 
 topgenre.web.work._classify = broken  # in the workers too, which load this script again
 
@@ -296,7 +301,7 @@ def test_a_fault_of_ours_is_told_to_the_log_only(tmp_path: Path) -> None:
     script.write_text(FAULTY)
     with serving(tmp_path, "--workers", "1", script=script) as server:
         workers = server.workers()
-        answer = server.classify(song(2.0))
+        answer = server.classify(song(2.0), "broken.wav")
         body = problem(answer, 500, "internal")
         assert "ZeroDivisionError" not in answer.text
         lines = [json.loads(line) for line in server.log.read_text().splitlines()]
@@ -308,7 +313,7 @@ def test_a_fault_of_ours_is_told_to_the_log_only(tmp_path: Path) -> None:
 
 def test_key_limits_and_allowed_sites(tmp_path: Path) -> None:
     site = "https://music.example"
-    settings = {"api_key": KEY, "allowed_origins": site, "rate_limit": 30}
+    settings: dict[str, Any] = {"api_key": KEY, "allowed_origins": site, "rate_limit": 30}
     with serving(tmp_path, "--workers", "1", **settings) as server:
         response = server.classify(song(2.0))
         problem(response, 401, "unauthorized")

@@ -1,17 +1,19 @@
-"""Options that several commands have, spelt and explained alike."""
+"""Options and checks that several commands share."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from topgenre.errors import OutputError
+from topgenre.library.find import STANDARD_INPUT
 
 Model = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Use this model instead of the bundled one."),
+    typer.Option(metavar="FILE", help="Model to use.  [default: the bundled model]"),
 ]
 Genres = Annotated[
     Path | None,
@@ -33,14 +35,34 @@ Catalog = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object.")]
-AsJsonLines = Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")]
+AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 Whole = Annotated[
-    bool, typer.Option("--whole", help="Go through whole tracks instead of their middle 10 s.")
+    bool, typer.Option("--whole", help="Analyse whole tracks instead of their middle 10 s.")
 ]
 
 
+def check_standard_input(paths: list[str]) -> None:
+    """Refuse to read standard input twice, or from a keyboard."""
+    if paths.count(STANDARD_INPUT) > 1:
+        raise typer.BadParameter("standard input can be read only once", param_hint="-")
+    if STANDARD_INPUT in paths and sys.stdin.isatty():
+        raise typer.BadParameter(
+            "standard input is a terminal; pipe a music file into it", param_hint="-"
+        )
+
+
+def check_picture_name(path: Path, option: str) -> None:
+    """Refuse a picture in an unknown format before any work is done."""
+    from topgenre.charts.canvas import picture_format
+
+    try:
+        picture_format(path)
+    except OutputError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
 def check_playlist_name(path: Path) -> None:
-    """Refuse a name that is no playlist's before any work is done."""
+    """Refuse a name that does not end as a playlist's does before any work is done."""
     from topgenre.playlist import check_name
 
     try:

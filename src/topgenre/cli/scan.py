@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from topgenre.cli import interrupt, options, output
+from topgenre.cli import interrupt, options, printing
 from topgenre.cli.progress import Progress, clock, run
 from topgenre.cli.scan_cluster import scan_cluster
 
@@ -202,8 +202,8 @@ class _Progress(Progress):
 
 def _tell(step: Step) -> None:
     if step.failure:
-        output.say_error(str(step.failure.error))
-        output.show_details(step.failure)
+        printing.say_error(str(step.failure.error))
+        printing.show_details(step.failure)
     elif step.what == "vanished":
         from topgenre.text import printable
 

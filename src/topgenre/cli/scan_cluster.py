@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from topgenre.cli import interrupt, output
+from topgenre.cli import interrupt, printing
 from topgenre.cli.progress import Progress, run
 from topgenre.result import Failure
 
@@ -35,7 +35,7 @@ def scan_cluster(
             counts["judged"] += partition.n_judged
         counts["failed"] += len(failures)
         for failure in failures:
-            output.say_error(failure)
+            printing.say_error(failure)
 
     partitions = scan_on_ray(places, out, address=address, model=model, jobs=jobs)
     try:

@@ -183,7 +183,7 @@ def review(
 
 
 def _embedded(folder: Path, model: Path | None, jobs: int | None) -> list[TaggedSong]:
-    from topgenre.cli.output import say_error
+    from topgenre.cli.printing import say_error
     from topgenre.teaching.sources import embed_songs, songs_below
 
     genre_of = songs_below(folder)

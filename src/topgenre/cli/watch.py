@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from topgenre.cli import interrupt, options, output
+from topgenre.cli import interrupt, options, printing
 from topgenre.cli.progress import run
 from topgenre.result import Failure
 
@@ -38,6 +38,7 @@ def watch(
     as_json: Annotated[
         bool, typer.Option("--json", help="Also print each result as one line of JSON.")
     ] = False,
+    genres: options.Genres = None,
     model: options.Model = None,
     jobs: options.Jobs = None,
 ) -> None:
@@ -52,7 +53,7 @@ def watch(
     from topgenre.library.watch import watch as watch_folder
 
     where = out or inbox / RESULTS
-    say = output.json_printer(None) if as_json else output.plain_printer()
+    say = printing.json_printer(None) if as_json else printing.plain_printer()
     if not once:
         typer.echo(
             f"watching {_shown(inbox)}; results go to {_shown(where)}; Ctrl-C to stop", err=True
@@ -63,9 +64,9 @@ def watch(
         counts["files"] += 1
         say(arrival.outcome)
         if isinstance(arrival.outcome, Failure):
-            output.show_details(arrival.outcome)
+            printing.show_details(arrival.outcome)
         if arrival.problem:
-            output.say_error(str(arrival.problem))
+            printing.say_error(str(arrival.problem))
         counts["failed"] += bool(arrival.problem) or isinstance(arrival.outcome, Failure)
 
     def nothing_new() -> None:
@@ -77,6 +78,7 @@ def watch(
         inbox,
         out,
         model=model,
+        genres=genres,
         jobs=jobs,
         interval=interval,
         charts=not no_charts,

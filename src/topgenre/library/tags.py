@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 from topgenre.audio.source import opened
 from topgenre.audio.track import DECODING_ERRORS, Track
@@ -22,36 +22,39 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def read_tags(path: str) -> Tags:
+def read_tags(source: str | BinaryIO) -> Tags:
     """Read the tags of a music file; a file that cannot be read has none.
 
     Several values of one tag are joined by ``"; "``, whatever the format.
     """
-    found = _from_mutagen(path) or _from_ffmpeg(path)
+    found = _from_mutagen(source) or _from_ffmpeg(source)
     return Tags(**{name: _joined(_values(found, keys)) for name, keys in _NAMES.items()})
 
 
-def _from_mutagen(path: str) -> Mapping[str, Any]:
+def _from_mutagen(source: str | BinaryIO) -> Mapping[str, Any]:
     # Damaged files make Mutagen raise whatever its parsers meet.
     with suppress(Exception):
         import mutagen
         from mutagen.apev2 import APEv2
 
-        file = mutagen.File(path)
+        if not isinstance(source, str):
+            source.seek(0)
+        file = mutagen.File(source)
         if file is not None and file.tags:
             return {str(key): file.tags[key] for key in file.tags.keys()}  # noqa: SIM118
         if file is not None and type(file).__name__ == "MP3":
-            return dict(APEv2(path))
+            return dict(APEv2(source))
     return {}
 
 
-def _from_ffmpeg(path: str) -> Mapping[str, str]:
+def _from_ffmpeg(source: str | BinaryIO) -> Mapping[str, str]:
     """Read what FFmpeg finds, which knows more formats but keeps one value of a tag."""
+    label = source if isinstance(source, str) else "stream"
     found: dict[str, str] = {}
     with (
         suppress(AudioError, OSError, *DECODING_ERRORS),
-        opened(path, path) as file,
-        Track(file, path) as track,
+        opened(source, label) as file,
+        Track(file, label) as track,
     ):
         # Ogg has the tags with its stream, most others with the file.
         for metadata in (track.stream.container.metadata, track.stream.metadata):

@@ -64,6 +64,7 @@ def watch(
     out: str | os.PathLike[str] | None = None,
     *,
     model: str | os.PathLike[str] | None = None,
+    genres: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     interval: float = INTERVAL,
     charts: bool = True,
@@ -83,6 +84,8 @@ def watch(
         by default `RESULTS` in the inbox.
     model : path-like, optional
         Model file; by default the bundled model.
+    genres : path-like, optional
+        File of taught genres.
     jobs : int, optional
         Worker processes; by default as many as are worth their start.
     interval : float
@@ -122,7 +125,7 @@ def watch(
         ready = [path for path, stamp in now.items() if seen.get(path) == stamp]
         if ready:
             yield from _classified(
-                watched, {path: now[path] for path in ready}, model, jobs, charts
+                watched, {path: now[path] for path in ready}, model, genres, jobs, charts
             )
         if not now:
             nothing_new()
@@ -136,11 +139,14 @@ def _classified(
     watched: _Inbox,
     ready: dict[str, _Stamp],
     model: str | os.PathLike[str] | None,
+    genres: str | os.PathLike[str] | None,
     jobs: int | None,
     charts: bool,
 ) -> Iterator[Arrival]:
     jobs = min(default_jobs(len(ready)) if jobs is None else jobs, len(ready))
-    outcomes = in_processes(classify_file, ready, jobs=jobs, model=model, time_limit=TIME_LIMIT)
+    outcomes = in_processes(
+        classify_file, ready, jobs=jobs, model=model, genres=genres, time_limit=TIME_LIMIT
+    )
     with closing(outcomes):
         for path, outcome in outcomes:
             problem = None

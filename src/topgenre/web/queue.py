@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from topgenre.web.problems import ProblemError
 from topgenre.workers.asyncio_pool import AsyncPool
 
@@ -43,9 +40,8 @@ class Queue:
             said = f"{self.taken} files are before yours; try again"
             raise ProblemError("busy", said, max(1, round(seconds + 0.5)))
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Take a place, and leave it at the end.
+    def take(self) -> None:
+        """Take a place, which must be left again.
 
         Raises
         ------
@@ -54,7 +50,7 @@ class Queue:
         """
         self.check()
         self.taken += 1
-        try:
-            yield
-        finally:
-            self.taken -= 1
+
+    def leave(self) -> None:
+        """Leave a place."""
+        self.taken -= 1

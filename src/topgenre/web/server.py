@@ -5,36 +5,48 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 
 from topgenre.errors import TopgenreError
 from topgenre.web.app import create_app
-from topgenre.web.logs import log_as_json
+from topgenre.web.connection import BACKLOG, Connection
+from topgenre.web.logs import log_to_stderr
 from topgenre.web.settings import Settings
 
 log = logging.getLogger("topgenre.server")
 
 _GRACE = 10  # seconds that requests in work get when the server is told to end
-_BACKLOG = 512  # connections that wait to be accepted
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, ready: Callable[[str], object] = lambda url: None) -> None:
     """Serve until SIGINT or SIGTERM; prints the address on standard output once it answers.
+
+    Parameters
+    ----------
+    settings : Settings
+    ready : callable
+        Called with the address once the server answers.
 
     Raises
     ------
     TopgenreError
         If the address cannot be had or the model cannot be used.
     """
-    log_as_json()
+    log_to_stderr()
     application = create_app(settings)
     listening = _listen(settings)
     host, port = listening.getsockname()[:2]
-    if not settings.loopback and settings.api_key is None:
-        log.warning("anybody who reaches this machine may use the server: set TOPGENRE_API_KEY")
+    for warning in settings.warnings():
+        log.warning(warning)
+    connection = partial(Connection, most=settings.connections, head_limit=settings.head_limit)
     config = uvicorn.Config(
         application,
+        http=connection,  # type: ignore[arg-type]
+        ws="none",
+        backlog=BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -42,22 +54,24 @@ def run(settings: Settings) -> None:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
     )
-    server = _Server(config, f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    server = _Server(config, f"http://{f'[{host}]' if ':' in host else host}:{port}", ready)
     server.run(sockets=[listening])
     if not server.started:
         raise TopgenreError("the server could not start; the log above says why")
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, url: str) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, ready: Callable[[str], object]) -> None:
         super().__init__(config)
         self._url = url
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             sys.stdout.write(f"topgenre listens at {self._url}\n")
             sys.stdout.flush()
+            self._ready(self._url)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -68,7 +82,7 @@ def _listen(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.host, settings.port))
-        listening.listen(_BACKLOG)
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise TopgenreError(

@@ -7,10 +7,15 @@ are decoded in processes that hold nothing else.
 from __future__ import annotations
 
 import os
+import wave
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+import numpy as np
 
 from topgenre.errors import NotAudioError, TopgenreError
 from topgenre.web.problems import ProblemError
@@ -31,19 +36,23 @@ class Job:
     ----------
     name : str
         What its sender calls it.
-    mode : {"middle", "whole"}
+    mode : {"middle", "whole", "similar"}
+        "similar" asks for the genres and the embedding alone, to find songs like it.
     spectrograms : bool
         Whether the answer holds the pictures' numbers too.
+    cover : bool
+        Whether it holds the file's cover picture too.
     """
 
     name: str
-    mode: Mode
-    spectrograms: bool
+    mode: Mode | Literal["similar"]
+    spectrograms: bool = False
+    cover: bool = False
 
 
-def spec(model: Path | None, memory_limit: int) -> Spec:
+def spec(model: Path | None, genres: Path | None, memory_limit: int) -> Spec:
     """Return how to start the server's workers."""
-    return Spec(partial(_setup, model), memory_limit)
+    return Spec(partial(_setup, model, genres), memory_limit)
 
 
 def problem(name: str, error: TopgenreError | JobError, time_limit: float) -> ProblemError | None:
@@ -64,35 +73,59 @@ def problem(name: str, error: TopgenreError | JobError, time_limit: float) -> Pr
     return None
 
 
-def _setup(model: Path | None) -> Do:
+def _setup(model: Path | None, genres: Path | None) -> Do:
     from topgenre.classifier import load
 
-    classifier = load(model)
+    classifier = load(model, genres=genres)
+    _warm_up(classifier)
 
     def do(job: Job, channel: Channel) -> Answer:
         assert channel.file is not None
         with os.fdopen(channel.file, "rb", closefd=False) as file:
-            file.seek(0)
-            return _classify(classifier, job, file)
+            return _classify(classifier, job, file, channel.progress)
 
     return do
 
 
-def _classify(classifier: Classifier, job: Job, file: BinaryIO) -> Answer:
+def _warm_up(classifier: Classifier) -> None:
+    """Do everything once, so that the first request waits for no import and no first run."""
+    sound = BytesIO()
+    with wave.open(sound, "wb") as writer:
+        writer.setnchannels(2)
+        writer.setsampwidth(2)
+        writer.setframerate(44_100)
+        noise = np.random.default_rng(0).integers(-9999, 9999, 2 * 11 * 44_100, np.int16)
+        writer.writeframes(noise.tobytes())
+    for _ in range(2):
+        sound.seek(0)
+        _classify(classifier, Job("sound.wav", "middle", spectrograms=True), sound)
+
+
+def _classify(
+    classifier: Classifier,
+    job: Job,
+    file: BinaryIO,
+    progress: Callable[[float], object] = lambda fraction: None,
+) -> Answer:
     from topgenre.classifier import analyse
     from topgenre.web.pictures import pictures
+    from topgenre.web.song import song
 
     stack = None
     if job.mode == "whole":
-        result = classifier.classify(file, whole=True, name=job.name)
+        result = classifier.classify(file, whole=True, name=job.name, progress=progress)
         if job.spectrograms:
             stack = analyse(file, name=job.name)
     else:
         stack = analyse(file, name=job.name)
-        result = classifier.classify_spectrograms(stack)
+        result, embedding = classifier.classify_and_embed(stack)
+        if job.mode == "similar":
+            return {"genres": dict(result.genres), "embedding": embedding.astype("<f4").tobytes()}
     return {
         "timeline": None,
+        "sections": None,
         **result.to_dict(),
         "mode": job.mode,
+        "song": song(file, with_cover=job.cover),
         "spectrograms": pictures(stack) if job.spectrograms and stack else None,
     }
