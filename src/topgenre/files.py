@@ -195,14 +195,15 @@ def new_part(target: Path, mode: int = 0o666) -> Iterator[tuple[Path, BinaryIO]]
         if lock(file) is not False and same_file(part, file):
             break
         file.close()
-    with file:
-        try:
-            yield part, file
-        finally:
-            if same_file(part, file):
-                if os.name == "nt":
-                    file.close()  # there, no open file can be removed
-                part.unlink(missing_ok=True)
+    try:
+        yield part, file
+    finally:
+        ours = same_file(part, file)
+        # What was worth keeping has been flushed; the rest may find no room again.
+        with suppress(OSError):
+            file.close()
+        if ours:
+            part.unlink(missing_ok=True)
 
 
 def sweep(folder: Path, *, again: bool = False) -> None:
