@@ -329,13 +329,17 @@ def test_it_works_offline_once_it_is_loaded(
     song = write_wav(tmp_path / "song.wav", signals.music())
     with visit(browser, site) as page:
         page.evaluate("navigator.serviceWorker.ready.then(() => null)")
-        page.wait_for_function("navigator.serviceWorker.controller !== null")
+        page.evaluate(
+            """() => navigator.serviceWorker.controller ? null : new Promise((resolve) => {
+              navigator.serviceWorker.addEventListener("controllerchange", () => resolve(null));
+            })"""
+        )
         page.context.set_offline(True)
         page.reload()
         assert_alike(analyse(page, song), classifier.classify(song), 1e-4)
 
 
-_BAD = {
+_BAD: dict[str, tuple[bytes | float, str, str]] = {
     "empty.mp3": (b"", "empty", "nothing in this file"),
     "letter.txt": (b"Dear reader, " * 999, "not_audio", "format"),
     "damaged.flac": (b"fLaC" + bytes(9_999), "unsupported_media_type", "Convert it"),
