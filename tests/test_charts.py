@@ -96,7 +96,7 @@ def test_terminal_without_unicode_gets_ascii() -> None:
 
 def test_doubt_and_notices_are_said() -> None:
     text = printed(result(uncertain=True, notices=("only 4.2 s of sound",)))
-    assert "not sure" in text
+    assert "Not sure" in text
     assert "only 4.2 s of sound" in text
     assert "not sure" not in printed(result())
 

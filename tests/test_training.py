@@ -291,7 +291,9 @@ def test_the_file_computes_what_the_network_does(tmp_path: Path) -> None:
     for name, buffer in net.named_buffers():
         if name.endswith(("running_mean", "running_var")):
             buffer.copy_(torch.rand_like(buffer) + 0.5)
-    info = ModelInfo("random 1", ("a", "b", "c"), 1.0, 0.4, n_frames=431, card={})
+    info = ModelInfo(
+        "random 1", ("a", "b", "c"), 1.0, 0.4, n_frames=431, card={}, temperature_whole=1.0
+    )
     assert export(net, info, tmp_path / "model.onnx") < 1e-5
 
 

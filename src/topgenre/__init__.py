@@ -1,4 +1,4 @@
-"""topgenre: the genres of a piece of music, ranked by calibrated confidence.
+"""Identify the genre of music: genres ranked by calibrated confidence.
 
 >>> import topgenre
 >>> result = topgenre.load().classify("song.mp3")  # doctest: +SKIP
@@ -17,19 +17,41 @@ except ModuleNotFoundError:  # sources that have been neither built nor installe
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier as Classifier
     from topgenre.classifier import load as load
+    from topgenre.errors import AudioError as AudioError
+    from topgenre.errors import ModelError as ModelError
+    from topgenre.errors import PreprocessedFileError as PreprocessedFileError
     from topgenre.errors import TopgenreError as TopgenreError
+    from topgenre.library.batch import classify_files as classify_files
+    from topgenre.result import Failure as Failure
     from topgenre.result import GenreProbability as GenreProbability
     from topgenre.result import Result as Result
 
 _HOME = {
     "Classifier": "classifier",
     "load": "classifier",
+    "AudioError": "errors",
+    "ModelError": "errors",
+    "PreprocessedFileError": "errors",
     "TopgenreError": "errors",
+    "classify_files": "library.batch",
+    "Failure": "result",
     "GenreProbability": "result",
     "Result": "result",
 }
 
-__all__ = ["Classifier", "GenreProbability", "Result", "TopgenreError", "__version__", "load"]
+__all__ = [
+    "AudioError",
+    "Classifier",
+    "Failure",
+    "GenreProbability",
+    "ModelError",
+    "PreprocessedFileError",
+    "Result",
+    "TopgenreError",
+    "__version__",
+    "classify_files",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

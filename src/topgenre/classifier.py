@@ -1,4 +1,4 @@
-"""From sound to ranked genres: the network, its calibration, and the doubt it admits.
+"""Classify sound: the network, its calibration, and when it is not sure.
 
 A model is one ONNX file. Its metadata hold everything that belongs to the weights: the genres, the
 temperature that calibrates them, the thresholds of doubt, and the model card.
@@ -21,19 +21,47 @@ from topgenre import preprocessed
 from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, SILENCE_PEAK, Segment, load_segment
 from topgenre.checksum import intact
 from topgenre.errors import ModelError, PreprocessedFileError
-from topgenre.result import GenreProbability, Result, Window, rank
+from topgenre.result import (
+    Borders,
+    GenreProbability,
+    Result,
+    Section,
+    Tag,
+    Window,
+    find_sections,
+    rank,
+)
 from topgenre.spectrograms import Spectrograms, compute, network_input
 
 MODEL_FORMAT = 1
 METADATA_KEY = "topgenre"
+_DEFAULT_BORDERS = Borders()
 LONGEST_WHOLE = 1800.0  # seconds of a track that are analysed as a whole: 160 MB of samples
 
 Array = NDArray[np.float32]
 
 
+class TagInfo(NamedTuple):
+    """A tag that a model can give.
+
+    Attributes
+    ----------
+    name : str
+    threshold : float
+        The tag is given from this probability on.
+    outside : bool
+        Whether it is a style that the model's genres do not cover. Where such a tag is given,
+        the music is marked uncertain as none of the model's genres.
+    """
+
+    name: str
+    threshold: float
+    outside: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a model file says of itself.
+    """The metadata of a model file.
 
     Attributes
     ----------
@@ -43,8 +71,14 @@ class ModelInfo:
         In the order of the network's outputs.
     temperature : float
         Divisor of the logits that makes probabilities honest (Guo et al. 2017).
+    temperature_whole : float
+        The same for the mean over the windows of a whole track.
     uncertain_below : float
         Results whose best probability is lower are marked uncertain.
+    borders : Borders
+        Between the tiers of confidence.
+    tags : tuple of TagInfo
+        In the order of the network's output for tags; empty if it lacks one.
     n_frames : int
         Frames of input that the network takes.
     card : dict
@@ -57,6 +91,9 @@ class ModelInfo:
     uncertain_below: float
     n_frames: int
     card: dict[str, Any]
+    temperature_whole: float
+    borders: Borders = _DEFAULT_BORDERS
+    tags: tuple[TagInfo, ...] = ()
 
     @classmethod
     def from_json(cls, text: str) -> ModelInfo:
@@ -71,6 +108,9 @@ class ModelInfo:
             uncertain_below=float(data["uncertain_below"]),
             n_frames=int(data["n_frames"]),
             card=dict(data["card"]),
+            temperature_whole=float(data.get("temperature_whole", data["temperature"])),
+            borders=Borders(**data.get("borders", {})),
+            tags=tuple(TagInfo(**tag) for tag in data.get("tags", ())),
         )
 
     def to_json(self) -> str:
@@ -84,12 +124,15 @@ class ModelInfo:
                 "uncertain_below": self.uncertain_below,
                 "n_frames": self.n_frames,
                 "card": self.card,
+                "temperature_whole": self.temperature_whole,
+                "borders": self.borders._asdict(),
+                "tags": [tag._asdict() for tag in self.tags],
             }
         )
 
 
 class Prediction(NamedTuple):
-    """What the network says of n inputs.
+    """The network's outputs for n inputs.
 
     Attributes
     ----------
@@ -98,12 +141,15 @@ class Prediction(NamedTuple):
     music : ndarray of float32, shape (n,)
         Probability that the sound is music at all.
     embedding : ndarray of float32, shape (n, n_embedding)
-        Where the sound lies among others; near ones sound alike.
+        Similar sounds have nearby embeddings.
+    tags : ndarray of float32, shape (n, n_tags)
+        Probability of each tag.
     """
 
     probabilities: Array
     music: Array
     embedding: Array
+    tags: Array
 
 
 class Classifier:
@@ -158,15 +204,24 @@ class Classifier:
         return self.info.genres
 
     def classify(
-        self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
+        self,
+        source: str | os.PathLike[str] | BinaryIO,
+        *,
+        whole: bool = False,
+        name: str | None = None,
     ) -> Result:
-        """Classify the middle 10 s of a music file, or a preprocessed ``.npz`` file.
+        """Classify a music file by its middle 10 s, or all of it.
 
         Parameters
         ----------
         source : path-like or binary file
+            Music, or a preprocessed ``.npz`` file.
+        whole : bool
+            Classify the whole track: the mean over windows of 10 s, and the genres over time.
+            Silent windows are left out; of a track of more than half an hour the middle half-hour
+            is used, and a notice says so.
         name : str, optional
-            What results and errors call the source; by default its path.
+            Name of the source in results and errors; by default its path.
 
         Returns
         -------
@@ -175,41 +230,18 @@ class Classifier:
         Raises
         ------
         AudioError
-            If no segment can be had from the source; the subclass says why.
+            If the source cannot be decoded; the subclass says why.
         PreprocessedFileError
-            If a ``.npz`` file is not one that topgenre wrote.
+            If a ``.npz`` file is not one that topgenre wrote, or `whole` is asked of one.
+
+        Examples
+        --------
+        >>> import topgenre
+        >>> topgenre.load().classify("demo/jazz.flac").top(1)  # doctest: +SKIP
+        (GenreProbability(genre='jazz', probability=0.97),)
         """
-        return self.classify_spectrograms(analyse(source, name=name))
-
-    def classify_spectrograms(self, spectrograms: Spectrograms) -> Result:
-        """Classify four spectrograms that are at hand already."""
-        prediction = self.predict(network_input(spectrograms)[None])
-        return self.judge(prediction, spectrograms, spectrograms.source)
-
-    def classify_whole(
-        self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
-    ) -> Result:
-        """Classify all of a music file: the mean over windows of 10 s, and the genres over time.
-
-        Parameters
-        ----------
-        source : path-like or binary file
-        name : str, optional
-            What results and errors call the source; by default its path.
-
-        Returns
-        -------
-        Result
-            With its timeline. Silent windows are left out; of a track of more than half an hour
-            the middle half-hour counts, and a notice says so.
-
-        Raises
-        ------
-        AudioError
-            If nothing can be had from the source; the subclass says why.
-        PreprocessedFileError
-            If the source is a preprocessed file, which holds no whole track.
-        """
+        if not whole:
+            return self.classify_spectrograms(analyse(source, name=name))
         label = _label(source, name)
         if _is_preprocessed(source):
             raise PreprocessedFileError(
@@ -217,45 +249,115 @@ class Classifier:
             )
         segment = load_segment(source, seconds=LONGEST_WHOLE, name=label)
         windows = list(_windows(segment))
-        parts = [self._predict_segment(window) for window in windows]
+        parts = [self.predict(network_input(compute(window))[None]) for window in windows]
         prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-        timeline = tuple(
-            Window(window.start, window.end, self._ranked(row))
-            for window, row in zip(windows, prediction.probabilities, strict=True)
-        )
-        result = self.judge(prediction, segment, label)
+        result = self._result(prediction, segment, label, tuple(windows))
         if segment.duration and segment.duration > LONGEST_WHOLE:
             longest = f"of this long track, the middle {LONGEST_WHOLE / 60:g} min were analysed"
             result = replace(result, notices=(*result.notices, longest))
-        return replace(result, timeline=timeline)
+        return result
 
-    def _predict_segment(self, segment: Segment) -> Prediction:
-        return self.predict(network_input(compute(segment))[None])
+    def classify_spectrograms(self, spectrograms: Spectrograms) -> Result:
+        """Classify four spectrograms."""
+        return self.classify_and_embed(spectrograms)[0]
+
+    def classify_and_embed(self, spectrograms: Spectrograms) -> tuple[Result, Array]:
+        """Classify four spectrograms, and return the embedding that came with the answer.
+
+        Returns
+        -------
+        Result
+        ndarray of float32, shape (n_embedding,)
+        """
+        prediction = self.predict(network_input(spectrograms)[None])
+        result = self._result(prediction, spectrograms, spectrograms.source)
+        return result, prediction.embedding[0]
+
+    def embed(self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None) -> Array:
+        """Return the embedding of a music file's middle 10 s.
+
+        Similar music has embeddings of a high cosine similarity.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_embedding,)
+
+        Raises
+        ------
+        AudioError, PreprocessedFileError
+            As `classify` does.
+
+        Examples
+        --------
+        >>> import topgenre
+        >>> topgenre.load().embed("demo/jazz.flac").shape  # doctest: +SKIP
+        (256,)
+        """
+        return self.classify_and_embed(analyse(source, name=name))[1]
 
     def _ranked(self, probabilities: Array) -> tuple[GenreProbability, ...]:
         return rank(dict(zip(self.genres, map(float, probabilities), strict=True)))
 
-    def judge(self, prediction: Prediction, analysed: Segment | Spectrograms, label: str) -> Result:
-        """Average over the rows of a prediction, and say what they amount to."""
-        ranked = self._ranked(prediction.probabilities.mean(axis=0))
-        thin = ranked[0].probability < self.info.uncertain_below
-        unlike_music = bool(prediction.music.mean() < 0.5)
-        notices = analysed.notices
-        if unlike_music:
-            notices += ("this does not sound like music",)
+    def _result(
+        self,
+        prediction: Prediction,
+        analysed: Segment | Spectrograms,
+        label: str,
+        windows: tuple[Segment, ...] = (),
+    ) -> Result:
+        """Average a prediction over its windows and build the Result."""
+        info = self.info
+        mean = prediction.probabilities.mean(axis=0)
+        if windows:
+            # A mean over windows is less extreme than each of them: it has its own temperature.
+            mean = _sharpened(mean, info.temperature / info.temperature_whole)
+        genres = self._ranked(mean)
+        timeline = tuple(
+            Window(window.start, window.end, self._ranked(row))
+            for window, row in zip(windows, prediction.probabilities, strict=False)
+        )
+        tags = self._tags(prediction.tags.mean(axis=0))
+        music = float(prediction.music.mean())
+        uncertain = (
+            genres[0].probability < info.uncertain_below
+            or music < 0.5
+            or any(tag.outside for tag in tags)
+        )
+        tier = info.borders.tier(genres, uncertain)
+        sections: tuple[Section, ...] = ()
+        if tier != "sure" and music >= 0.5:
+            sections = find_sections(timeline, info.borders.probable_above)
+        if sections:
+            # The genres are clear; it is their mean that looks like doubt.
+            uncertain, tier = False, "probable"
         return Result(
             path=label,
-            genres=ranked,
-            uncertain=thin or unlike_music,
+            genres=genres,
+            uncertain=uncertain,
             start=analysed.start,
             end=analysed.end,
-            model=self.info.name,
-            notices=notices,
+            model=info.name,
+            notices=analysed.notices,
             duration=analysed.duration,
+            timeline=timeline,
+            tier=tier,
+            tags=tags,
+            sections=sections,
+            music=music,
         )
 
+    def _tags(self, probabilities: Array) -> tuple[Tag, ...]:
+        found = [
+            Tag(tag.name, float(probability), tag.outside)
+            for tag, probability in zip(self.info.tags, probabilities, strict=True)
+            if probability >= tag.threshold
+        ]
+        return tuple(sorted(found, key=lambda tag: -tag.probability))
+
     def predict(self, inputs: Array) -> Prediction:
-        """Return what the network says of many inputs at once.
+        """Run the network on many inputs at once.
+
+        This is the layer below `classify`, for programs that have network inputs already.
 
         Parameters
         ----------
@@ -268,10 +370,15 @@ class Classifier:
         Prediction
         """
         fitted = fit_frames(inputs, self.info.n_frames)
-        logits, music, embedding = self._session.run(None, {"spectrograms": fitted})
+        logits, music, embedding, *tags = self._session.run(None, {"spectrograms": fitted})
         scaled = logits / self.info.temperature
         exponential = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return Prediction(exponential / exponential.sum(axis=1, keepdims=True), music, embedding)
+        return Prediction(
+            exponential / exponential.sum(axis=1, keepdims=True),
+            music,
+            embedding,
+            tags[0] if tags else np.zeros((len(logits), 0), np.float32),
+        )
 
 
 def _runtime() -> Any:
@@ -334,6 +441,12 @@ def fit_frames(inputs: Array, n_frames: int) -> Array:
         return np.tile(inputs, -(-n_frames // found))[..., :n_frames]
     first = (found - n_frames) // 2
     return np.ascontiguousarray(inputs[..., first : first + n_frames])
+
+
+def _sharpened(probabilities: Array, exponent: float) -> Array:
+    """Raise probabilities to a power, as dividing their logits by a temperature does."""
+    powers = np.power(probabilities, exponent)
+    return np.asarray(powers / powers.sum())
 
 
 def _first_line(error: Exception) -> str:

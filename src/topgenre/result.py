@@ -1,13 +1,49 @@
-"""What a classification answers, and how it is written as JSON and CSV."""
+"""The result of a classification: ranking, confidence, and how it reads as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
 
 from topgenre.errors import TopgenreError
 from topgenre.text import printable
+
+Tier = Literal["sure", "probable", "close", "unsure"]
+
+_SPELLINGS = {"hiphop": "hip-hop", "rnb": "R&B", "r&b": "R&B"}
+_NUMBERS = {10: "ten"}
+_SHORTEST_SECTION = 20.0  # s; shorter stretches of another genre are breaks and endings
+
+
+class Borders(NamedTuple):
+    """Borders between the tiers of confidence; they come with a model's calibration.
+
+    Attributes
+    ----------
+    sure_above : float
+        From this probability on, the first genre stands alone.
+    probable_above : float
+        Below this probability, the second genre may be named too.
+    close_within : float
+        The second genre is named if it has at least this share of the first one's probability.
+    """
+
+    sure_above: float = 0.8
+    probable_above: float = 0.6
+    close_within: float = 0.5
+
+    def tier(self, genres: Sequence[GenreProbability], uncertain: bool) -> Tier:
+        """Return the tier of a ranking."""
+        if uncertain:
+            return "unsure"
+        first, *others = (probability for _, probability in genres)
+        if first >= self.sure_above:
+            return "sure"
+        if first < self.probable_above and others and others[0] >= self.close_within * first:
+            return "close"
+        return "probable"
 
 
 class GenreProbability(NamedTuple):
@@ -21,8 +57,44 @@ class GenreProbability(NamedTuple):
         return {"genre": self.genre, "probability": round(self.probability, 6)}
 
 
+class Tag(NamedTuple):
+    """A style, an instrument or a mood that the model hears beside the genres.
+
+    Attributes
+    ----------
+    name : str
+    probability : float
+    outside : bool
+        Whether it is a style that the model's genres do not cover.
+    """
+
+    name: str
+    probability: float
+    outside: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented JSON object."""
+        return {
+            "name": self.name,
+            "probability": round(self.probability, 6),
+            "outside": self.outside,
+        }
+
+
+class Section(NamedTuple):
+    """A stretch of a track that changes its genre; times in seconds."""
+
+    start: float
+    end: float
+    genre: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented JSON object."""
+        return {"start": round(self.start, 3), "end": round(self.end, 3), "genre": self.genre}
+
+
 class Window(NamedTuple):
-    """What one stretch of a whole track was taken for.
+    """The genres of one window of a whole track.
 
     Attributes
     ----------
@@ -56,17 +128,31 @@ class Result:
     genres : tuple of GenreProbability
         Every genre, most probable first. The probabilities sum to 1.
     uncertain : bool
-        Whether the evidence is too thin to name a genre; the ranking is then only a hint.
+        Whether the model is not sure; treat the ranking as a hint.
     start, end : float
         The analysed segment in seconds from the beginning of the source.
     model : str
         Name and version of the model that answered.
     notices : tuple of str
-        What the user should know about how the answer came about.
+        Remarks on how the answer was reached, such as damage that was skipped.
     duration : float, optional
         Seconds of the whole source, where it is known.
     timeline : tuple of Window
-        The genres over time, where the whole track was asked for; `genres` is their mean.
+        The genres over time of a whole track; `genres` is their mean.
+    tier : {"sure", "probable", "close", "unsure"}
+        How much confidence the words of `verdict` express.
+    tags : tuple of Tag
+        Styles, instruments and moods, most probable first.
+    sections : tuple of Section
+        Of a whole track that changes its genre, its parts in order.
+    music : float
+        Probability that the sound is music at all.
+
+    Examples
+    --------
+    >>> ranking = rank({"jazz": 0.7, "blues": 0.2, "rock": 0.1})
+    >>> Result("song.mp3", ranking, False, 0.0, 10.0, "topgenre").verdict
+    'Probably jazz'
     """
 
     path: str
@@ -78,6 +164,33 @@ class Result:
     notices: tuple[str, ...] = ()
     duration: float | None = None
     timeline: tuple[Window, ...] = ()
+    tier: Tier | None = None
+    tags: tuple[Tag, ...] = ()
+    sections: tuple[Section, ...] = ()
+    music: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.tier is None:
+            object.__setattr__(self, "tier", Borders().tier(self.genres, self.uncertain))
+
+    @property
+    def verdict(self) -> str:
+        """The answer in one phrase, with as much confidence as `tier` allows."""
+        first, *others = (spoken(genre) for genre, _ in self.genres)
+        if self.sections:
+            return f"Changes: {' → '.join(spoken(section.genre) for section in self.sections)}"
+        if self.music < 0.5:
+            return "Does not sound like music"
+        outside = [tag.name for tag in self.tags if tag.outside]
+        if self.uncertain and outside:
+            n_genres = _NUMBERS.get(len(self.genres), str(len(self.genres)))
+            return f"None of the {n_genres}; sounds like {spoken(outside[0])}"
+        if self.tier == "unsure":
+            closest = f"are {first} and {others[0]}" if others else f"is {first}"
+            return f"Not sure: closest {closest}"
+        if self.tier == "close":
+            return _capitalised(f"{first} or {others[0]}")
+        return _capitalised(first) if self.tier == "sure" else f"Probably {first}"
 
     def top(self, n: int = 3) -> tuple[GenreProbability, ...]:
         """Return the `n` most probable genres, best first.
@@ -97,7 +210,11 @@ class Result:
         record = {
             "path": self.path,
             "genres": [genre.to_dict() for genre in genres],
+            "verdict": self.verdict,
+            "tier": self.tier,
             "uncertain": self.uncertain,
+            "music": round(self.music, 6),
+            "tags": [tag.to_dict() for tag in self.tags],
             "segment": {"start": round(self.start, 3), "end": round(self.end, 3)},
             "duration": None if self.duration is None else round(self.duration, 3),
             "model": self.model,
@@ -105,6 +222,7 @@ class Result:
         }
         if self.timeline:
             record["timeline"] = [window.to_dict() for window in self.timeline]
+            record["sections"] = [section.to_dict() for section in self.sections]
         return record
 
 
@@ -149,3 +267,58 @@ def rank(probabilities: Mapping[str, float]) -> tuple[GenreProbability, ...]:
             probabilities.items(), key=lambda item: (-item[1], item[0])
         )
     )
+
+
+def spoken(genre: str) -> str:
+    """Return a genre's name as it stands within a sentence.
+
+    Examples
+    --------
+    >>> spoken("hiphop")
+    'hip-hop'
+    """
+    return _SPELLINGS.get(genre.lower(), genre)
+
+
+def display_name(genre: str) -> str:
+    """Return a genre's name as it stands alone, such as in a heading.
+
+    Examples
+    --------
+    >>> display_name("hiphop")
+    'Hip-hop'
+    """
+    return _capitalised(spoken(genre))
+
+
+def find_sections(timeline: Sequence[Window], sure_above: float) -> tuple[Section, ...]:
+    """Find the sections of a track that changes its genre.
+
+    Windows whose best genre is less probable than `sure_above` belong to no section, and so do
+    stretches of less than 20 s.
+
+    Parameters
+    ----------
+    timeline : sequence of Window
+    sure_above : float
+
+    Returns
+    -------
+    tuple of Section
+        Neighbours differ in genre. Empty if fewer than two sections are left.
+    """
+    sure = [window for window in timeline if window.genres[0].probability >= sure_above]
+    runs = [list(run) for _, run in groupby(sure, key=lambda window: window.genres[0].genre)]
+    long = [run for run in runs if run[-1].end - run[0].start >= _SHORTEST_SECTION]
+    sections: list[Section] = []
+    for run in long:
+        genre = run[0].genres[0].genre
+        if sections and sections[-1].genre == genre:
+            sections[-1] = sections[-1]._replace(end=run[-1].end)
+        else:
+            sections.append(Section(run[0].start, run[-1].end, genre))
+    return tuple(sections) if len(sections) > 1 else ()
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def printable(text: str, encoding: str | None = None) -> str:
-    """Escape control characters, line breaks and, for an encoding, what it lacks.
+    r"""Escape control characters, line breaks and, for an encoding, what it lacks.
 
     Parameters
     ----------
@@ -17,8 +17,8 @@ def printable(text: str, encoding: str | None = None) -> str:
 
     Examples
     --------
-    >>> printable("one\\ntwo")
-    'one\\\\ntwo'
+    >>> printable("one\ntwo")
+    'one\\ntwo'
     """
     visible = "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text

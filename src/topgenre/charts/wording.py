@@ -1,8 +1,8 @@
-"""Words and numbers that every chart writes in the same way."""
+"""Format the words and numbers that all charts share."""
 
 from __future__ import annotations
 
-UNCERTAIN = "not sure: the evidence is thin, the ranking is only a hint"
+UNCERTAIN = "Not sure. Treat the ranking as a hint."
 
 
 def percent(probability: float) -> str:

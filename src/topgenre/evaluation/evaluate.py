@@ -122,9 +122,8 @@ def evaluate(
         )
     rows, labels, failed, uncertain = [], [], [], 0
     for done, (classifier, clip) in enumerate(judges, 1):
-        classify = classifier.classify_whole if whole else classifier.classify
         try:
-            result = classify(clip.path)
+            result = classifier.classify(clip.path, whole=whole)
         except AudioError as error:
             failed.append(str(error))
         else:

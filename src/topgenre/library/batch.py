@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from topgenre.library.find import STANDARD_INPUT
@@ -59,14 +60,14 @@ def classify_files(
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, not {jobs}")
     jobs = min(default_jobs(len(paths)) if jobs is None else jobs, max(1, len(paths)))
-    work = classify_whole_file if whole else classify_file
+    work = partial(classify_file, whole=whole)
     if jobs == 1 or STANDARD_INPUT in paths:
         yield from _one_by_one(paths, model, work)
     else:
         yield from _side_by_side(paths, model, jobs, work)
 
 
-def classify_file(classifier: Classifier, path: str) -> Result:
+def classify_file(classifier: Classifier, path: str, *, whole: bool = False) -> Result:
     """Classify a file, or ``-`` for standard input, under the name that it was called by.
 
     Raises
@@ -74,19 +75,10 @@ def classify_file(classifier: Classifier, path: str) -> Result:
     TopgenreError
         As `topgenre.classifier.Classifier.classify` does.
     """
-    return _classified(classifier.classify, path)
-
-
-def classify_whole_file(classifier: Classifier, path: str) -> Result:
-    """Classify a whole track over time, as `classify_file` does the middle of one."""
-    return _classified(classifier.classify_whole, path)
-
-
-def _classified(classify: Callable[..., Result], path: str) -> Result:
     if path == STANDARD_INPUT:
-        result = classify(sys.stdin.buffer, name="standard input")
+        result = classifier.classify(sys.stdin.buffer, whole=whole, name="standard input")
     else:
-        result = classify(path)
+        result = classifier.classify(path, whole=whole)
     # Not what a preprocessed file says it was made from.
     return replace(result, path=path)
 

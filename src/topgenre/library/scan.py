@@ -14,7 +14,7 @@ import sqlite3
 import stat
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -151,13 +151,12 @@ def analyse_song(
     """
     from topgenre.classifier import analyse
     from topgenre.library.tags import read_tags
-    from topgenre.spectrograms import network_input
 
     content = content or file_hash(path)
     spectrograms = analyse(path, name=name)
-    prediction = classifier.predict(network_input(spectrograms)[None])
-    result = classifier.judge(prediction, spectrograms, name or path)
-    return Analysis(content, result, prediction.embedding[0], read_tags(path))
+    result, embedding = classifier.classify_and_embed(spectrograms)
+    result = replace(result, path=name or path)
+    return Analysis(content, result, embedding, read_tags(path))
 
 
 def known_or_analysed(

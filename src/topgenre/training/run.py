@@ -146,6 +146,7 @@ def train_model(
             name=name,
             genres=blocks.genres,
             temperature=round(temperature, 4),
+            temperature_whole=round(temperature, 4),
             uncertain_below=round(doubt_below, 4),
             n_frames=BLOCK_FRAMES,
             card=card,

@@ -329,7 +329,7 @@ def _classify(classifier: Classifier, job: Job) -> Answer:
     stack = None
     with job.path.open("rb") as file:
         if job.mode == "whole":
-            result = classifier.classify_whole(file, name=job.name)
+            result = classifier.classify(file, whole=True, name=job.name)
             if job.spectrograms:
                 stack = analyse(file, name=job.name)
         else:
