@@ -10,6 +10,7 @@ from pathlib import Path
 from topgenre.errors import DatasetError
 from topgenre.library.find import SUFFIXES
 
+HELD_OUT = "held_out"  # in the card of a fold's model: the clips that it may be measured on
 _HELD_OUT_SHARE = 5  # one clip in this many is held out where the data set has no splits
 _REQUIRED_COLUMNS = {"path", "genre"}
 

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from topgenre.classifier import Classifier, load
 from topgenre.errors import AudioError, DatasetError
+from topgenre.evaluation.dataset import HELD_OUT, Clip
 from topgenre.evaluation.metrics import Figure, confusion, figures
-from topgenre.training.crossval import HELD_OUT
-from topgenre.training.data import Clip
 
 log = logging.getLogger(__name__)
 

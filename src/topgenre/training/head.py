@@ -1,7 +1,7 @@
-"""The last layers: logistic regressions on the embeddings of the trained network.
+"""The last layers: regularised regressions on the embeddings of the trained network.
 
 The network's own last layer saw the training clips through every step and is far surer of them
-than of anything else. A strongly regularised one on the same embeddings generalises better, and
+than of anything else. A strongly regularised one on the same embeddings generalises better and
 takes seconds, so that it can be fitted once for the figures and once more with the held-out clips
 for the weights that ship.
 """
@@ -16,65 +16,43 @@ from torch.nn import functional
 
 from topgenre.training.net import GenreNet
 
-TEACHER_SHARE = 2.0  # of the teacher's classifier: it knows music that the labels do not
-# Half the squared weights on standardised embeddings, against the mean loss. What is music is told
-# from many and varied examples; what its genre is, from few.
-GENRE_L2, MUSIC_L2 = 0.3, 0.1
+# Half the squared weights on standardised embeddings, against the mean loss. The layer for music
+# has many and varied examples, that for genres has few.
+MUSIC_L2 = 0.1
+
+Array = NDArray[np.float32]
 
 
-def fit_head(
-    net: GenreNet,
-    embeddings: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    clips: NDArray[np.str_],
-) -> None:
-    """Replace the last layer of a network.
+def add_teacher(net: GenreNet, embeddings: Array, share: float) -> None:
+    """Add the teachers' genre classifier, as the network regresses it, to the last layer.
 
-    Parameters
-    ----------
-    net : GenreNet
-        Its layer ``genre`` is overwritten.
-    embeddings : ndarray of float32, shape (n, n_embedding)
-        Of labelled blocks.
-    labels : ndarray of int64, shape (n,)
-    clips : ndarray of str, shape (n,)
-        Clip of each block; clips count equally within a genre, and genres equally.
-    """
-    _, clip, blocks_of = np.unique(clips, return_inverse=True, return_counts=True)
-    weight = 1 / blocks_of[clip]
-    weight /= np.bincount(labels, weight, minlength=net.genre.out_features)[labels]
-    regress(net.genre, embeddings, labels, weight / weight.sum(), GENRE_L2)
-
-
-def add_teacher(net: GenreNet, embeddings: NDArray[np.float32]) -> None:
-    """Let the teacher's classifier, as the network hears it, have a say in the last layer.
-
-    The network regresses the directions along which a linear classifier on the teacher's features
-    tells the genres apart. They are linear in the embedding as well, so both classifiers become
-    one layer: the sum of their logits, a product of experts, with a spread of one to
-    `TEACHER_SHARE`. The two err on different clips, as the teacher has heard far more music.
+    The network regresses the logits of a linear classifier on the teachers' features. They are
+    linear in the embedding as well, so both classifiers become one layer: the sum of their logits,
+    a product of experts. The two err on different clips, as the teachers know far more music.
 
     Parameters
     ----------
     net : GenreNet
         Its layer ``genre`` holds a fitted classifier and is changed; the last rows of its layer
-        ``teacher`` are the directions of the genres.
+        ``teacher`` are the genres' directions.
     embeddings : ndarray of float32, shape (n, n_embedding)
         Of labelled blocks.
+    share : float
+        Spread of the teachers' logits, relative to that of the fitted ones.
     """
     assert net.teacher is not None
     n_genres = net.genre.out_features
     with torch.no_grad():
         weight, bias = net.teacher.weight[-n_genres:], net.teacher.bias[-n_genres:]
         sounds = torch.from_numpy(embeddings)
-        heard = functional.linear(sounds, weight, bias)
-        share = TEACHER_SHARE * net.genre(sounds).std() / heard.std().clamp_min(1e-6)
-        net.genre.weight.add_(share * weight)
-        net.genre.bias.add_(share * bias)
+        taught = functional.linear(sounds, weight, bias)
+        factor = share * net.genre(sounds).std() / taught.std().clamp_min(1e-6)
+        net.genre.weight.add_(factor * weight).div_(1 + share)
+        net.genre.bias.add_(factor * bias).div_(1 + share)
 
 
-def fit_music(net: GenreNet, music: NDArray[np.float32], other: NDArray[np.float32]) -> None:
-    """Fit the layer that tells music from sounds that are none.
+def fit_music(net: GenreNet, music: Array, other: Array) -> None:
+    """Fit the layer that separates music from other sounds.
 
     Parameters
     ----------
@@ -94,7 +72,7 @@ def fit_music(net: GenreNet, music: NDArray[np.float32], other: NDArray[np.float
 
 def regress(
     layer: nn.Linear,
-    embeddings: NDArray[np.float32],
+    embeddings: Array,
     labels: NDArray[np.int64],
     weights: NDArray[np.float64],
     l2: float,

@@ -8,7 +8,6 @@ filters that its own training has switched off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +34,7 @@ RMS = 0.12  # of every block: the network cannot hear the volume, so its targets
 STEP_FRAMES = 8  # of the network's input, to one step of the teacher's timbre: 0.19 s
 N_STEPS = 53  # whole ones in a block
 
-_TAGS = (
+TAGS = (
     "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s",
     "alternative rock", "jazz", "beautiful", "metal", "chillout", "male vocalists", "classic rock",
     "soul", "indie rock", "mellow", "electronica", "80s", "folk", "90s", "chill", "instrumental",
@@ -161,25 +160,21 @@ class MusicnnTeacher:
         mean_timbre = (sums / np.diff(edges)[:, None]).astype(np.float16)
         return {"musicnn": windows.half().numpy(), "timbre": mean_timbre}
 
-    def tag_directions(self, genres: Sequence[str]) -> Array:
-        """Return where in its features the teacher finds tags that are named like genres.
+    def tag_logits(self, windows: NDArray[np.float16]) -> Array:
+        """Return the logits of `TAGS`, what listeners wrote beside 200 000 songs.
 
-        Its 50 tags are what listeners wrote beside 200 000 songs, of all decades.
+        Parameters
+        ----------
+        windows : ndarray of float16, shape (n, 5, n_features)
+            The target ``musicnn``.
 
         Returns
         -------
-        ndarray of float32, shape (n_features, n_genres)
-            Maps the target ``musicnn`` to the logits of tags, but for a constant; a genre that is no tag
-            has zeros.
+        ndarray of float32, shape (n, 50)
         """
-        n_features = _N_PENULTIMATE + 2 * len(self._live)
-        directions = np.zeros((n_features, len(genres)), np.float32)
-        tags = [tag.replace("-", "") for tag in _TAGS]
-        for number, genre in enumerate(genres):
-            if (name := genre.lower().replace("-", "")) in tags:
-                weights = self._weights["dense_1.kernel"][:, tags.index(name)]
-                directions[:_N_PENULTIMATE, number] = weights.numpy()
-        return directions
+        penultimate = windows[..., :_N_PENULTIMATE].astype(np.float32).mean(1)
+        kernel, bias = self._weights["dense_1.kernel"], self._weights["dense_1.bias"]
+        return np.asarray(penultimate @ kernel.numpy() + bias.numpy())
 
     def spectrogram(self, samples: Array) -> Tensor:
         """Return the teacher's input (frames, 96): log mel power at 16 kHz, at a fixed loudness."""

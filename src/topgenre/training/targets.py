@@ -1,0 +1,110 @@
+"""Regression targets: directions in the joint feature space of the teachers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from topgenre.training.head import regress
+from topgenre.training.teacher import column_weights
+from topgenre.training.yamnet import N_CLASSES, N_FEATURES
+
+GENRE_L2 = 1.0  # of the linear classifier whose logits become targets
+_YAMNET_WEIGHT = 0.8  # of its columns, so that both teachers have about the same variance
+_CLIP = 10.0  # standard deviations: no single feature of a strange sound dominates a batch
+
+Array = NDArray[np.float32]
+
+
+def teacher_features(targets: Mapping[str, NDArray[np.float16]], index: Any) -> Array:
+    """Concatenate the window features of all teachers, shape (..., 5, n_features)."""
+    used = [targets[name] for name in ("musicnn", "yamnet") if name in targets]
+    return np.concatenate([features[index].astype(np.float32) for features in used], -1)
+
+
+def feature_weights(targets: Mapping[str, NDArray[np.float16]]) -> Array:
+    """Return the weight of each column of `teacher_features`."""
+    weights = []
+    if "musicnn" in targets:
+        weights.append(column_weights(targets["musicnn"].shape[-1]))
+    if "yamnet" in targets:
+        weights.append(np.full(N_FEATURES + N_CLASSES, _YAMNET_WEIGHT, np.float32))
+    return np.concatenate(weights)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpace:
+    """Directions in the space of the teachers' features, as regression targets.
+
+    Columns are standardised and weighted first. The first directions are principal components,
+    divided by the root of their standard deviation: halfway between plain regression, which sees
+    only the loudest few, and whitening, which weighs noise like signal. The last ones, if there
+    are labels, are the logits of a linear classifier of the genres.
+    """
+
+    mean: Array
+    scale: Array
+    components: Array
+
+    @classmethod
+    def fit(cls, features: Array, weights: Array, n_components: int) -> TargetSpace:
+        """Fit on features of shape (n, d), with weights of shape (d,) for their columns."""
+        mean, scale = features.mean(0), weights / (features.std(0) + 1e-3)
+        standardised = cls(mean, scale, np.empty((len(mean), 0), np.float32)).standardise(features)
+        covariance = standardised.T @ standardised / len(features)
+        values, vectors = np.linalg.eigh(covariance.astype(np.float64))
+        order = np.argsort(values)[::-1][:n_components]
+        components = vectors[:, order] / np.maximum(values[order], 1e-8) ** 0.25
+        return cls(mean, scale, components.astype(np.float32))
+
+    def with_genres(
+        self,
+        features: Array,
+        labels: NDArray[np.int64],
+        weights: NDArray[np.float64],
+        n_genres: int,
+        share: float,
+    ) -> TargetSpace:
+        """Add one direction per genre.
+
+        Parameters
+        ----------
+        features : ndarray of float32, shape (n, d)
+        labels : ndarray of int64, shape (n,)
+        weights : ndarray of float64, shape (n,)
+        n_genres : int
+        share : float
+            Variance of these directions, relative to the others'. Without labels they are zero.
+        """
+        if not len(labels):
+            directions = np.zeros((len(self.mean), n_genres), np.float32)
+        else:
+            standardised = self.standardise(features)
+            layer = nn.Linear(standardised.shape[1], n_genres)
+            regress(layer, standardised, labels, weights, GENRE_L2)
+            directions = layer.weight.detach().numpy().T
+            variance = (standardised @ directions).var(0).sum()
+            wanted = share * (standardised @ self.components).var(0).sum()
+            directions = directions * np.float32(math.sqrt(wanted / max(variance, 1e-12)))
+        return replace(self, components=np.concatenate([self.components, directions], 1))
+
+    def standardise(self, features: Array) -> Array:
+        """Centre, scale and clip features of shape (..., d)."""
+        return np.asarray(np.clip((features - self.mean) * self.scale, -_CLIP, _CLIP))
+
+    def transform(self, features: Array) -> Array:
+        """Project features of shape (..., d) to (..., n_directions)."""
+        return np.asarray(self.standardise(features) @ self.components)
+
+
+def standardiser(values: Array) -> TargetSpace:
+    """Return a space whose targets are the columns themselves, standardised."""
+    flat = values.reshape(-1, values.shape[-1])
+    scale = 1 / (flat.std(0) + np.float32(1e-3))
+    return TargetSpace(flat.mean(0), scale, np.eye(flat.shape[1], dtype=np.float32))
