@@ -27,7 +27,7 @@ from topgenre import hpss
 from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, load_segment
 from topgenre.classifier import load
 from topgenre.demo import STYLES, synthesise, write_audio
-from topgenre.library.scan import analyse_song
+from topgenre.library.analysis import analyse_song
 from topgenre.result import Result
 from topgenre.spectrograms import compute, mel_project, network_input, onset_strength, stft_power
 from topgenre.workers.processes import in_processes

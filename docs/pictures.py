@@ -104,7 +104,7 @@ def _figure(width: float, height: float, rows: int, columns: int = 1) -> tuple[F
 
 
 def _title(axes: Axes, text: str) -> None:
-    axes.set_title(text, loc="left", size=11, weight="bold", color=canvas.INK)
+    axes.set_title(text, loc="left", size=11, weight="bold", color=canvas.palette().ink)
 
 
 def _segment(whole: Segment, middle: Segment) -> Figure:

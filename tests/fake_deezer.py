@@ -16,7 +16,23 @@ NO_DATA = {"error": {"type": "DataException", "message": "no data", "code": 800}
 
 
 class FakeDeezer(Service):
-    """Genres, charts and the search for tracks; errors come with status 200."""
+    """Genres, charts, artists and searches; errors come with status 200.
+
+    Attributes
+    ----------
+    artists : dict of int to str
+        Artists by number, in the order in which a search lists them.
+    related : dict of int to list of int
+        Artists that are like one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.artists = {
+            1: "Miles Davis Tribute", 2: "Miles Davis", 3: "John Coltrane", 4: "Bill Evans",
+            5: "Simon & Garfunkel",
+        }  # fmt: skip
+        self.related: dict[int, list[int]] = {2: [3, 4]}
 
     def answer(self, request: Request) -> Reply:
         match request.path.strip("/").split("/"):
@@ -25,9 +41,31 @@ class FakeDeezer(Service):
             case ["chart", number, "tracks"] if number.isdecimal():
                 genre = GENRES.get(int(number))
                 return self._list(request, genre) if genre else Reply(200, NO_DATA)
+            case ["search", "artist"]:
+                words = request.params["q"].casefold()
+                found = [n for n, name in self.artists.items() if words in name.casefold()]
+                return Reply(200, {"data": [self._artist(number) for number in found]})
+            case ["artist", number, "radio"]:
+                return Reply(200, {"data": self._radio(int(number))})
+            case ["artist", number, "related"]:
+                related = self.related.get(int(number), [])
+                return Reply(200, {"data": [self._artist(number) for number in related]})
+            case ["artist", number, "top"]:
+                name = self.artists[int(number)]
+                count = int(request.params["limit"])
+                tracks = [track(f"{name} top", n, name) for n in range(count)]
+                return Reply(200, {"data": tracks})
             case ["search", "track"]:
                 return self._list(request, f"found {request.params['q']}")
         return Reply(200, {"error": {"type": "InvalidQueryException", "code": 600}})
+
+    def _artist(self, number: int) -> dict[str, Any]:
+        return {"type": "artist", "id": number, "name": self.artists[number], "radio": True}
+
+    def _radio(self, number: int) -> list[dict[str, Any]]:
+        """Return one track of the artist and four of two others."""
+        name = self.artists[number]
+        return [track(f"{name} radio", n, f"{name} like {n // 2}" if n else name) for n in range(5)]
 
     def _list(self, request: Request, words: str) -> Reply:
         found = [track(words, number) for number in range(70)]
@@ -38,12 +76,13 @@ class FakeDeezer(Service):
         return Reply(200, body)
 
 
-def track(words: str, number: int) -> dict[str, Any]:
-    """Return a track as charts and search give it; each artist has two in a row."""
+def track(words: str, number: int, artist: str = "") -> dict[str, Any]:
+    """Return a track as charts and searches list it; each artist has two in a row."""
     key = sum(map(ord, words)) * 1000 + number
     return {
         "type": "track", "id": key, "title": f"{words} song {number}", "readable": True,
         "link": f"https://www.deezer.com/track/{key}", "duration": 200, "position": number + 1,
-        "artist": {"id": number // 2, "name": f"{words} artist {number // 2}"},
+        "preview": f"https://cdnt-preview.dzcdn.net/api/1/1/{key}.mp3?hdnea=exp=1~acl=/*",
+        "artist": {"id": number // 2, "name": artist or f"{words} artist {number // 2}"},
         "album": {"cover_medium": f"https://cdn-images.dzcdn.net/images/cover/{key}/250x250.jpg"},
     }  # fmt: skip

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from topgenre.errors import CatalogueError, ModelError, NotAudioError, OutputError
 from topgenre.library.catalogue import Catalogue, default_path, model_hash
 from topgenre.library.export import export
+from topgenre.library.fields import json_of
 from topgenre.library.song import Analysis, Song, Tags
 from topgenre.result import Failure, Result, rank
 
@@ -95,7 +96,7 @@ def test_the_documented_columns_are_there(path: Path) -> None:
     document = (Path(__file__).parents[1] / "docs" / "catalogue.md").read_text(encoding="utf-8")
     with closing(sqlite3.connect(path)) as database:
         columns = [row[1] for row in database.execute("PRAGMA table_info(songs)")]
-        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert len(columns) > 20
     for column in columns:
@@ -147,7 +148,7 @@ def test_what_is_no_catalogue_is_left_alone(path: Path, read_only: bool) -> None
     path.unlink()
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE songs (path)")
-    with pytest.raises(CatalogueError, match="this is no catalogue"):
+    with pytest.raises(CatalogueError, match="not a catalogue"):
         Catalogue(path, read_only=read_only)
 
     path.unlink()
@@ -159,8 +160,8 @@ def test_what_is_no_catalogue_is_left_alone(path: Path, read_only: bool) -> None
 def test_a_newer_catalogue_is_left_alone(path: Path) -> None:
     Catalogue(path).close()
     with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA user_version = 2")
-    with pytest.raises(CatalogueError, match=r"version 2, .*update topgenre"):
+        database.execute("PRAGMA user_version = 3")
+    with pytest.raises(CatalogueError, match=r"version 3, .*update topgenre"):
         Catalogue(path)
 
 
@@ -306,7 +307,7 @@ def test_export_as_ndjson(mixed: Path, tmp_path: Path) -> None:
     with Catalogue(mixed, read_only=True) as catalogue:
         export(catalogue, table)
     good, bad, gone = map(json.loads, table.read_text(encoding="ascii").splitlines())
-    assert good == all_songs(mixed)[0].to_dict()
+    assert good == json_of(all_songs(mixed)[0])
     assert good["modified_at"] == "2001-09-09T01:46:40Z"
     assert bad["error"] == {"type": "not_audio", "message": "/bad.mp3: no sound"}
     assert bad["genres"] is None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import re
 from functools import partial
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
@@ -16,9 +18,18 @@ from rich.console import Console
 
 import signals
 from topgenre.audio import Segment
-from topgenre.charts import print_bars, render_bars, save_bar_chart, save_spectrograms
+from topgenre.charts import (
+    canvas,
+    print_bars,
+    print_row,
+    print_summary,
+    render_bars,
+    save_bar_chart,
+    save_spectrograms,
+)
+from topgenre.design import style
 from topgenre.errors import OutputError
-from topgenre.result import Result, rank
+from topgenre.result import Result, Section, Tag, Window, display_name, rank
 from topgenre.spectrograms import Spectrograms, compute
 
 SHARES = {"jazz": 0.62, "blues": 0.2, "rock": 0.1, "pop": 0.0796, "metal": 0.0004, "disco": 0.0}
@@ -49,9 +60,10 @@ def stack() -> Spectrograms:
 def test_bars_are_ranked_and_in_proportion() -> None:
     lines = printed(result(), top=6).splitlines()
     assert "So What.mp3" in lines[0]
-    assert "61.5-71.5 s" in lines[0]
-    assert [line.split()[0] for line in lines[1:]] == list(SHARES)
-    lengths = [line.count("#") for line in lines[1:]]
+    assert "1:02-1:12" in lines[0]
+    assert lines[1] == "  Probably jazz"
+    assert [line.split()[0] for line in lines[2:]] == list(SHARES)
+    lengths = [line.count("#") for line in lines[2:]]
     assert lengths == sorted(lengths, reverse=True)
     assert lengths[0] == pytest.approx(3.1 * lengths[1], abs=2)
     assert lengths[4] == 1  # small, but not nothing
@@ -96,9 +108,102 @@ def test_terminal_without_unicode_gets_ascii() -> None:
 
 def test_doubt_and_notices_are_said() -> None:
     text = printed(result(uncertain=True, notices=("only 4.2 s of sound",)))
-    assert "Not sure" in text
+    assert "Not sure: closest are jazz and blues" in text
+    assert "Treat the ranking as a hint." in text
     assert "only 4.2 s of sound" in text
-    assert "not sure" not in printed(result())
+    assert "Not sure" not in printed(result())
+
+
+def test_times_of_a_short_segment_agree_with_notices_about_it() -> None:
+    text = printed(result(start=0.0, end=2.7, notices=("only 2.7 s of sound",)))
+    assert "0.0-2.7 s" in text.splitlines()[0]
+
+
+WHOLE: dict[str, Any] = {
+    "start": 0.0,
+    "end": 200.0,
+    "timeline": tuple(
+        Window(10.0 * n, 10.0 * n + 10, rank({**SHARES, genre: 5.0}))
+        for n, genre in enumerate(["jazz"] * 8 + ["metal"] * 12)
+    ),
+    "sections": (Section(0, 80, "jazz"), Section(80, 200, "metal")),
+}
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def test_a_track_that_changes_shows_its_sections_and_a_strip() -> None:
+    text = printed(result(**WHOLE))
+    assert "Changes: jazz -> metal" in text
+    assert "0:00 jazz -> 1:20 metal" in text
+    assert text.isascii()
+    shown = printed(result(**WHOLE), terminal=True)
+    assert "0:00 jazz → 1:20 metal" in plain(shown)
+    [strip] = [line for line in shown.splitlines() if set(plain(line)) == {" ", "▇"}]
+    runs = re.findall(r"\x1b\[([0-9;]*)m(▇+)", strip)
+    cells = [colour for colour, run in runs for _ in run]
+    # One colour for each section, in proportion.
+    assert [len(list(run)) for _, run in groupby(cells)] == [24, 36]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
+def test_the_song_is_named_beside_the_file(width: int) -> None:
+    song = "Miles Davis - So What"
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=width, force_terminal=True, color_system=None)
+    print_bars([result()], console, song=song)
+    lines = buffer.getvalue().splitlines()
+    assert all(len(line) <= width for line in lines)
+    assert song[:width] in "".join(lines[:2])
+    assert "mp3" in "".join(lines[:2])
+
+
+def test_tags_are_listed_on_request() -> None:
+    tagged = result(tags=(Tag("electronic", 0.62), Tag("synthesizer", 0.4)))
+    buffer = io.StringIO()
+    print_bars([tagged], Console(file=buffer, width=80), tags=True)
+    assert "also: electronic 62.0%, synthesizer 40.0%" in buffer.getvalue()
+    assert "electronic" not in printed(tagged)
+
+
+def row(one: Result, width: int, *, terminal: bool) -> str:
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=width, force_terminal=terminal, color_system=None)
+    print_row(one, console, column=30)
+    [line] = buffer.getvalue().splitlines()
+    return line
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("uncertain", [False, True])
+def test_rows_fit_and_hold_path_bar_and_verdict(width: int, uncertain: bool) -> None:
+    one = result("a/long/way/" * 12 + "song.mp3", uncertain=uncertain)
+    line = row(one, width, terminal=True)
+    assert len(line) <= width
+    assert "song.mp3" in line
+    assert line.count("▇") == 5
+    assert "62.0%" in line
+    assert one.verdict in line or width < (80 if uncertain else 60)
+    assert ("blues 20.0%" in line) is (width == 120 or (width == 80 and not uncertain))
+    assert row(one, width, terminal=False) == (
+        f"{one.path}: {one.verdict} (jazz 62.0%, blues 20.0%, rock 10.0%)"
+    )
+
+
+def test_rows_of_songs_that_change_are_ascii_in_pipes() -> None:
+    assert ": Changes: jazz -> metal (" in row(result(**WHOLE), 80, terminal=False)
+
+
+@pytest.mark.parametrize(("counts", "longest"), [({"jazz": 3, "hiphop": 1}, 3), ({"pop": 999}, 60)])
+def test_the_summary_is_in_proportion(counts: dict[str, int], longest: int) -> None:
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=80, force_terminal=True, color_system=None)
+    print_summary(counts, console)
+    lines = buffer.getvalue().splitlines()
+    assert [line.count("▇") for line in lines] == [longest, 1][: len(counts)]
+    assert lines[0].startswith(display_name(next(iter(counts))))
 
 
 def test_control_characters_in_names_do_not_reach_the_terminal() -> None:
@@ -119,10 +224,48 @@ def test_svg_chart_names_genres_in_order(tmp_path: Path) -> None:
     path = tmp_path / "chart.svg"
     save_bar_chart(result(uncertain=True), path, top=4)
     texts = svg_texts(path)
-    assert [text for text in texts if text in SHARES] == list(SHARES)[:4]
+    names = [display_name(genre) for genre in SHARES]
+    assert [text for text in texts if text in names] == names[:4]
     assert "So What.mp3" in texts
     assert any("62.0%" in text for text in texts)
-    assert any("Not sure" in text for text in texts)
+    assert "Not sure: closest are jazz and blues" in texts
+    save_bar_chart(result(), path, song="Miles Davis - So What")
+    assert "Miles Davis - So What" in svg_texts(path)
+    assert any(text.startswith("So What.mp3 ") for text in svg_texts(path))
+
+
+def test_pictures_have_the_colours_of_the_page(tmp_path: Path, stack: Spectrograms) -> None:
+    tokens = style("tokens")
+    for dark in (False, True):
+        colours = canvas.palette(dark=dark)
+        assert all(colour in tokens for colour in (colours.sheet, colours.ink, *colours.tones))
+        path = tmp_path / "chart.png"
+        for draw in (partial(save_bar_chart, result()), partial(save_spectrograms, stack)):
+            draw(path, dark=dark)
+            corner = "#" + bytes((imread(path)[0, 0, :3] * 255).round().astype(np.uint8)).hex()
+            assert corner == colours.sheet
+
+
+def test_the_timeline_is_drawn_in_the_colours_of_the_genres(tmp_path: Path) -> None:
+    path = tmp_path / "chart.png"
+    save_bar_chart(result(**WHOLE), path)
+    pixels = (imread(path)[..., :3] * 255).round().astype(int)
+    tones = canvas.palette().tones
+    widths = []
+    for genre in ("jazz", "metal"):
+        wanted = bytes.fromhex(tones[sorted(SHARES).index(genre)][1:])
+        same = np.abs(pixels[-120] - np.frombuffer(wanted, np.uint8)).sum(axis=1) < 5
+        widths.append(int(same.sum()))
+    assert widths[1] == pytest.approx(1.5 * widths[0], rel=0.05)
+
+
+def test_long_labels_are_not_clipped(tmp_path: Path, stack: Spectrograms) -> None:
+    path = tmp_path / "spectrograms.png"
+    save_spectrograms(stack, path)
+    ground = imread(path)[0, 0, :3]
+    # Whatever is drawn keeps a distance from the edge.
+    left = np.abs(imread(path)[:, :8, :3] - ground).max()
+    assert left == 0
 
 
 def test_svg_text_stays_sans_serif_where_the_font_is_missing(tmp_path: Path) -> None:
@@ -130,7 +273,7 @@ def test_svg_text_stays_sans_serif_where_the_font_is_missing(tmp_path: Path) -> 
     save_bar_chart(result(), path)
     styles = re.findall(r'<text style="([^"]*)"', path.read_text(encoding="utf-8"))
     assert styles
-    assert all("sans-serif;" in style for style in styles)
+    assert all("serif;" in words for words in styles)
 
 
 def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path, stack: Spectrograms) -> None:
@@ -152,10 +295,14 @@ def test_same_result_same_bytes(tmp_path: Path, stack: Spectrograms, suffix: str
 def test_longer_bar_for_the_likelier_genre(tmp_path: Path) -> None:
     path = tmp_path / "chart.png"
     save_bar_chart(result(), path, top=3)
-    pixels = imread(path)[..., :3]
-    blue = np.abs(pixels - np.array([0x00, 0x72, 0xB2]) / 255).sum(axis=2) < 0.02
-    pale = np.abs(pixels - np.array([0x8F, 0xBF, 0xDC]) / 255).sum(axis=2) < 0.02
-    assert blue.sum(axis=1).max() == pytest.approx(3.1 * pale.sum(axis=1).max(), rel=0.05)
+    pixels = (imread(path)[..., :3] * 255).round()
+
+    def longest(genre: str) -> int:
+        colour = canvas.palette().tones[sorted(SHARES).index(genre)]
+        wanted = np.frombuffer(bytes.fromhex(colour[1:]), np.uint8)
+        return int((np.abs(pixels - wanted).sum(axis=2) < 5).sum(axis=1).max())
+
+    assert longest("jazz") == pytest.approx(3.1 * longest("blues"), rel=0.05)
 
 
 def test_spectrogram_picture_shows_what_it_says(tmp_path: Path, stack: Spectrograms) -> None:

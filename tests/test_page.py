@@ -35,7 +35,7 @@ Opening = Callable[..., AbstractContextManager[Visit]]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    settings = {"max_upload_bytes": LIMIT, "rate_limit": 0, "queue_size": 1}
+    settings: dict[str, Any] = {"max_upload_bytes": LIMIT, "rate_limit": 0, "queue_size": 1}
     with serving(folder, "--workers", "1", **settings) as running:
         yield running
 
@@ -203,7 +203,7 @@ def test_the_four_spectrograms_are_drawn_and_switched_by_arrow_keys(listening: V
 def test_the_colour_map_grows_evenly_in_lightness(listening: Visit) -> None:
     colors = np.array(
         listening.page.evaluate(
-            "import('/static/js/color-map.js').then(({ ember }) =>"
+            "import('/static/js/spectrograms/color-map.js').then(({ ember }) =>"
             " Array.from({ length: 65 }, (_, i) => ember(i / 64)))"
         )
     )
@@ -287,7 +287,7 @@ def test_many_files_are_worked_through_two_at_a_time(visit: Visit) -> None:
         """() => {
             window.most = 0;
             const count = () => {
-                const active = "[data-state=uploading], [data-state=analysing]";
+                const active = "[data-state=sending], [data-state=analysing]";
                 window.most = Math.max(window.most, document.querySelectorAll(active).length);
             };
             const queue = document.getElementById("queue");
@@ -325,7 +325,7 @@ def test_dropped_files_are_taken(visit: Visit) -> None:
 def test_an_upload_can_be_cancelled_and_taken_up_again(visit: Visit) -> None:
     with slow_network(visit.page):
         visit.upload(("slow.wav", tune(40)))
-        expect(visit.row).to_contain_text("Uploading")
+        expect(visit.row).to_contain_text("Sending")
         visit.button("Cancel slow.wav").click()
         expect(visit.row).to_contain_text("Cancelled")
     expect(visit.page.locator("#result")).to_be_hidden()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from song_rows import Library
+from topgenre.result import display_name
 
 
 @pytest.fixture
@@ -20,8 +21,9 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 def lines(path: Path) -> list[bytes]:
     """The places of a playlist."""
-    head, name, *rest = path.read_bytes().splitlines()
-    assert (head, name) == (b"#EXTM3U", b"#PLAYLIST:topgenre")
+    head, mark, name, *rest = path.read_bytes().splitlines()
+    assert (head, mark) == (b"#EXTM3U", b"# Written by topgenre")
+    assert name == f"#PLAYLIST:{display_name(path.stem)}".encode()
     return rest[1::2]
 
 
@@ -40,10 +42,10 @@ def test_a_playlist_a_genre_with_the_surest_first(library: Library, tmp_path: Pa
         f"jazz: 2 songs in {target / 'jazz.m3u8'}",
         f"rock: 1 song in {target / 'rock.m3u8'}",
     ]
-    assert "another model judged them: 1 song;" in result.stderr
+    assert "another model classified them: 1 song;" in result.stderr
     assert sorted(path.name for path in target.iterdir()) == ["jazz.m3u8", "rock.m3u8"]
     assert (target / "jazz.m3u8").read_text(encoding="utf-8").splitlines() == [
-        *("#EXTM3U", "#PLAYLIST:topgenre"),
+        *("#EXTM3U", "# Written by topgenre", "#PLAYLIST:Jazz"),
         *("#EXTINF:61,b", "../../Music/b/b.mp3"),
         *("#EXTINF:61,Ann - a", "../../Music/a.mp3"),
     ]
@@ -77,7 +79,7 @@ def test_nothing_that_fits_makes_no_folder(library: Library, tmp_path: Path) -> 
     library.add("a.mp3", "rock", 0.4, uncertain=True)
     result = library.call("playlists", tmp_path / "lists")
     assert result.exit_code == 1
-    assert "holds no song that fits" in result.stderr
+    assert "no song in it fits" in result.stderr
     assert not (tmp_path / "lists").exists()
 
 
@@ -130,12 +132,13 @@ def test_places_that_players_find(library: Library, tmp_path: Path) -> None:
         library.add(name, "rock", 0.9 - number / 100)
     result = library.call("playlists", library.folder)
     assert result.exit_code == 0
-    assert "two lines: 1 song;" in result.stderr
-    inside = [b"./#1 hit.mp3", b"./x/http: y.mp3", b"\xff\xe9.mp3", b"./ blank.mp3"]
+    uri = (library.folder / names[-1]).as_uri().encode()
+    assert uri.endswith(b"/two%0Alines")
+    inside = [b"./#1 hit.mp3", b"./x/http: y.mp3", b"\xff\xe9.mp3", b"./ blank.mp3", uri]
     assert lines(library.folder / "rock.m3u8") == inside
 
     # Far away, or where a link leads to the folder, they are absolute.
-    absolute = [os.fsencode(library.folder / name) for name in names[:-1]]
+    absolute = [*(os.fsencode(library.folder / name) for name in names[:-1]), uri]
     far = tmp_path / "a" / "b" / "c"
     link = tmp_path / "link"
     (library.folder / "lists").mkdir()

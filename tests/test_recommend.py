@@ -19,8 +19,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mutagen.flac import FLAC
 
 import fake_deezer
+import signals
 from fake_deezer import FakeDeezer
 from fake_spotify import (
     CLIENT_ID,
@@ -35,8 +37,17 @@ from fake_spotify import (
     playlist,
     track,
 )
+from topgenre.demo import write_audio
 from topgenre.errors import OutputError, RecommendationError
-from topgenre.recommend import Item, ProviderInfo, Section, Wish, available, recommend
+from topgenre.recommend import (
+    Item,
+    ProviderInfo,
+    Section,
+    Wish,
+    available,
+    recommend,
+    registry,
+)
 from topgenre.recommend.items import parse_weight
 from topgenre.recommend.mixture import interleave, quotas
 from topgenre.recommend.playlist import save
@@ -183,9 +194,9 @@ class TestChoice:
         assert section.items[1].to_dict() == {
             "kind": "search", "name": "Search Spotify for hip hop playlists", "artists": [],
             "url": "https://open.spotify.com/search/hip%20hop/playlists", "artwork_url": None,
-            "genre": "hiphop", "query": "hip hop",
+            "genre": "hiphop", "query": "hip hop", "preview_url": None, "spotify_url": None,
         }  # fmt: skip
-        assert not section.notices
+        assert section.notices == (registry.CONNECT_SPOTIFY,)
         assert [info.name for info in available()] == ["search-links", "deezer"]
 
     def test_a_genre_cannot_leave_its_place_in_an_address(self) -> None:
@@ -200,7 +211,7 @@ class TestChoice:
         assert [info.to_dict() for info in available()] == [
             {"name": "spotify", "label": "Spotify", "kind": "tracks"},
             {"name": "search-links", "label": "Search on Spotify", "kind": "search"},
-            {"name": "deezer", "label": "Deezer charts", "kind": "charts"},
+            {"name": "deezer", "label": "Deezer", "kind": "charts"},
         ]
 
     def test_providers_are_never_mixed(self, spotify: FakeSpotify, deezer: FakeDeezer) -> None:
@@ -356,13 +367,13 @@ class TestSpotify:
             "kind": "track", "name": "rock song 0", "artists": ["rock artist 0"],
             "url": "https://open.spotify.com/track/00000000000000rock0000",
             "artwork_url": "https://i.scdn.co/image/00000000000000rock0000300",
-            "genre": "rock", "query": 'genre:"rock"',
+            "genre": "rock", "query": 'genre:"rock"', "preview_url": None, "spotify_url": None,
         }  # fmt: skip
         assert last == {
             "kind": "playlist", "name": "rock list 1", "artists": [],
             "url": "https://open.spotify.com/playlist/00000000000000rock0001",
             "artwork_url": "https://mosaic.scdn.co/640/00000000000000rock0001",
-            "genre": "rock", "query": "rock",
+            "genre": "rock", "query": "rock", "preview_url": None, "spotify_url": None,
         }  # fmt: skip
         assert not section.notices
         assert set(section.to_dict()) == {"provider", "label", "kind", "items", "notices"}
@@ -378,7 +389,7 @@ class TestSpotify:
     def test_a_genre_that_the_filter_does_not_know(self, spotify: FakeSpotify) -> None:
         section = one([GenreProbability("disco", 1.0)], limit=3)
         assert [item.query for item in section.items if item.kind == "track"] == ["disco"] * 2
-        assert 'genre:"disco"' in section.notices[0]
+        assert section.notices[0] == 'Some tracks were found by the word "disco" and may not fit'
         assert 'genre:"disco"' in [request.params["q"] for request in spotify.asked(SEARCH)]
 
     def test_hip_hop_is_spelt_as_people_do(self, spotify: FakeSpotify) -> None:
@@ -434,7 +445,7 @@ class TestSpotify:
         assert [item.artwork_url for item in section.items[1:]] == [
             None, None, "https://i.scdn.co/tiny",
         ]  # fmt: skip
-        assert section.notices == ("Spotify found 4 of 5 for rock",)
+        assert section.notices == ("Spotify found only 4 of 5 for rock",)
 
     @pytest.mark.parametrize("nothing", [None, {}, {"items": None}, {"items": []}, []])
     def test_null_playlists_leave_their_places_to_tracks(
@@ -447,7 +458,7 @@ class TestSpotify:
 
     def test_nothing_at_all(self, spotify: FakeSpotify) -> None:
         spotify.tracks = spotify.playlists = lambda _: []
-        assert why(one()) == "Spotify found none of 10 for rock"
+        assert why(one()) == "Spotify found nothing for rock"
 
     def test_the_cache_answers_the_second_time(self, spotify: FakeSpotify) -> None:
         first = one(MIXTURE)
@@ -528,7 +539,7 @@ class TestSpotifyRefuses:
         spotify.always[SEARCH] = Reply(403, PREMIUM)
         section = one(MIXTURE)
         assert genres(section) == {"rock": 5}
-        assert section.notices[-1].startswith("this list is not complete: Spotify refuses")
+        assert section.notices[-1].startswith("The list is incomplete: Spotify refuses")
 
     @pytest.mark.parametrize("path", [SEARCH, TOKENS])
     def test_a_short_pause_is_kept(self, spotify: FakeSpotify, path: str) -> None:
@@ -644,7 +655,7 @@ class TestServiceInTrouble:
         )
         section = one(MIXTURE, limit=50)
         assert section.items
-        assert "not complete: Spotify did not answer within 0.8 s" in section.notices[-1]
+        assert "incomplete: Spotify did not answer within 0.8 s" in section.notices[-1]
 
     def test_no_network(self, spotify: FakeSpotify, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TOPGENRE_SPOTIFY_TOKEN_URL", closed_port())
@@ -692,6 +703,8 @@ class TestServiceInTrouble:
         spotify.always[SEARCH] = Reply(200, {"tracks": body, "playlists": body})
         deezer.always["/genre"] = Reply(200, {"data": body})
         deezer.always["/search/track"] = Reply(200, body)
+        for path in ("/search/artist", "/artist/2/radio", "/artist/2/related"):
+            deezer.always[path] = Reply(200, body)
         for provider in ("spotify", "deezer"):
             section = one(provider=provider)
             assert section.items or section.notices
@@ -723,15 +736,15 @@ class TestDeezer:
             "kind": "track", "name": "Blues song 0", "artists": ["Blues artist 0"],
             "url": section.items[0].url, "artwork_url": section.items[0].artwork_url,
             "genre": "blues", "query": "chart: Blues",
+            "preview_url": section.items[0].preview_url,
+            "spotify_url": "https://open.spotify.com/search/Blues%20artist%200%20Blues%20song%200",
         }  # fmt: skip
         assert section.items[0].url.startswith("https://www.deezer.com/track/")
 
     def test_a_genre_without_a_chart(self, deezer: FakeDeezer) -> None:
         section = one(MIXTURE, "deezer")
         assert genres(section) == {"rock": 6, "jazz": 3, "disco": 1}
-        assert section.notices == (
-            "Deezer has no chart for disco; a search for its name found these",
-        )
+        assert section.notices == ('Some tracks were found by the word "disco" and may not fit',)
         artists = [artist for item in section.items for artist in item.artists]
         assert len(set(artists)) == len(artists) == 10
 
@@ -760,8 +773,8 @@ class TestDeezer:
             (Reply(200, {"error": []}), "unexpected form"),
             (Reply(403, b""), "refuses"),
             (Reply(404, b""), "unexpected form"),
-            (Reply(200, {"data": []}), "found none"),
-            (Reply(200, fake_deezer.NO_DATA), "found none"),
+            (Reply(200, {"data": []}), "found nothing for rock"),
+            (Reply(200, fake_deezer.NO_DATA), "found nothing for rock"),
         ],
     )
     def test_it_cannot_answer(self, deezer: FakeDeezer, reply: Reply, said: str) -> None:
@@ -787,6 +800,190 @@ class TestDeezer:
         section = one(provider="deezer", limit=2)
         assert [item.name for item in section.items] == ["old link", "rock song 1"]
         assert section.items[0].url == "https://www.deezer.com/track/5"
+
+
+def like(
+    artist: str | None, title: str | None = None, provider: str = "deezer", limit: int = 6
+) -> Section:
+    [section] = recommend(ROCK, limit=limit, providers=[provider], artist=artist, title=title)
+    return section
+
+
+class TestLikeThisSong:
+    def test_the_radio_of_the_artist_then_related_artists(self, deezer: FakeDeezer) -> None:
+        section = like("MILES  DAVIS")
+        assert (section.label, section.kind) == ("Deezer: like Miles Davis", "artist")
+        assert [(item.artists[0], item.query) for item in section.items] == [
+            ("Miles Davis", "artist radio"),
+            ("Miles Davis like 0", "artist radio"),
+            ("Miles Davis like 1", "artist radio"),
+            ("Miles Davis like 2", "artist radio"),
+            ("John Coltrane", "related artist"),
+            ("Bill Evans", "related artist"),
+        ]
+        assert {item.genre for item in section.items} == {""}
+        assert all(item.preview_url for item in section.items)
+        assert not section.notices
+        assert not deezer.asked("/genre")
+        count = len(deezer.requests)
+        assert like("MILES DAVIS") == section
+        assert len(deezer.requests) == count
+
+    def test_no_more_requests_than_needed(self, deezer: FakeDeezer) -> None:
+        like("Miles Davis", limit=3)
+        assert [request.path for request in deezer.requests] == [
+            "/search/artist", "/artist/2/radio",
+        ]  # fmt: skip
+
+    def test_the_song_itself_is_left_out(self, deezer: FakeDeezer) -> None:
+        section = like("Miles Davis", "miles davis RADIO song 0")
+        assert "Miles Davis radio song 0" not in [item.name for item in section.items]
+        assert section.notices == ("Deezer found only 5 of 6 for Miles Davis",)
+
+    @pytest.mark.parametrize(
+        ("written", "found"),
+        [
+            ("Simon & Garfunkel", "Simon & Garfunkel"),
+            ("Miles Davis feat. John Coltrane", "Miles Davis"),
+            ("Miles Davis; Bill Evans", "Miles Davis"),
+            ("miles-davis", "Miles Davis"),
+        ],
+    )
+    def test_spellings(self, deezer: FakeDeezer, written: str, found: str) -> None:
+        deezer.always["/search/artist"] = lambda _: Reply(
+            200, {"data": [deezer._artist(number) for number in deezer.artists]}
+        )
+        assert like(written).label == f"Deezer: like {found}"
+
+    @pytest.mark.parametrize("artist", ["Nobody at all", "???", "a\udcff", "x" * 5000])
+    def test_an_artist_that_is_unknown(self, deezer: FakeDeezer, artist: str) -> None:
+        section = like(artist)
+        assert (section.label, section.kind) == ("Deezer charts", "charts")
+        assert {item.genre for item in section.items} == {"rock"}
+        assert section.notices[0].startswith("Deezer does not know")
+        json.dumps(section.to_dict()).encode()
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"data": []},
+            {"data": [None, 7, {"name": "Miles Davis"}, {"id": "2", "name": "Miles Davis"}]},
+            {"data": [{"id": 2, "name": ["Miles Davis"]}]},
+            {"error": {"code": 800}},
+        ],
+    )
+    def test_artists_that_are_none(self, deezer: FakeDeezer, answer: Any) -> None:
+        deezer.always["/search/artist"] = Reply(200, answer)
+        assert like("Miles Davis").kind == "charts"
+
+    @pytest.mark.parametrize("path", ["/search/artist", "/artist/2/radio", "/artist/2/related"])
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            Reply(500, "<html>"),
+            Reply(200, "<html>"),
+            Reply(200, {"error": {"code": 600}}),
+            Reply(200, {"data": {"id": 2}}),
+            Reply(reset=True),
+            Reply(200, fake_deezer.QUOTA, {"Retry-After": "4000"}),
+        ],
+    )
+    def test_a_fault_on_the_way(self, deezer: FakeDeezer, path: str, reply: Reply) -> None:
+        deezer.always[path] = reply
+        section = like("Miles Davis")
+        notice = section.notices[-1]
+        assert "Deezer" in notice
+        assert "fault in topgenre" not in notice
+        # What came before the fault is kept.
+        assert len(section.items) == (4 if path.endswith("related") else 0)
+        assert notice.startswith("The list is incomplete: ") is path.endswith("related")
+
+    @pytest.mark.parametrize(
+        "preview",
+        [
+            "http://cdnt-preview.dzcdn.net/a.mp3",
+            "https://evil.example/a.mp3",
+            "https://evil.example/.dzcdn.net/a.mp3",
+            "https://dzcdn.net.evil.example/a.mp3",
+            "https://user@evil.example#.dzcdn.net/",
+            "javascript:alert(1)",
+            "https://a.dzcdn.net/a b",
+            "",
+            7,
+        ],
+    )
+    def test_previews_from_elsewhere_are_dropped(self, deezer: FakeDeezer, preview: Any) -> None:
+        song = {**fake_deezer.track("x", 1), "preview": preview}
+        deezer.always["/artist/2/radio"] = Reply(200, {"data": [song]})
+        assert like("Miles Davis", limit=1).items[0].preview_url is None
+
+    def test_links_to_spotify(self, spotify: FakeSpotify, deezer: FakeDeezer) -> None:
+        known = track("miles", 7, "Miles Davis")
+        known["name"] = "Miles Davis Radio Song 0 - Remastered"
+        other = track("other", 8, "Somebody Else")
+        other["name"] = "Miles Davis radio song 1"
+        spotify.tracks = lambda query: [known, other] if query.startswith("track:") else []
+        links = [item.spotify_url for item in like("Miles Davis", limit=2).items]
+        assert links == [
+            known["external_urls"]["spotify"],
+            "https://open.spotify.com/search/Miles%20Davis%20like%200%20Miles%20Davis"
+            "%20radio%20song%201",
+        ]
+        assert spotify.asked(SEARCH)[0].params["q"] == (
+            'track:"Miles Davis radio song 0" artist:"Miles Davis"'
+        )
+
+    @pytest.mark.parametrize("reply", [Reply(403, PREMIUM), Reply(reset=True), Reply(200, [])])
+    def test_a_spotify_that_fails_leaves_search_links(
+        self, spotify: FakeSpotify, deezer: FakeDeezer, reply: Reply
+    ) -> None:
+        spotify.always[SEARCH] = reply
+        section = like("Miles Davis", limit=4)
+        assert len(section.items) == 4
+        assert all("/search/" in str(item.spotify_url) for item in section.items)
+        assert not section.notices
+
+    def test_search_links_for_the_song_and_the_artist(self) -> None:
+        section = like("Björk & Co", "Jóga?", "search-links")
+        assert [(item.name, item.url) for item in section.items] == [
+            (
+                "Search Spotify for Björk & Co - Jóga?",
+                "https://open.spotify.com/search/Bj%C3%B6rk%20%26%20Co%20J%C3%B3ga%3F",
+            ),
+            (
+                "Search Spotify for Björk & Co playlists",
+                "https://open.spotify.com/search/Bj%C3%B6rk%20%26%20Co/playlists",
+            ),
+            (
+                "Search Spotify for rock playlists",
+                "https://open.spotify.com/search/rock/playlists",
+            ),
+        ]
+
+    def test_playlists_with_the_artist_come_before_those_of_the_genre(
+        self, spotify: FakeSpotify
+    ) -> None:
+        section = like("Miles Davis", provider="spotify")
+        playlists = [item for item in section.items if item.kind == "playlist"]
+        assert [item.name for item in playlists] == ["Miles Davis list 1"]
+
+    def test_playlists_first(self, spotify: FakeSpotify) -> None:
+        [section] = recommend(ROCK, limit=8, providers=["spotify"], playlists_first=True)
+        assert [item.kind for item in section.items] == ["playlist"] * 6 + ["track"] * 2
+
+    def test_the_tags_of_the_file_name_the_song(self, deezer: FakeDeezer) -> None:
+        path = Path("song.flac")
+        write_audio(path, signals.music(2.0), signals.SAMPLE_RATE)
+        file = FLAC(path)
+        file["artist"], file["title"] = "Miles Davis", "So What"
+        file.save()
+        found = recommend(ROCK, providers=["search-links", "deezer"], source=str(path))
+        assert found[0].items[0].name == "Search Spotify for Miles Davis - So What"
+        assert found[1].label == "Deezer: like Miles Davis"
+        [named] = recommend(ROCK, providers=["deezer"], source=str(path), artist="John Coltrane")
+        assert named.label == "Deezer: like John Coltrane"
+        [charts] = recommend(ROCK, providers=["deezer"], source=str(path), artist="")
+        assert charts.kind == "charts"
 
 
 class TestSecrets:

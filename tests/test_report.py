@@ -57,7 +57,7 @@ def test_the_numbers_are_those_of_the_catalogue(library: Library) -> None:
     result = library.call("report")
     assert result.exit_code == 0
     assert result.stdout == "report of 13 songs written to topgenre-report.html\n"
-    assert "another model judged them: 1 song;" in result.stderr
+    assert "another model classified them: 1 song;" in result.stderr
     page = Path("topgenre-report.html").read_text(encoding="utf-8")
     text = words(page)
     assert f"13 songs in {library.folder} . Jazz comes first, with 92.3% of them." in text

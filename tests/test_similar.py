@@ -17,11 +17,11 @@ import signals
 from topgenre.audio.segment import Segment
 from topgenre.cli.app import app
 from topgenre.demo import write_audio
-from topgenre.library.catalogue import Array, Catalogue
+from topgenre.library.catalogue import Catalogue
 from topgenre.library.likeness import compare, traits
 from topgenre.library.scan import scan
 from topgenre.library.similarity import Neighbour, neighbours
-from topgenre.library.song import Analysis, Tags
+from topgenre.library.song import Analysis, Array, Tags
 from topgenre.result import Result as Judgement
 from topgenre.result import rank
 from topgenre.spectrograms import compute
@@ -71,7 +71,7 @@ def test_the_nearest_are_those_of_the_exact_cosine(
     with Catalogue(tmp_path_factory.mktemp("c") / "c.sqlite3") as catalogue:
         for number, vector in enumerate(vectors):
             add(catalogue, f"/{number}/{number}", vector * rng.uniform(0.1, 9))
-        found = neighbours(catalogue, query, model=MODEL, limit=5)
+        found = neighbours(catalogue, query, model=MODEL, limit=5, least=-1)
     cosines = vectors @ query / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query)
     assert names(found) == [str(number) for number in np.argsort(-cosines)[:5]]
     np.testing.assert_allclose(
@@ -87,10 +87,10 @@ def test_more_songs_than_are_read_at_once(catalogue: Catalogue) -> None:
 
 def test_silence_in_the_embedding_is_similar_to_nothing(catalogue: Catalogue) -> None:
     add(catalogue, "/a/a", np.zeros(2, np.float32))
-    (found,) = neighbours(catalogue, angle(0), model=MODEL)
-    assert found.similarity == 0
-    (found,) = neighbours(catalogue, np.zeros(2, np.float32), model=MODEL)
-    assert found.similarity == 0
+    for query in (angle(0), np.zeros(2, np.float32)):
+        assert neighbours(catalogue, query, model=MODEL) == []
+        (found,) = neighbours(catalogue, query, model=MODEL, least=0)
+        assert found.similarity == 0
 
 
 def test_one_song_an_artist(catalogue: Catalogue) -> None:
@@ -202,7 +202,7 @@ def test_the_command_names_songs_and_reasons(library: Path) -> None:
     assert result.exit_code == 0
     heading, *lines = result.stdout.splitlines()
     assert heading.startswith(str(library / "music" / "music.wav"))
-    assert len(lines) == 6
+    assert len(lines) in (2, 4, 6)  # what is not alike is left out
     assert f"{library / 'music' / 'music.wav'}" not in result.stdout.split("\n", 1)[1]
     for song, place in zip(lines[::2], lines[1::2], strict=True):
         assert 0 <= float(song.split()[0]) <= 1.001
@@ -272,18 +272,19 @@ def test_the_same_rhythm_is_told_by_the_onsets() -> None:
 def test_the_command_words_the_closest_spectrogram(library: Path) -> None:
     song = library / "music" / "music.wav"
     assert call(library, song).stdout.count("closest in") == 0
-    assert call(library, song, "--why").stdout.count("; closest in onset strength\n") == 3
+    explained = call(library, song, "--why").stdout
+    assert explained.count("; closest in onset strength\n") == len(explained.splitlines()) // 2
 
 
 def test_a_playlist(library: Path, tmp_path: Path) -> None:
     playlist = tmp_path / "like.m3u8"
     result = call(library, library / "tones" / "tones.wav", "--m3u8", playlist)
     assert result.exit_code == 0
-    first, second, *lines = playlist.read_text(encoding="utf-8").splitlines()
-    assert (first, second) == ("#EXTM3U", "#PLAYLIST:topgenre")
+    head, mark, name, *lines = playlist.read_text(encoding="utf-8").splitlines()
+    assert (head, mark, name) == ("#EXTM3U", "# Written by topgenre", "#PLAYLIST:Like tones")
     assert all(line.startswith("#EXTINF:3,") for line in lines[::2])
     assert all(Path(line).is_file() for line in lines[1::2])
-    assert len(lines) == 6
+    assert len(lines) in (2, 4, 6)
     assert call(library, library / "tones" / "tones.wav", "--m3u8", playlist).exit_code == 0
 
 
@@ -324,5 +325,5 @@ def test_songs_of_another_model_are_told(library: Path, tmp_path: Path) -> None:
         add(catalogue, "/old.mp3", angle(0), model=b"before")
     result = call(tmp_path, library / "music" / "music.wav")
     assert result.exit_code == 1
-    assert "another model judged" in result.stderr
+    assert "another model classified" in result.stderr
     assert "1 song" in result.stderr

@@ -32,8 +32,9 @@ from terminal import terminal
 from topgenre.cli.app import app
 from topgenre.demo import write_audio
 from topgenre.errors import TagError
+from topgenre.library.analysis import file_hash
 from topgenre.library.catalogue import Catalogue, model_hash
-from topgenre.library.scan import file_hash, scan
+from topgenre.library.scan import scan
 from topgenre.library.song import Analysis, Tags
 from topgenre.result import Result as Judgement
 from topgenre.result import rank

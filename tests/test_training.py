@@ -16,10 +16,10 @@ from topgenre.classifier import ModelInfo, load
 from topgenre.cli import evaluate as command_line
 from topgenre.demo import write_audio
 from topgenre.errors import DatasetError
+from topgenre.evaluation.calibration import fit_temperature, softmax
 from topgenre.evaluation.evaluate import evaluate, judges_of_folds
 from topgenre.evaluation.metrics import confusion, expected_calibration_error, figures, top_k_hits
 from topgenre.training import ablate
-from topgenre.training.calibrate import fit_temperature, softmax
 from topgenre.training.config import TrainConfig
 from topgenre.training.crossval import folds
 from topgenre.training.data import (

@@ -134,8 +134,8 @@ def test_something_else_in_the_place_of_a_result_is_kept(inbox: Path, tmp_path: 
         write_song(inbox / name)
     problems = {Path(arrival.path).name: arrival.problem for arrival in once(inbox, out)}
     assert problems["two.wav"] is None
-    assert "something else is there" in str(problems["one.wav"])
-    assert "something else is there" in str(problems["deep.wav"])
+    assert "it exists already and is not from topgenre" in str(problems["one.wav"])
+    assert "it exists already and is not from topgenre" in str(problems["deep.wav"])
     assert (out / "one.wav.json").read_text(encoding="utf-8") == '{"mine": true}'
     assert (out / "two.wav.json").is_file()
 

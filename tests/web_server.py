@@ -7,7 +7,7 @@ import subprocess
 import sys
 import wave
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -49,14 +49,22 @@ class Server:
         children = psutil.Process(self.process.pid).children()
         return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
-    def uploads(self) -> list[Path]:
-        """Return the files that lie in the server's folder."""
-        return [path for path in self.temporary.rglob("*") if path.is_file()]
+    def uploads(self) -> int:
+        """Count the uploads that the server has open; they are files without names."""
+        found = 0
+        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                target = str(link.readlink())
+                found += target.startswith(str(self.temporary)) and target.endswith("(deleted)")
+        return found
 
 
 @contextmanager
-def serving(folder: Path, *flags: str, **settings: object) -> Iterator[Server]:
-    """Run ``topgenre serve`` with flags and ``TOPGENRE_...`` settings."""
+def serving(
+    folder: Path, *flags: str, script: Path | None = None, **settings: object
+) -> Iterator[Server]:
+    """Run ``topgenre serve``, or a script instead, with flags and ``TOPGENRE_...`` settings."""
+    program = ["-m", "topgenre"] if script is None else [str(script)]
     temporary = folder / "temporary"
     temporary.mkdir(parents=True)
     log = folder / "log"
@@ -66,7 +74,7 @@ def serving(folder: Path, *flags: str, **settings: object) -> Iterator[Server]:
     with (
         log.open("w") as errors,
         subprocess.Popen(
-            [sys.executable, "-m", "topgenre", "serve", "--port", "0", *flags],
+            [sys.executable, *program, "serve", "--port", "0", *flags],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from topgenre.errors import ModelError as ModelError
     from topgenre.errors import PreprocessedFileError as PreprocessedFileError
     from topgenre.errors import TopgenreError as TopgenreError
+    from topgenre.head import GenreHead as GenreHead
     from topgenre.library.batch import classify_files as classify_files
     from topgenre.result import Failure as Failure
     from topgenre.result import GenreProbability as GenreProbability
     from topgenre.result import Result as Result
+    from topgenre.teaching.teach import teach as teach
 
 _HOME = {
     "Classifier": "classifier",
@@ -33,7 +35,9 @@ _HOME = {
     "ModelError": "errors",
     "PreprocessedFileError": "errors",
     "TopgenreError": "errors",
+    "GenreHead": "head",
     "classify_files": "library.batch",
+    "teach": "teaching.teach",
     "Failure": "result",
     "GenreProbability": "result",
     "Result": "result",
@@ -43,6 +47,7 @@ __all__ = [
     "AudioError",
     "Classifier",
     "Failure",
+    "GenreHead",
     "GenreProbability",
     "ModelError",
     "PreprocessedFileError",
@@ -51,6 +56,7 @@ __all__ = [
     "__version__",
     "classify_files",
     "load",
+    "teach",
 ]
 
 

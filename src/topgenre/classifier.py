@@ -6,9 +6,10 @@ temperature that calibrates them, the thresholds of doubt, and the model card.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -21,6 +22,7 @@ from topgenre import preprocessed
 from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, SILENCE_PEAK, Segment, load_segment
 from topgenre.checksum import intact
 from topgenre.errors import ModelError, PreprocessedFileError
+from topgenre.head import GenreHead
 from topgenre.result import (
     Borders,
     GenreProbability,
@@ -144,12 +146,16 @@ class Prediction(NamedTuple):
         Similar sounds have nearby embeddings.
     tags : ndarray of float32, shape (n, n_tags)
         Probability of each tag.
+    base : ndarray of float32, shape (n, n_base)
+        Calibrated probabilities of the model's own genres, where a head of taught genres gives
+        `probabilities`; otherwise the same array.
     """
 
     probabilities: Array
     music: Array
     embedding: Array
     tags: Array
+    base: Array
 
 
 class Classifier:
@@ -161,14 +167,24 @@ class Classifier:
         Model file.
     threads : int
         Threads that one call may use.
+    genres : path-like or GenreHead, optional
+        Genres that the user has taught, which take the place of the model's own.
 
     Raises
     ------
     ModelError
-        If the file is missing, damaged, or no topgenre model.
+        If the file is missing, damaged, or not a topgenre model.
+    TeachingError
+        If the taught genres cannot be read, or belong to another model.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        threads: int = 1,
+        genres: str | os.PathLike[str] | GenreHead | None = None,
+    ) -> None:
         onnxruntime = _runtime()
         if not Path(path).is_file():
             raise ModelError(f"{path}: no such model file; name one that `topgenre train` wrote")
@@ -197,11 +213,21 @@ class Classifier:
                 f"{path}: not a usable topgenre model ({_first_line(error)}); "
                 "name one that `topgenre train` wrote"
             ) from error
+        self.head: GenreHead | None = None
+        if genres is not None:
+            self.head = genres if isinstance(genres, GenreHead) else GenreHead.load(genres)
+            label = genres.name if isinstance(genres, GenreHead) else os.fspath(genres)
+            self.head.check_network(hashlib.sha256(content).hexdigest(), label)
 
     @property
     def genres(self) -> tuple[str, ...]:
-        """The genres that this model tells apart."""
-        return self.info.genres
+        """The genres that results rank: taught ones, or the model's own."""
+        return self.head.genres if self.head else self.info.genres
+
+    @property
+    def name(self) -> str:
+        """The name that results quote."""
+        return f"{self.info.name} + {self.head.name}" if self.head else self.info.name
 
     def classify(
         self,
@@ -209,6 +235,7 @@ class Classifier:
         *,
         whole: bool = False,
         name: str | None = None,
+        progress: Callable[[float], object] = lambda fraction: None,
     ) -> Result:
         """Classify a music file by its middle 10 s, or all of it.
 
@@ -222,6 +249,8 @@ class Classifier:
             is used, and a notice says so.
         name : str, optional
             Name of the source in results and errors; by default its path.
+        progress : callable
+            Called with the fraction of a whole track that is done.
 
         Returns
         -------
@@ -249,7 +278,10 @@ class Classifier:
             )
         segment = load_segment(source, seconds=LONGEST_WHOLE, name=label)
         windows = list(_windows(segment))
-        parts = [self.predict(network_input(compute(window))[None]) for window in windows]
+        parts = []
+        for number, window in enumerate(windows, 1):
+            parts.append(self.predict(network_input(compute(window))[None]))
+            progress(number / len(windows))
         prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         result = self._result(prediction, segment, label, tuple(windows))
         if segment.duration and segment.duration > LONGEST_WHOLE:
@@ -295,8 +327,31 @@ class Classifier:
         """
         return self.classify_and_embed(analyse(source, name=name))[1]
 
+    def embed_windows(
+        self, source: str | os.PathLike[str] | BinaryIO, n_windows: int, *, name: str | None = None
+    ) -> Array:
+        """Return the embeddings of windows of 10 s around the middle of a music file.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_embedding)
+            As many windows as the file has sound for, at most `n_windows`.
+
+        Raises
+        ------
+        AudioError, PreprocessedFileError
+            As `classify` does.
+        """
+        if _is_preprocessed(source):
+            return self.embed(source, name=name)[None]
+        segment = load_segment(
+            source, seconds=n_windows * SEGMENT_SECONDS, name=_label(source, name)
+        )
+        inputs = [network_input(compute(window)) for window in _windows(segment)]
+        return np.concatenate([self.predict(one[None]).embedding for one in inputs])
+
     def _ranked(self, probabilities: Array) -> tuple[GenreProbability, ...]:
-        return rank(dict(zip(self.genres, map(float, probabilities), strict=True)))
+        return _ranked(self.genres, probabilities)
 
     def _result(
         self,
@@ -307,10 +362,12 @@ class Classifier:
     ) -> Result:
         """Average a prediction over its windows and build the Result."""
         info = self.info
-        mean = prediction.probabilities.mean(axis=0)
+        calibrated = self.head or info
+        mean, base = prediction.probabilities.mean(axis=0), prediction.base.mean(axis=0)
         if windows:
             # A mean over windows is less extreme than each of them: it has its own temperature.
-            mean = _sharpened(mean, info.temperature / info.temperature_whole)
+            exponent = info.temperature / info.temperature_whole
+            mean, base = _sharpened(mean, exponent), _sharpened(base, exponent)
         genres = self._ranked(mean)
         timeline = tuple(
             Window(window.start, window.end, self._ranked(row))
@@ -319,14 +376,14 @@ class Classifier:
         tags = self._tags(prediction.tags.mean(axis=0))
         music = float(prediction.music.mean())
         uncertain = (
-            genres[0].probability < info.uncertain_below
+            genres[0].probability < calibrated.uncertain_below
             or music < 0.5
-            or any(tag.outside for tag in tags)
+            or (self.head is None and any(tag.outside for tag in tags))
         )
-        tier = info.borders.tier(genres, uncertain)
+        tier = calibrated.borders.tier(genres, uncertain)
         sections: tuple[Section, ...] = ()
         if tier != "sure" and music >= 0.5:
-            sections = find_sections(timeline, info.borders.probable_above)
+            sections = find_sections(timeline, calibrated.borders.probable_above)
         if sections:
             # The genres are clear; it is their mean that looks like doubt.
             uncertain, tier = False, "probable"
@@ -336,7 +393,7 @@ class Classifier:
             uncertain=uncertain,
             start=analysed.start,
             end=analysed.end,
-            model=info.name,
+            model=self.name,
             notices=analysed.notices,
             duration=analysed.duration,
             timeline=timeline,
@@ -344,6 +401,7 @@ class Classifier:
             tags=tags,
             sections=sections,
             music=music,
+            base_genres=_ranked(info.genres, base) if self.head else (),
         )
 
     def _tags(self, probabilities: Array) -> tuple[Tag, ...]:
@@ -373,11 +431,13 @@ class Classifier:
         logits, music, embedding, *tags = self._session.run(None, {"spectrograms": fitted})
         scaled = logits / self.info.temperature
         exponential = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        base = exponential / exponential.sum(axis=1, keepdims=True)
         return Prediction(
-            exponential / exponential.sum(axis=1, keepdims=True),
+            self.head.probabilities(embedding) if self.head else base,
             music,
             embedding,
             tags[0] if tags else np.zeros((len(logits), 0), np.float32),
+            base,
         )
 
 
@@ -390,19 +450,45 @@ def _runtime() -> Any:
     return onnxruntime
 
 
-def load(model: str | os.PathLike[str] | None = None, *, threads: int = 1) -> Classifier:
-    """Load a model file, or the model that comes with the package.
+def load(
+    model: str | os.PathLike[str] | None = None,
+    *,
+    genres: str | os.PathLike[str] | GenreHead | None = None,
+    threads: int = 1,
+) -> Classifier:
+    """Load a model file, or the bundled model.
+
+    Parameters
+    ----------
+    model : path-like, optional
+        By default the bundled model.
+    genres : path-like or GenreHead, optional
+        Genres that the user has taught, which take the place of the model's own.
+    threads : int
+        Threads that one call may use.
+
+    Returns
+    -------
+    Classifier
 
     Raises
     ------
     ModelError
-        If the file is missing, damaged, or no topgenre model.
+        If the file is missing, damaged, or not a topgenre model.
+    TeachingError
+        If the taught genres cannot be read, or belong to another model.
+
+    Examples
+    --------
+    >>> import topgenre
+    >>> len(topgenre.load().genres)
+    10
     """
     if model is not None:
-        return Classifier(model, threads=threads)
+        return Classifier(model, threads=threads, genres=genres)
     shipped = resources.files("topgenre") / "model" / "topgenre.onnx"
     with resources.as_file(shipped) as path:
-        return Classifier(path, threads=threads)
+        return Classifier(path, threads=threads, genres=genres)
 
 
 def analyse(source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None) -> Spectrograms:
@@ -441,6 +527,10 @@ def fit_frames(inputs: Array, n_frames: int) -> Array:
         return np.tile(inputs, -(-n_frames // found))[..., :n_frames]
     first = (found - n_frames) // 2
     return np.ascontiguousarray(inputs[..., first : first + n_frames])
+
+
+def _ranked(genres: tuple[str, ...], probabilities: Array) -> tuple[GenreProbability, ...]:
+    return rank(dict(zip(genres, map(float, probabilities), strict=True)))
 
 
 def _sharpened(probabilities: Array, exponent: float) -> Array:

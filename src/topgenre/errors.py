@@ -71,6 +71,12 @@ class ModelError(TopgenreError):
     code = "model"
 
 
+class TeachingError(TopgenreError):
+    """Examples that cannot be learnt from, or a file of taught genres that cannot be used."""
+
+    code = "teaching"
+
+
 class DatasetError(TopgenreError):
     """A data set folder or split file that training or evaluation cannot use."""
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from unicodedata import category
 
 from topgenre.errors import OutputError
 from topgenre.files import spare_others, write_whole
 
 SUFFIX = ".m3u8"
 
-HEAD = b"#EXTM3U\n#PLAYLIST:topgenre"  # by which a file is known as one that may be replaced
+# By which a file is known as one that may be replaced; other programs skip the comment.
+HEAD = b"#EXTM3U\n# Written by topgenre"
+_FORMER_HEAD = b"#EXTM3U\n#PLAYLIST:topgenre\n"  # of versions before 1.0
 _HIGHEST = 2  # folders above the playlist's own that still count as beside it
 
 
@@ -23,7 +27,7 @@ class Entry:
     Attributes
     ----------
     place : bytes
-        Address or path, in the encoding of the file system.
+        URL or path in one line, in the encoding of the file system.
     title : str
     seconds : float, optional
     group : str
@@ -48,32 +52,48 @@ def check_name(path: Path) -> None:
         raise OutputError(f"{path}: a playlist's name must end in {SUFFIX}")
 
 
-def save(entries: Iterable[Entry], path: Path) -> int:
-    """Write a playlist, and return how many entries it has.
+def check_place(path: Path) -> None:
+    """Refuse to replace a file that is not a playlist of topgenre.
 
     Raises
     ------
     OutputError
-        If the name is no playlist's, there is a file of this name that topgenre has not written,
-        the file cannot be written, or an entry's place takes two lines.
+        If there is one.
+    """
+    with suppress(OSError, OutputError):
+        spare_others(path, _FORMER_HEAD)
+        return
+    spare_others(path, HEAD)
+
+
+def save(entries: Iterable[Entry], path: Path, *, title: str = "topgenre") -> int:
+    """Write a playlist, and return how many entries it has.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+    path : Path
+    title : str
+        What players call it.
+
+    Raises
+    ------
+    OutputError
+        If the name does not end in `SUFFIX`, there is a file of this name that topgenre did not
+        write, or the file cannot be written.
     """
     check_name(path)
-    lines = [HEAD]
+    lines = [HEAD, _line(f"#PLAYLIST:{title}")]
     group = ""
     count = 0
     for entry in entries:
-        if b"\n" in entry.place or b"\r" in entry.place:
-            raise OutputError(
-                f"{path}: no playlist can hold a name of two lines ({entry.place!r}); "
-                "rename that file"
-            )
         if entry.group != group:
             group = entry.group
-            lines.append(_encoded(f"#EXTGRP:{group}"))
+            lines.append(_line(f"#EXTGRP:{group}"))
         seconds = -1 if entry.seconds is None else round(entry.seconds)
-        lines += [_encoded(f"#EXTINF:{seconds},{entry.title}"), entry.place]
+        lines += [_line(f"#EXTINF:{seconds},{entry.title}"), entry.place]
         count += 1
-    spare_others(path, HEAD)
+    check_place(path)
     write_whole(path, b"\n".join([*lines, b""]))
     return count
 
@@ -94,19 +114,45 @@ def places(folder: Path) -> Callable[[str], bytes]:
     highest = _HIGHEST if folder.resolve() == folder else 0
 
     def place(song: str) -> bytes:
+        absolute = address(song)
         try:
             relative = PurePath(os.path.relpath(song, folder))
         except ValueError:  # on another drive, where a system has such
-            return os.fsencode(song)
+            return absolute
         ups = relative.parts.count("..")
-        if ups > highest or len(folder.parents) <= ups:  # or as high as the root
-            return os.fsencode(song)
+        too_high = ups > highest or len(folder.parents) <= ups  # or as high as the root
+        if too_high or absolute != os.fsencode(song):
+            return absolute
         words = relative.as_posix()
-        # No comment, no address of a server, and no blank that a player takes away.
+        # Not to be taken for a comment or a server's address, nor to lose a blank in front.
         return os.fsencode(f"./{words}" if words[0] in "# " or ":" in words else words)
 
     return place
 
 
-def _encoded(line: str) -> bytes:
-    return " ".join(line.split()).encode("utf-8", "backslashreplace")
+def address(song: str) -> bytes:
+    r"""Return how a playlist names a file: by its path, or as a URI where no line can hold that.
+
+    Control characters and those that turn the direction of text would do harm in a terminal.
+
+    Examples
+    --------
+    >>> address("/music/a b.mp3"), address("/music/two\nlines.mp3")
+    (b'/music/a b.mp3', b'file:///music/two%0Alines.mp3')
+    """
+    if all(c.isprintable() or _is_byte(c) for c in song):
+        return os.fsencode(song)
+    return PurePath(song).as_uri().encode("ascii")
+
+
+def _is_byte(character: str) -> bool:
+    """Tell whether a character stands for a byte that could not be decoded."""
+    return "\udc80" <= character <= "\udcff"
+
+
+def _line(text: str) -> bytes:
+    """Return a text as one line without characters that cannot be seen."""
+    visible = "".join(
+        c if c.isprintable() or _is_byte(c) else "" if category(c) == "Cf" else " " for c in text
+    )
+    return " ".join(visible.split()).encode("utf-8", "backslashreplace")

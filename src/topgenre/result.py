@@ -147,6 +147,8 @@ class Result:
         Of a whole track that changes its genre, its parts in order.
     music : float
         Probability that the sound is music at all.
+    base_genres : tuple of GenreProbability
+        The ranking of the model's own genres, where `genres` ranks taught ones; otherwise empty.
 
     Examples
     --------
@@ -168,6 +170,7 @@ class Result:
     tags: tuple[Tag, ...] = ()
     sections: tuple[Section, ...] = ()
     music: float = 1.0
+    base_genres: tuple[GenreProbability, ...] = ()
 
     def __post_init__(self) -> None:
         if self.tier is None:
@@ -220,6 +223,8 @@ class Result:
             "model": self.model,
             "notices": list(self.notices),
         }
+        if self.base_genres:
+            record["base_genres"] = [genre.to_dict() for genre in self.base_genres]
         if self.timeline:
             record["timeline"] = [window.to_dict() for window in self.timeline]
             record["sections"] = [section.to_dict() for section in self.sections]

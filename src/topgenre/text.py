@@ -1,8 +1,14 @@
-"""Make text safe to show: on one line, in an encoding, and as JSON."""
+"""Make text safe to show: on one line, in an encoding, as JSON, and in tables."""
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how spreadsheets tell a formula from text
+# Marks, embeddings, overrides and isolates: they turn the order of the characters around them.
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_CONTROLS = ("Cc", "Zl", "Zp")  # categories of Unicode
 
 
 def printable(text: str, encoding: str | None = None) -> str:
@@ -42,3 +48,27 @@ def json_safe(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [json_safe(entry) for entry in value]
     return value
+
+
+def csv_cell(value: Any) -> Any:
+    """Return a value for a table, with a ``'`` before text that would be taken for a formula.
+
+    Examples
+    --------
+    >>> csv_cell("=1+1"), csv_cell("Title"), csv_cell(-0.5)
+    ("'=1+1", 'Title', -0.5)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def without_controls(text: str) -> str:
+    r"""Replace control characters by spaces, and drop those that reverse the order of others.
+
+    Examples
+    --------
+    >>> without_controls("gnp.\u202eBlue\x1b[31m")
+    'gnp.Blue [31m'
+    """
+    return "".join(
+        " " if unicodedata.category(c) in _CONTROLS else c for c in text if c not in _BIDI
+    )

@@ -1,30 +1,49 @@
-"""A result as a picture: ranked horizontal bars."""
+"""Draw a result as a picture: the verdict, ranked bars, and the genres over time."""
 
 from __future__ import annotations
 
 import textwrap
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from topgenre.charts import canvas
-from topgenre.charts.wording import UNCERTAIN, percent
-from topgenre.result import Result
+from topgenre.charts.wording import (
+    HINT,
+    TONES,
+    clock,
+    percent,
+    sections_line,
+    span,
+    tags_line,
+    tone,
+)
+from topgenre.result import Result, display_name
 
-# Blue and orange of Okabe and Ito's palette: told apart with any kind of colour vision.
-_BEST, _OTHER = "#0072b2", "#8fbfdc"
-_UNSURE, _UNSURE_INK = "#e0b978", "#8f5300"
-_TRACK = "#eef1f4"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
-_WIDTH = 8.0  # inches, like every length below
-_MARGIN = 0.4
+_WIDTH = 8.0  # inches, as all lengths below
+_MARGIN = 0.45
 _ROW = 0.4
 _LINE = 0.22
-_PERCENT = 0.75  # room for the number behind a bar
+_PERCENT = 0.8  # room for the number to the right of a bar
+_TIMELINE = 1.1
 _NOTICE_CHARACTERS = 100
 _LABEL_POINTS = 12
+# The verdict is the larger the surer it is.
+_VERDICT_POINTS = {"sure": 30, "probable": 25, "close": 21, "unsure": 17}
 
 
-def save_bar_chart(result: Result, path: str | Path, *, top: int = 10) -> None:
+def save_bar_chart(
+    result: Result,
+    path: str | Path,
+    *,
+    top: int = 10,
+    song: str = "",
+    dark: bool = False,
+) -> None:
     """Draw a result as a bar chart.
 
     The same result gives the same bytes. The file appears whole or not at all.
@@ -32,11 +51,14 @@ def save_bar_chart(result: Result, path: str | Path, *, top: int = 10) -> None:
     Parameters
     ----------
     result : Result
-        What to draw.
-    path : str or Path
-        File to write, ``.png`` or ``.svg``; one that is there is replaced.
+    path : path-like
+        File to write, ``.png`` or ``.svg``.
     top : int
         How many genres.
+    song : str
+        Artist and title, to be named beside the file.
+    dark : bool
+        Draw for a dark page.
 
     Raises
     ------
@@ -44,106 +66,176 @@ def save_bar_chart(result: Result, path: str | Path, *, top: int = 10) -> None:
         If the suffix is another one or the file cannot be written.
     ValueError
         If `top` is below 1.
+
+    Examples
+    --------
+    >>> import topgenre
+    >>> from topgenre.charts import save_bar_chart
+    >>> save_bar_chart(topgenre.load().classify("song.mp3"), "song.png")  # doctest: +SKIP
     """
     canvas.picture_format(path)
-    genres = result.top(top)
-    from matplotlib.figure import Figure
-
-    notices = [
-        line
-        for notice in result.notices
-        for line in textwrap.wrap(canvas.drawable(f"Note: {notice}"), _NOTICE_CHARACTERS)
-    ]
-    header = 1.0 + (_LINE + 0.05) * result.uncertain
-    footer = _MARGIN * 0.75 + _LINE * len(notices) + 0.1 * bool(notices)
-    height = header + _ROW * len(genres) + footer
-
+    result.top(top)
     with canvas.drawing():
-        figure = Figure(figsize=(_WIDTH, height))
+        chart = _Chart(result, top, song, canvas.palette(dark=dark))
+        canvas.save(chart.figure, path, ground=chart.colours.sheet)
 
-        def write(text: str, x: float, y: float, **style: Any) -> None:
-            """Write a line at inches from the left and from the top, as wide as fits."""
-            text = canvas.drawable(text)
-            label = figure.text(
-                x / _WIDTH,
-                1 - y / height,
-                text,
-                va="baseline",
-                family=canvas.families(text),
-                parse_math=False,
-                **style,
-            )
-            canvas.fit(label, (_WIDTH - x - _MARGIN) * figure.dpi)
+
+class _Chart:
+    """Lay the parts out from top to bottom; `y` is how far the page is full, in inches."""
+
+    def __init__(self, result: Result, top: int, song: str, colours: canvas.Palette) -> None:
+        from matplotlib.figure import Figure
+
+        self.result = result
+        self.genres = result.top(top)
+        self.colours = colours
+        below = self._lines_below()
+        self.height = 1.55 + _ROW * len(self.genres) + 0.35
+        self.height += (_TIMELINE + 0.45) * bool(result.timeline)
+        self.height += _LINE * len(below) + 0.15 * bool(below)
+        self.figure: Figure = Figure(figsize=(_WIDTH, self.height))
 
         name = PurePath(result.path).name or result.path
-        write(name, _MARGIN, 0.5, size=15, weight="bold", color=canvas.INK)
-        write(
-            f"{result.start:.1f} s to {result.end:.1f} s  ·  {result.model}",
-            _MARGIN,
-            0.76,
-            size=10,
-            color=canvas.FAINT_INK,
+        about = f"{span(result.start, result.end)}  ·  {result.model}"
+        if song:
+            about = f"{name}  ·  {about}"
+        self._write(song or name, 0.5, size=12.5, weight="bold")
+        self._write(about, 0.74, size=9.5, color=colours.quiet)
+        self._write(
+            result.verdict,
+            1.26,
+            size=_VERDICT_POINTS[result.tier or "sure"],
+            weight="bold",
+            color=colours.accent if result.tier == "unsure" else colours.ink,
+            family=[*canvas.DISPLAY, *canvas.families(canvas.drawable(result.verdict))],
         )
-        if result.uncertain:
-            write(
-                UNCERTAIN[0].upper() + UNCERTAIN[1:],
-                _MARGIN,
-                0.76 + _LINE + 0.05,
-                size=10.5,
-                weight="bold",
-                color=_UNSURE_INK,
-            )
+        self.y = 1.55
+        self._draw_bars()
+        if result.timeline:
+            self._draw_timeline()
+        self.y += 0.25
+        for line in below:
+            self._write(line, self.y, size=9.5, color=colours.quiet)
+            self.y += _LINE
 
-        names = [canvas.drawable(genre) for genre, _ in genres]
-        axes = figure.add_axes((0, 0, 1, 1))
-        labels = []
-        for row, genre in enumerate(names):
-            label = axes.text(
-                0,
-                row,
-                genre,
-                size=_LABEL_POINTS,
-                weight="bold" if row == 0 and not result.uncertain else "normal",
-                color=canvas.INK,
-                family=canvas.families(genre),
-                ha="right",
-                va="center_baseline",
-                parse_math=False,
+    def _lines_below(self) -> list[str]:
+        result = self.result
+        texts = [HINT] * (result.tier == "unsure")
+        texts += [f"Sections: {sections_line(result.sections)}"] * bool(result.sections)
+        texts += [f"Also: {tags_line(result)}"] * bool(result.tags)
+        texts += [f"Note: {notice}" for notice in result.notices]
+        return [
+            line
+            for text in texts
+            for line in textwrap.wrap(canvas.drawable(text), _NOTICE_CHARACTERS)
+        ]
+
+    def _write(self, text: str, y: float, **style: Any) -> None:
+        """Write a line whose baseline is `y` inches from the top, cropped to the width."""
+        text = canvas.drawable(text)
+        label = self.figure.text(
+            _MARGIN / _WIDTH,
+            1 - y / self.height,
+            text,
+            va="baseline",
+            parse_math=False,
+            **{"family": canvas.families(text), "color": self.colours.ink, **style},
+        )
+        canvas.fit(label, (_WIDTH - 2 * _MARGIN) * self.figure.dpi)
+
+    def _axes(self, left: float, width: float, height: float) -> Axes:
+        return self.figure.add_axes(
+            (
+                left / _WIDTH,
+                1 - (self.y + height) / self.height,
+                width / _WIDTH,
+                height / self.height,
             )
-            canvas.fit(label, 0.3 * _WIDTH * figure.dpi)
-            labels.append(label)
-        widest = max(label.get_window_extent().width for label in labels) / figure.dpi
+        )
+
+    def _draw_bars(self) -> None:
+        colours, rows = self.colours, range(len(self.genres))
+        height = _ROW * len(rows)
+        labels = [
+            self._label(display_name(genre), row) for row, (genre, _) in enumerate(self.genres)
+        ]
+        widest = max(label.get_window_extent().width for label in labels) / self.figure.dpi
         left = _MARGIN + widest + 0.15
         across = _WIDTH - left - _MARGIN - _PERCENT
-        axes.set_position(
-            (left / _WIDTH, footer / height, across / _WIDTH, _ROW * len(genres) / height)
-        )
+        axes = self._axes(left, across, height)
         axes.set_xlim(0, 1)
-        axes.set_ylim(len(genres) - 0.5, -0.5)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.axis("off")
-
-        rows = range(len(genres))
-        axes.barh(rows, 1.0, height=0.62, color=_TRACK)
-        first, rest = (_UNSURE, _UNSURE) if result.uncertain else (_BEST, _OTHER)
+        axes.barh(rows, 1.0, height=0.6, color=colours.well)
         axes.barh(
             rows,
-            [probability for _, probability in genres],
-            height=0.62,
-            color=[first, *[rest] * (len(genres) - 1)],
+            [probability for _, probability in self.genres],
+            height=0.6,
+            color=[colours.tones[tone(self.result, genre)] for genre, _ in self.genres],
         )
-        for row, (label, (_, probability)) in enumerate(zip(labels, genres, strict=True)):
-            label.set_x(-0.15 / across)
+        for row, (label, (_, probability)) in enumerate(zip(labels, self.genres, strict=True)):
+            label.set_x((left - 0.15) / _WIDTH)
             axes.text(
                 1 + 0.12 / across,
                 row,
                 percent(probability),
                 size=_LABEL_POINTS,
-                weight="bold" if row == 0 and not result.uncertain else "normal",
-                color=canvas.INK,
+                weight=self._weight(row),
+                color=colours.ink,
                 ha="left",
                 va="center_baseline",
             )
-        for index, line in enumerate(notices):
-            below = header + _ROW * len(genres) + 0.25 + _LINE * index
-            write(line, _MARGIN, below, size=9.5, color=canvas.FAINT_INK)
-        canvas.save(figure, path)
+        self.y += height
+
+    def _label(self, genre: str, row: int) -> Text:
+        text = canvas.drawable(genre)
+        label = self.figure.text(
+            0,
+            1 - (self.y + _ROW * (row + 0.5)) / self.height,
+            text,
+            size=_LABEL_POINTS,
+            weight=self._weight(row),
+            color=self.colours.ink,
+            family=canvas.families(text),
+            ha="right",
+            va="center_baseline",
+            parse_math=False,
+        )
+        canvas.fit(label, 0.3 * _WIDTH * self.figure.dpi)
+        return label
+
+    def _weight(self, row: int) -> str:
+        return "bold" if row == 0 and self.result.tier != "unsure" else "normal"
+
+    def _draw_timeline(self) -> None:
+        """Draw the probabilities of all genres over time, stacked, in the colours of the bars."""
+        from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+        result, colours = self.result, self.colours
+        self.y += 0.25
+        axes = self._axes(_MARGIN, _WIDTH - 2 * _MARGIN, _TIMELINE)
+        names = sorted(name for name, _ in result.genres)
+        shares = [dict(window.genres) for window in result.timeline]
+        edges = [result.timeline[0].start, *(window.end for window in result.timeline)]
+        bottom = [0.0] * len(shares)
+        for name in names:
+            values = [share[name] for share in shares]
+            top = [low + value for low, value in zip(bottom, values, strict=True)]
+            axes.fill_between(
+                edges,
+                [*bottom, bottom[-1]],
+                [*top, top[-1]],
+                step="post",
+                color=colours.tones[names.index(name) % TONES],
+                linewidth=0,
+            )
+            bottom = top
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_ylim(0, 1)
+        axes.set_yticks([])
+        axes.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 1.5, 3, 6, 10]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))
+        axes.tick_params(colors=colours.quiet, labelsize=9, length=3)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        self.y += _TIMELINE + 0.2

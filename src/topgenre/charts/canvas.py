@@ -1,15 +1,19 @@
-"""What the pictures share: drawing without global state, text that fits, and the file."""
+"""Draw pictures without global state, with the page's colours and text that fits."""
 
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from topgenre.charts.wording import TONES
+from topgenre.design import style
 from topgenre.errors import OutputError
 from topgenre.files import write_whole
 
@@ -17,13 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-INK = "#1b1f24"
-FAINT_INK = "#5b6570"
 MISSING = "\N{REPLACEMENT CHARACTER}"
 
-# DejaVu Sans, which comes with Matplotlib: every machine draws the same picture. An SVG file names
-# the generic family too, for viewers that do not have it.
+# The first fonts of both lists come with Matplotlib: every machine draws the same picture. An SVG
+# file names the generic families, for viewers that do not have these fonts.
 _FONT = "sans-serif"
+DISPLAY = ["STIXGeneral", "serif"]  # for headings, like the page's
 # Where one of these is installed, it draws the characters that the first font lacks.
 _FALLBACKS = (
     "Noto Sans CJK JP",
@@ -44,6 +47,47 @@ _DPI = 160
 _settings = threading.RLock()
 
 
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Hold the colours of the web page, as hexadecimal numbers.
+
+    Attributes
+    ----------
+    sheet, well : str
+        The ground, and the ground of bars.
+    ink, quiet, line, accent : str
+        Text, less important text, thin lines, and warnings.
+    tones : tuple of str
+        One colour per genre.
+    """
+
+    sheet: str
+    well: str
+    ink: str
+    quiet: str
+    line: str
+    accent: str
+    tones: tuple[str, ...]
+
+
+@cache
+def palette(*, dark: bool = False) -> Palette:
+    """Read the page's colours from its style sheet."""
+    found = {
+        name: pair[dark]
+        for name, *pair in re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\);", style("tokens"))
+    }
+    return Palette(
+        sheet=found["sheet"],
+        well=found["well"],
+        ink=found["ink"],
+        quiet=found["quiet"],
+        line=found["line"],
+        accent=found["accent"],
+        tones=tuple(found[f"tone-{number}"] for number in range(TONES)),
+    )
+
+
 def picture_format(path: str | Path) -> str:
     """Return ``"png"`` or ``"svg"`` by the suffix of a path.
 
@@ -54,26 +98,31 @@ def picture_format(path: str | Path) -> str:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in (".png", ".svg"):
-        raise OutputError(
-            f"{path}: a picture cannot be written as {suffix or 'a file without a suffix'}; "
-            "use .png or .svg"
-        )
+        raise OutputError(f"{path}: the name of a picture must end in .png or .svg")
     return suffix[1:]
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
     """Draw with Matplotlib's own defaults, whatever the user's settings are."""
-    from matplotlib import rc_context, style
+    from matplotlib import rc_context
+    from matplotlib import style as matplotlib_style
 
     # A fixed salt makes the identifiers inside an SVG file the same every time.
     ours: Any = {"svg.hashsalt": "topgenre", "svg.fonttype": "none"}
-    with _settings, style.context("default"), rc_context(ours):
+    with _settings, matplotlib_style.context("default"), rc_context(ours):
         yield
 
 
-def save(figure: Figure, path: str | Path) -> None:
+def save(figure: Figure, path: str | Path, *, ground: str = "white") -> None:
     """Write a figure whole or not at all; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : path-like
+    ground : str
+        Background colour.
 
     Raises
     ------
@@ -83,10 +132,10 @@ def save(figure: Figure, path: str | Path) -> None:
     kind = picture_format(path)
     # Neither dates nor versions: a picture changes only where what it shows has changed.
     metadata: dict[str, Any] = (
-        {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+        {"Software": "topgenre"} if kind == "png" else {"Date": None, "Creator": "topgenre"}
     )
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata, facecolor="white")
+    figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata, facecolor=ground)
     write_whole(path, buffer.getvalue())
 
 
@@ -108,9 +157,9 @@ def families(text: str) -> list[str]:
 
 
 def fit(label: Text, width: float) -> None:
-    """Take characters out of the middle of a label until it is at most `width` pixels wide.
+    """Remove characters from the middle of a label until it is at most `width` pixels wide.
 
-    The middle, because a file name tells by its beginning and by its end.
+    Beginning and end of a file name tell most about it.
     """
     whole = label.get_text()
     fewest, most = 0, len(whole)

@@ -1,4 +1,4 @@
-"""The four spectrograms of a segment as a picture."""
+"""Draw the four spectrograms of a segment as a picture."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.charts import canvas
+from topgenre.charts.wording import span
 
 if TYPE_CHECKING:
     from topgenre.spectrograms import Spectrograms
 
 _LOWEST = 20.0  # Hz
-_ROWS = 480  # of the drawn spectrograms: about one a pixel
+_ROWS = 480  # of the drawn spectrograms: about one per pixel
 _TICKS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)  # Hz
 _RANGE = 80  # dB below the loudest
 _COLOURS = "magma"
 
 
-def save_spectrograms(spectrograms: Spectrograms, path: str | Path) -> None:
+def save_spectrograms(spectrograms: Spectrograms, path: str | Path, *, dark: bool = False) -> None:
     """Draw the three power spectrograms and the onset strength on one time axis.
 
     Power is in dB relative to the loudest value of the full spectrogram, on one scale for all
@@ -33,7 +34,9 @@ def save_spectrograms(spectrograms: Spectrograms, path: str | Path) -> None:
     spectrograms : Spectrograms
         What to draw.
     path : str or Path
-        File to write, ``.png`` or ``.svg``; one that is there is replaced.
+        File to write, ``.png`` or ``.svg``.
+    dark : bool
+        Draw for a dark page.
 
     Raises
     ------
@@ -55,12 +58,13 @@ def save_spectrograms(spectrograms: Spectrograms, path: str | Path) -> None:
     highest = SAMPLE_RATE / 2
     loudest = float(spectrograms.full.max())
 
+    colours = canvas.palette(dark=dark)
     with canvas.drawing():
         figure = Figure(figsize=(11, 9.6))
         grid = figure.add_gridspec(
             4,
             2,
-            left=0.105,
+            left=0.125,
             right=0.925,
             top=0.885,
             bottom=0.065,
@@ -71,17 +75,17 @@ def save_spectrograms(spectrograms: Spectrograms, path: str | Path) -> None:
         )
         name = canvas.drawable(PurePath(spectrograms.source).name or spectrograms.source)
         title = figure.text(
-            0.105,
+            0.125,
             0.953,
             name,
             size=16,
             weight="bold",
-            color=canvas.INK,
+            color=colours.ink,
             family=canvas.families(name),
             parse_math=False,
         )
         canvas.fit(title, 0.82 * figure.bbox.width)
-        figure.text(0.105, 0.928, f"{start:.1f} s to {end:.1f} s", size=11, color=canvas.FAINT_INK)
+        figure.text(0.125, 0.928, span(start, end), size=11, color=colours.quiet)
 
         image = None
         panels = []
@@ -107,12 +111,13 @@ def save_spectrograms(spectrograms: Spectrograms, path: str | Path) -> None:
                 [float(np.log2(tick)) for tick in _TICKS],
                 [f"{tick // 1000}k" if tick >= 1000 else str(tick) for tick in _TICKS],
             )
-            axes.set_ylabel("Frequency (Hz)")
+            axes.set_ylabel("Frequency (Hz)", color=colours.ink)
             axes.tick_params(labelbottom=False)
         if image is not None:
             scale = figure.colorbar(image, cax=figure.add_subplot(grid[:3, 1]))
-            scale.set_label("Power relative to the loudest (dB)", color=canvas.INK)
+            scale.set_label("Power relative to the loudest (dB)", color=colours.ink)
             scale.outline.set_visible(False)
+            scale.ax.tick_params(colors=colours.quiet)
 
         axes = figure.add_subplot(grid[3, 0])
         panels.append((axes, "Onset strength"))
@@ -129,15 +134,20 @@ def save_spectrograms(spectrograms: Spectrograms, path: str | Path) -> None:
         bands = _sub_band_labels(highest)
         axes.set_yticks(range(len(bands)), bands)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("Time (s)")
+        axes.set_xlabel("Time (s)", color=colours.ink)
         scale = figure.colorbar(onset, cax=figure.add_subplot(grid[3, 1]))
-        scale.set_label("Rise (dB)")
+        scale.set_label("Rise (dB)", color=colours.ink)
+        scale.outline.set_visible(False)
+        scale.ax.tick_params(colors=colours.quiet)
 
         for axes, kind in panels:
-            axes.set_title(kind, loc="left", size=11.5, weight="bold", color=canvas.INK, pad=4)
+            axes.set_title(kind, loc="left", size=11.5, weight="bold", color=colours.ink, pad=4)
             axes.set_xlim(start, end)
+            axes.tick_params(colors=colours.quiet)
+            for spine in axes.spines.values():
+                spine.set_visible(False)
             axes.xaxis.set_major_locator(MaxNLocator(11, steps=[1, 2, 5, 10]))
-        canvas.save(figure, path)
+        canvas.save(figure, path, ground=colours.sheet)
 
 
 def _log_frequency(power: NDArray[np.float32], highest: float) -> NDArray[np.float64]:

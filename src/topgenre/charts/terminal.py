@@ -1,54 +1,73 @@
-"""Ranked bars in the terminal, and the same in plain text for files and pipes."""
+"""Draw results in the terminal, and as plain text for files and pipes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
-from topgenre.charts.wording import UNCERTAIN, percent
-from topgenre.result import Result
+from topgenre.charts.wording import HINT, percent, sections_line, span, tags_line, tone
+from topgenre.result import Result, display_name, spoken
 from topgenre.text import printable
 
 _LONGEST_BAR = 60  # characters: a longer one is no easier to read
 _LONGEST_GENRE = 20
+_MINI_BAR = 8  # characters
+_NARROWEST_PATH = 12
+_TINTS = {"sure": "cyan", "probable": "cyan", "close": "yellow", "unsure": "magenta"}
+# The web page's colours of the genres, which can be told apart on dark and on light grounds.
+_STRIP = (
+    *("#1c65c8", "#a1790c", "#97571c", "#c72da2", "#733fbf"),
+    *("#07858a", "#8a91a0", "#de5778", "#128537", "#c51f17"),
+)
 
 
-def render_bars(result: Result, *, top: int = 3) -> RenderableType:
+def render_bars(
+    result: Result, *, top: int = 3, song: str = "", tags: bool = False
+) -> RenderableType:
     """Return a result as something that Rich can print.
 
-    A terminal gets coloured bars. Whatever is no terminal, or cannot show the characters, gets
-    plain ASCII bars without colours, and the path in full however long it is.
+    A terminal gets coloured bars. Anything else, and a terminal that lacks the characters, gets
+    ASCII bars without colours, and the whole path however long it is.
 
     Parameters
     ----------
     result : Result
-        What to show.
     top : int
         How many genres.
+    song : str
+        Artist and title, shown beside the path.
+    tags : bool
+        Whether to name styles, instruments and moods too.
 
     Raises
     ------
     ValueError
         If `top` is below 1.
     """
-    result.top(top)  # a number that makes no sense is the caller's error, not the printer's
-    return _Bars(result, top)
+    result.top(top)  # an invalid number is the caller's error, not the printer's
+    return _Bars(result, top, song, tags)
 
 
-def print_bars(results: Iterable[Result], console: Console, *, top: int = 3) -> None:
-    """Print results one below the other, each as soon as it is there.
+def print_bars(
+    results: Iterable[Result],
+    console: Console,
+    *,
+    top: int = 3,
+    song: str = "",
+    tags: bool = False,
+) -> None:
+    """Print results one below the other, each as soon as it comes.
 
     Parameters
     ----------
     results : iterable of Result
-        What to print.
     console : rich.console.Console
-        Where to.
-    top : int
-        How many genres of each.
+    top, song, tags
+        As `render_bars` takes them.
 
     Raises
     ------
@@ -59,77 +78,208 @@ def print_bars(results: Iterable[Result], console: Console, *, top: int = 3) -> 
         if index:
             console.print()
         # Paths in a log are there to be searched for: they are not cropped to a width.
-        console.print(render_bars(result, top=top), crop=console.is_terminal)
+        bars = render_bars(result, top=top, song=song, tags=tags)
+        console.print(bars, crop=console.is_terminal)
+
+
+def print_row(
+    result: Result, console: Console, *, column: int, top: int = 3, tags: bool = False
+) -> None:
+    """Print a result on one line: path, a small bar, the verdict, and more genres if they fit.
+
+    Parameters
+    ----------
+    result : Result
+    console : rich.console.Console
+    column : int
+        Characters of the longest path; it is cropped where the terminal is too narrow. 0 prints
+        plain text, as for a pipe.
+    top : int
+        How many genres.
+    tags : bool
+        Whether to name styles, instruments and moods too.
+    """
+    plain = _is_plain(console)
+    encoding = console.encoding
+    verdict = _spelt(result.verdict, encoding, plain)
+    genres = result.top(top)
+    if not (column and console.is_terminal):
+        ranked = ", ".join(
+            f"{_spelt(spoken(name), encoding, plain)} {percent(p)}" for name, p in genres
+        )
+        text = f"{printable(result.path, encoding)}: {verdict} ({ranked})"
+        _print_plain(console, text)
+    else:
+        fixed = 2 + _MINI_BAR + 8
+        room = console.width - fixed - cell_len(verdict)
+        column = min(column, max(room, _NARROWEST_PATH))
+        path = _end_of(printable(result.path, encoding), column, "~" if plain else "…")
+        tint = _TINTS[result.tier or "sure"]
+        line = Text(set_cell_size(path, column), no_wrap=True, overflow="ignore")
+        bar = _block(genres[0].probability, _MINI_BAR, plain)
+        line.append(f"  {bar:{_MINI_BAR}}", style=tint)
+        line.append(f"{percent(genres[0].probability):>6}  ", style="bold")
+        line.append(verdict, style=f"bold {tint}")
+        for name, probability in genres[1:]:
+            more = f"  {_spelt(spoken(name), encoding, plain)} {percent(probability)}"
+            if line.cell_len + cell_len(more) > console.width:
+                break
+            line.append(more, style="dim")
+        line.truncate(console.width, overflow="crop")
+        console.print(line)
+    if tags and result.tags:
+        _print_plain(console, f"  also: {printable(tags_line(result), encoding)}")
+    for notice in result.notices:
+        _print_plain(console, f"  note: {printable(notice, encoding)}", "dim")
+
+
+def print_summary(counts: Mapping[str, int], console: Console) -> None:
+    """Print how many files have each genre, as bars, most frequent first.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Files by genre.
+    console : rich.console.Console
+    """
+    ranked = Counter(counts).most_common()
+    if not ranked:
+        return
+    names = [printable(display_name(name), console.encoding) for name, _ in ranked]
+    column = max(map(cell_len, names))
+    digits = len(str(ranked[0][1]))
+    room = min(max(console.width - column - digits - 5, 1), _LONGEST_BAR)
+    scale = min(1.0, room / ranked[0][1])
+    for name, (_, count) in zip(names, ranked, strict=True):
+        bar = ("#" if _is_plain(console) else "▇") * max(1, round(count * scale))
+        line = Text(f"{set_cell_size(name, column)}  {count:>{digits}} ", no_wrap=True)
+        console.print(line.append(bar, style="cyan"), crop=True)
 
 
 class _Bars:
-    """One result; how it looks is decided when it is known where it is printed."""
+    """One result; Rich says where it is printed, which decides how it looks."""
 
-    def __init__(self, result: Result, top: int) -> None:
+    def __init__(self, result: Result, top: int, song: str, tags: bool) -> None:
         self._result = result
         self._top = top
+        self._song = song
+        self._tags = tags
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        plain = not console.is_terminal or options.ascii_only or console.legacy_windows
-        yield from self._lines(plain, options)
+        yield from self._lines(_is_plain(console), options)
 
     def _lines(self, plain: bool, options: ConsoleOptions) -> Iterator[Text]:
         result = self._result
         width = max(options.max_width, 20)
         encoding = options.encoding
-        tint = "magenta" if result.uncertain else "cyan"
+        tint = _TINTS[result.tier or "sure"]
 
-        segment = f"{result.start:.1f}-{result.end:.1f} s"
+        segment = span(result.start, result.end)
         path = printable(result.path, encoding)
-        if not plain:
-            path = _end_of(path, width - cell_len(segment) - 2)
-        heading = Text(path, style="bold", no_wrap=True, overflow="ignore")
+        song = printable(self._song, encoding)
+        if options.is_terminal:
+            path = _end_of(path, width - cell_len(segment) - 2, "~" if plain else "…")
+            if cell_len(path) + cell_len(segment) + cell_len(song) + 6 > width and song:
+                yield _text(song[:width], "bold")
+                song = ""
+        heading = _text(path, "bold")
         heading.append(f"  {segment}", style="not bold dim")
+        if song:
+            heading.append(f"  {song}", style="not bold")
         yield heading
+        yield from _wrapped(_spelt(result.verdict, encoding, plain), width, f"bold {tint}")
 
         genres = result.top(self._top)
-        names = [printable(genre, encoding) for genre, _ in genres]
+        names = [_spelt(spoken(genre), encoding, plain) for genre, _ in genres]
         column = min(max(map(cell_len, names)), _LONGEST_GENRE, width // 3)
         room = min(max(width - column - 11, 1), _LONGEST_BAR)
         for place, (name, (_, probability)) in enumerate(zip(names, genres, strict=True)):
-            best = place == 0 and not result.uncertain
-            line = Text("  ", no_wrap=True, overflow="ignore")
-            line.append(set_cell_size(name, column), style="bold" if best else "")
-            line.append(f" {percent(probability):>6} ", style="bold" if best else "")
+            best = "bold" if place == 0 and result.tier != "unsure" else ""
+            line = _text("  ")
+            line.append(set_cell_size(name, column), style=best)
+            line.append(f" {percent(probability):>6} ", style=best)
             line.append(_bar(probability, room, plain), style=tint)
             line.rstrip()
             yield line
 
-        if result.uncertain:
-            yield from _wrapped(UNCERTAIN, width, "bold magenta")
+        yield from self._over_time(plain, width, encoding)
+        if self._tags and result.tags:
+            yield from _wrapped(f"also: {printable(tags_line(result), encoding)}", width, "")
+        if result.tier == "unsure":
+            yield from _wrapped(HINT, width, tint)
         for notice in result.notices:
             yield from _wrapped(f"note: {printable(notice, encoding)}", width, "")
 
+    def _over_time(self, plain: bool, width: int, encoding: str) -> Iterator[Text]:
+        """Yield a strip with the most probable genre of each moment, and the sections."""
+        result = self._result
+        if result.timeline and not plain:
+            room = min(width - 2, _LONGEST_BAR)
+            strip, seen = _text("  "), dict[str, None]()
+            for place in range(room):
+                at = result.start + (place + 0.5) / room * (result.end - result.start)
+                window = min(result.timeline, key=lambda one: abs((one.start + one.end) / 2 - at))
+                genre = window.genres[0].genre
+                seen[genre] = None
+                strip.append("▇", style=_STRIP[tone(result, genre)])
+            yield strip
+            legend = _text(" ")
+            for genre in seen:
+                name = _spelt(spoken(genre), encoding, plain)
+                if legend.cell_len + cell_len(name) + 3 > width:
+                    break
+                legend.append(" ▇", style=_STRIP[tone(result, genre)]).append(f" {name}")
+            yield legend
+        if result.sections:
+            yield from _wrapped(_spelt(sections_line(result.sections), encoding, plain), width, "")
+
+
+def _is_plain(console: Console) -> bool:
+    """Tell whether colours and other characters than ASCII are to be avoided."""
+    return not console.is_terminal or console.options.ascii_only or console.legacy_windows
+
+
+def _spelt(text: str, encoding: str, plain: bool) -> str:
+    """Return a text for a terminal or a file; in plain text, arrows are made of ASCII."""
+    return printable(text.replace("→", "->") if plain else text, encoding)
+
 
 def _bar(share: float, room: int, plain: bool) -> str:
-    """Return a bar of `share` of the room; nothing but zero has no bar at all."""
+    """Return a bar of `share` of the room; only 0 has no bar at all."""
     if plain:
-        return "#" * max(round(share * room), 1 if share > 0 else 0)
+        return _block(share, room, plain)
     halves = max(round(2 * share * room), 1 if share > 0 else 0)
     return "━" * (halves // 2) + "╸" * (halves % 2)
 
 
+def _block(share: float, room: int, plain: bool) -> str:
+    return ("#" if plain else "▇") * max(round(share * room), 1 if share > 0 else 0)
+
+
+def _text(words: str, style: str = "") -> Text:
+    return Text(words, style=style, no_wrap=True, overflow="ignore")
+
+
 def _wrapped(words: str, width: int, style: str) -> Iterator[Text]:
-    """Yield the lines of a text, the later ones as far indented as the first."""
+    """Yield the lines of a text, all indented, and broken between words."""
     line = ""
     for word in words.split():
         if line and cell_len(line) + 1 + cell_len(word) > width - 2:
-            yield Text(f"  {line}", style=style, no_wrap=True, overflow="ignore")
+            yield _text(f"  {line}", style)
             line = word
         else:
             line = f"{line} {word}" if line else word
-    yield Text(f"  {line}", style=style, no_wrap=True, overflow="ignore")
+    yield _text(f"  {line}", style)
 
 
-def _end_of(text: str, width: int) -> str:
+def _print_plain(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(text, style=style), soft_wrap=True, highlight=False)
+
+
+def _end_of(text: str, width: int, mark: str) -> str:
     """Return the end of a text that is too wide: of a path, that is the part that tells."""
     if cell_len(text) <= width:
         return text
     while text and cell_len(text) > max(width - 1, 1):
         text = text[1:]
-    return f"…{text}"
+    return f"{mark}{text}"

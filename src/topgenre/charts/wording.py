@@ -1,8 +1,13 @@
-"""Format the words and numbers that all charts share."""
+"""Format the words, numbers and genre names that all charts share."""
 
 from __future__ import annotations
 
-UNCERTAIN = "Not sure. Treat the ranking as a hint."
+from collections.abc import Sequence
+
+from topgenre.result import Result, Section, spoken
+
+HINT = "Treat the ranking as a hint."
+TONES = 10  # colours for genres, in the order in which a model lists them
 
 
 def percent(probability: float) -> str:
@@ -12,3 +17,50 @@ def percent(probability: float) -> str:
     if 0.9995 <= probability < 1:
         return ">99.9%"
     return f"{probability:.1%}"
+
+
+def clock(seconds: float) -> str:
+    """Return a moment as minutes and seconds.
+
+    Examples
+    --------
+    >>> clock(75.2), clock(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def span(start: float, end: float) -> str:
+    """Return a stretch of time; one under 10 s has decimals, as notices about it do.
+
+    Examples
+    --------
+    >>> span(95.2, 105.2), span(0, 2.7)
+    ('1:35-1:45', '0.0-2.7 s')
+    """
+    if end - start < 9.95:
+        return f"{start:.1f}-{end:.1f} s"
+    return f"{clock(start)}-{clock(end)}"
+
+
+def sections_line(sections: Sequence[Section]) -> str:
+    """Return where a track changes its genre.
+
+    Examples
+    --------
+    >>> sections_line([Section(0, 80, "jazz"), Section(80, 200, "hiphop")])
+    '0:00 jazz → 1:20 hip-hop'
+    """
+    return " → ".join(f"{clock(section.start)} {spoken(section.genre)}" for section in sections)
+
+
+def tags_line(result: Result) -> str:
+    """Return the styles, instruments and moods of a result, most probable first."""
+    return ", ".join(f"{spoken(tag.name)} {percent(tag.probability)}" for tag in result.tags)
+
+
+def tone(result: Result, genre: str) -> int:
+    """Return the number of a genre's colour, the same one that the web page gives it."""
+    return sorted(name for name, _ in result.genres).index(genre) % TONES

@@ -23,11 +23,12 @@ from topgenre.cli import (
     similar,
     spectrograms,
     tag,
+    teach,
     train,
     watch,
 )
 from topgenre.cli.interrupt import MESSAGE, exit_code
-from topgenre.cli.output import give_up_output, say_error
+from topgenre.cli.printing import give_up_output, say_error
 from topgenre.errors import TopgenreError
 
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO)
@@ -63,7 +64,7 @@ app = typer.Typer(
 )
 
 for module in (
-    *(classify, recommend, scan, similar, report, playlists, tag, watch, serve),
+    *(classify, recommend, scan, similar, report, playlists, tag, watch, serve, teach),
     *(spectrograms, genres, train, evaluate, doctor),
 ):
     module.add_to(app)

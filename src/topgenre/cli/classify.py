@@ -1,52 +1,55 @@
-"""``topgenre classify``: the genres of files, folders and standard input."""
+"""Implement ``topgenre classify``: the genres of files, folders and standard input."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from topgenre.cli import interrupt, options, output
-from topgenre.cli.status_line import StatusLine
+from topgenre.cli import interrupt, options, printing
+from topgenre.cli.progress import Progress
+from topgenre.cli.progress import run as run_batch
 from topgenre.errors import OutputError
 from topgenre.files import make_folder
-from topgenre.library.batch import classify_files
-from topgenre.library.find import STANDARD_INPUT, find_audio
+from topgenre.library.batch import Outcome, classify_files
+from topgenre.library.find import STANDARD_INPUT, find_audio, is_folder
 from topgenre.result import Failure, Result
 
-_ALL_GENRES = 10  # of a picture, where there is room for them
+_ALL_GENRES = 10  # in a picture, which has room for them
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to classify, and what to do with the results.
+    """Define what to classify, and what to do with the results.
 
     Attributes
     ----------
     paths : list of str or Failure
-        As `topgenre.library.find.find_audio` gives them.
+        As `topgenre.library.find.find_audio` returns them.
     top : int or None
-        How many genres; None leaves it to each form of output.
+        How many genres; None means the default of each form of output.
     form : {"human", "json", "csv"}
         What is printed.
     chart : Path or None
         Picture to draw of the only file.
     charts : Path or None
         Folder for a picture of each file.
+    dark : bool
+        Whether pictures are for a dark page.
+    tags : bool
+        Whether to name styles, instruments and moods too.
     model : Path or None
-        Model file, None for the one that comes with the package.
+        Model file, None for the bundled model.
     jobs : int or None
-        Worker processes, None for as many as are worth it.
+        Worker processes, None for a suitable number.
     whole : bool
-        Whether to go through whole tracks.
+        Whether to analyse whole tracks.
     recommend : bool
-        Whether to find music to listen to as well.
+        Whether to recommend music too.
     """
 
     paths: list[str | Failure]
@@ -54,6 +57,8 @@ class Request:
     form: Literal["human", "json", "csv"] = "human"
     chart: Path | None = None
     charts: Path | None = None
+    dark: bool = False
+    tags: bool = False
     model: Path | None = None
     jobs: int | None = None
     whole: bool = False
@@ -81,130 +86,167 @@ def classify(
         typer.Option(
             min=1,
             metavar="N",
-            help="How many genres to name.  [default: 3; JSON, CSV and charts: all]",
+            help="How many genres to list.  [default: 3; JSON, CSV and charts: all]",
         ),
     ] = None,
     as_json: options.AsJsonLines = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table.")] = False,
     chart: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw the result of one file as .png or .svg."),
+        typer.Option(metavar="FILE", help="Draw a chart of one file as .png or .svg."),
     ] = None,
     charts: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Draw each result into this folder, as .png."),
+        typer.Option(metavar="DIR", help="Draw a chart of each file in this folder, as .png."),
     ] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw charts for a dark page.")] = False,
     whole: options.Whole = False,
+    tags: Annotated[
+        bool, typer.Option("--tags", help="List styles, instruments and moods too.")
+    ] = False,
     recommend: Annotated[
-        bool, typer.Option("--recommend", help="Find music to listen to as well.")
+        bool, typer.Option("--recommend", help="Recommend music too: one list for all files.")
     ] = False,
     model: options.Model = None,
     jobs: options.Jobs = None,
 ) -> None:
-    """Name the genres of music files, most probable first."""
+    """Identify the genre of music files, most probable first."""
     if as_json and as_csv:
-        raise typer.BadParameter("it contradicts --json; choose one", param_hint="--csv")
+        raise typer.BadParameter("Use --json or --csv, not both")
     if as_csv and recommend:
-        raise typer.BadParameter("no table holds it; use --json", param_hint="--recommend")
+        raise typer.BadParameter("CSV cannot hold it; use --json", param_hint="--recommend")
     if chart and charts:
-        raise typer.BadParameter("it contradicts --charts; choose one", param_hint="--chart")
-    check_standard_input(paths)
+        raise typer.BadParameter("Use --chart or --charts, not both")
+    options.check_standard_input(paths)
     if chart:
-        check_picture_name(chart, "--chart")
+        options.check_picture_name(chart, "--chart")
     found = find_audio(paths)
     if chart and len(found) > 1:
         raise typer.BadParameter(
             f"it draws one file, not {len(found)}; use --charts DIR", param_hint="--chart"
         )
     form: Literal["human", "json", "csv"] = "json" if as_json else "csv" if as_csv else "human"
-    raise typer.Exit(run(Request(found, top, form, chart, charts, model, jobs, whole, recommend)))
-
-
-def check_standard_input(paths: list[str]) -> None:
-    """Refuse to read standard input twice, or from a keyboard."""
-    if paths.count(STANDARD_INPUT) > 1:
-        raise typer.BadParameter("standard input can be read only once", param_hint="-")
-    if STANDARD_INPUT in paths and sys.stdin.isatty():
-        raise typer.BadParameter(
-            "standard input is a terminal; pipe a music file into it", param_hint="-"
-        )
-
-
-def check_picture_name(path: Path, option: str) -> None:
-    """Refuse a picture in a format that cannot be drawn, before any work is done."""
-    from topgenre.charts.canvas import picture_format
-
-    try:
-        picture_format(path)
-    except OutputError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
+    request = Request(
+        found,
+        top,
+        form,
+        chart=chart,
+        charts=charts,
+        dark=dark,
+        tags=tags,
+        model=model,
+        jobs=jobs,
+        whole=whole,
+        recommend=recommend,
+    )
+    raise typer.Exit(run(request))
 
 
 def run(request: Request) -> int:
     """Classify, print and draw; return the exit code."""
-    counts: Counter[str] = Counter()
+    batch = _Batch(request)
     begin = time.monotonic()
-    charts = _Charts(request)
-    show = _printer(request)
-    if request.recommend:
-        from topgenre.cli.recommend import recommending
-
-        show = recommending(show, request.top, as_json=request.form == "json")
-    status = StatusLine(len(request.paths))
     outcomes = classify_files(
         request.paths, model=request.model, jobs=request.jobs, whole=request.whole
     )
-    try:
-        # Closed in any case, so that no worker process outlives what it works for.
-        with closing(outcomes):
-            status.draw(0)
-            for done, outcome in enumerate(outcomes, 1):
-                status.wipe()
-                show(outcome)
-                if isinstance(outcome, Failure):
-                    counts["failed"] += 1
-                    output.show_details(outcome)
-                else:
-                    counts["not sure (?)"] += outcome.uncertain
-                    counts["charts failed"] += not charts.draw(outcome)
-                status.draw(done)
-    finally:
-        status.wipe()
-    if len(request.paths) > 1:
-        said = [f"{count} {what}" for what, count in counts.items() if count]
-        typer.echo(
-            f"{len(request.paths)} files in {time.monotonic() - begin:.1f} s"
-            + (f": {', '.join(said)}" if said else ""),
-            err=True,
-        )
-    return 1 if counts["failed"] or counts["charts failed"] else 0
+    run_batch(outcomes, batch.show, Progress(len(request.paths)))
+    batch.finish(time.monotonic() - begin)
+    return batch.code
 
 
-def _printer(request: Request) -> output.Printer:
+class _Batch:
+    """Print and count the outcomes of one run.
+
+    Attributes
+    ----------
+    code : int
+        The exit code so far.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.code = 0
+        self._request = request
+        self._charts = _Charts(request)
+        self._results: list[Result] = []  # kept only for recommendations
+        self._genres: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        # The recommendations of a single file are part of its JSON object.
+        self._joined = request.recommend and request.form == "json" and len(request.paths) == 1
+        self._print = _printer(request)
+
+    def show(self, outcome: Outcome) -> None:
+        """Print and draw one outcome."""
+        if isinstance(outcome, Failure):
+            self._print(outcome)
+            printing.show_details(outcome)
+            self.code = 1
+            # A folder without music is not a file that failed.
+            self._counts["failed"] += not is_folder(outcome.path)
+            return
+        if not self._joined:
+            self._print(outcome)
+        if self._request.recommend:
+            self._results.append(outcome)
+        self._genres["not sure" if outcome.tier == "unsure" else outcome.genres[0].genre] += 1
+        if not self._charts.draw(outcome):
+            self._counts["charts failed"] += 1
+            self.code = 1
+
+    def finish(self, seconds: float) -> None:
+        """Print what concerns all files: genres, counts, charts and recommendations."""
+        request = self._request
+        if len(request.paths) > 1:
+            if request.form == "human":
+                printing.print_summary(self._genres)
+            n_files = self._genres.total() + self._counts["failed"]
+            said = [f"{count} {what}" for what, count in self._counts.items() if count]
+            typer.echo(
+                f"{n_files} file{'' if n_files == 1 else 's'} in {seconds:.1f} s"
+                + (f": {', '.join(said)}" if said else ""),
+                err=True,
+            )
+        self._charts.say_written()
+        if self._results:
+            from topgenre.cli import suggestions
+
+            sections = suggestions.for_results(self._results, request.top)
+            if self._joined:
+                suggestions.print_json(self._results[0].to_dict(request.top), sections)
+            elif request.form == "json":
+                weights = suggestions.mixture(self._results, request.top)
+                suggestions.print_json({"genres": suggestions.shares(weights)}, sections)
+            else:
+                typer.echo()
+                suggestions.print_sections(sections)
+
+
+def _printer(request: Request) -> printing.Printer:
     if request.form == "json":
-        return output.json_printer(request.top)
+        return printing.json_printer(request.top)
     if request.form == "csv":
         from topgenre.classifier import load
 
         n_genres = len(load(request.model).genres)
-        return output.csv_printer(min(request.top or n_genres, n_genres))
+        return printing.csv_printer(min(request.top or n_genres, n_genres))
     paths = [path.path if isinstance(path, Failure) else path for path in request.paths]
-    return output.human_printer(paths, request.top)
+    return printing.human_printer(paths, request.top, tags=request.tags)
 
 
 class _Charts:
-    """The pictures of a run: none, one, or one for each file in a folder."""
+    """Draw one chart, or one for each file in a folder, where the user asked for it."""
 
     def __init__(self, request: Request) -> None:
         self._file = request.chart
         self._folder = request.charts
         self._top = request.top or _ALL_GENRES
+        self._dark = request.dark
         self._taken: set[str] = set()
+        self._written = 0
         if self._folder:
             make_folder(self._folder, "charts")
 
     def draw(self, result: Result) -> bool:
-        """Draw a result where the user asked for it; say so and give False if that fails."""
+        """Draw a result; if that fails, print why and return False."""
         path = self._file or (self._folder and self._folder / self._name(result.path))
         if path is None:
             return True
@@ -212,17 +254,32 @@ class _Charts:
 
         try:
             with interrupt.raised():
-                save_bar_chart(result, path, top=self._top)
+                save_bar_chart(
+                    result,
+                    path,
+                    top=self._top,
+                    song=printing.song_name(result.path),
+                    dark=self._dark,
+                )
         except OutputError as error:
-            output.say_error(str(error))
+            printing.say_error(str(error))
             return False
+        self._written += 1
         return True
+
+    def say_written(self) -> None:
+        """Print where the charts are."""
+        if self._written and self._file:
+            printing.say_written(self._file)
+        elif self._written:
+            charts = f"{self._written} chart{'' if self._written == 1 else 's'}"
+            printing.say_written(f"{charts} in {self._folder}")
 
     def _name(self, path: str) -> str:
         """Name a picture after its file, and number it where two files have the same name."""
         stem = "standard input" if path == STANDARD_INPUT else Path(path).name
         name, number = stem, 1
-        # Some file systems take capital and small letters for the same.
+        # Some file systems do not distinguish capital from small letters.
         while name.casefold() in self._taken:
             number += 1
             name = f"{stem} {number}"

@@ -1,17 +1,23 @@
-"""Options that several commands have, spelt and explained alike."""
+"""Options and checks that several commands share."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from topgenre.errors import OutputError
+from topgenre.library.find import STANDARD_INPUT
 
 Model = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Use this model instead of the one that came along."),
+    typer.Option(metavar="FILE", help="Model to use.  [default: the bundled model]"),
+]
+Genres = Annotated[
+    Path | None,
+    typer.Option("--genres", metavar="FILE", help="Use your own genres, from `topgenre teach`."),
 ]
 Jobs = Annotated[
     int | None,
@@ -22,18 +28,41 @@ Jobs = Annotated[
 Catalog = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Catalogue to use.  [default: one in your folder for user data]"
+        "--catalogue",
+        "--catalog",
+        metavar="FILE",
+        help="Catalogue to use.  [default: one in your folder for user data]",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object.")]
-AsJsonLines = Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")]
+AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 Whole = Annotated[
-    bool, typer.Option("--whole", help="Go through whole tracks instead of their middle 10 s.")
+    bool, typer.Option("--whole", help="Analyse whole tracks instead of their middle 10 s.")
 ]
 
 
+def check_standard_input(paths: list[str]) -> None:
+    """Refuse to read standard input twice, or from a keyboard."""
+    if paths.count(STANDARD_INPUT) > 1:
+        raise typer.BadParameter("standard input can be read only once", param_hint="-")
+    if STANDARD_INPUT in paths and sys.stdin.isatty():
+        raise typer.BadParameter(
+            "standard input is a terminal; pipe a music file into it", param_hint="-"
+        )
+
+
+def check_picture_name(path: Path, option: str) -> None:
+    """Refuse a picture in an unknown format before any work is done."""
+    from topgenre.charts.canvas import picture_format
+
+    try:
+        picture_format(path)
+    except OutputError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
 def check_playlist_name(path: Path) -> None:
-    """Refuse a name that is no playlist's before any work is done."""
+    """Refuse a name that does not end as a playlist's does before any work is done."""
     from topgenre.playlist import check_name
 
     try:
@@ -43,11 +72,11 @@ def check_playlist_name(path: Path) -> None:
 
 
 def say_left_out(count: int) -> None:
-    """Say how many songs of a catalogue cannot be used, as another model has judged them."""
+    """Say how many songs of a catalogue cannot be used, as another model classified them."""
     if count:
         songs = f"{count} song{'' if count == 1 else 's'}"
         typer.echo(
-            f"note: left out, as another model judged them: {songs}; "
-            "scan their folders again to have them in",
+            f"note: left out, as another model classified them: {songs}; "
+            "scan their folders again to include them",
             err=True,
         )

@@ -50,28 +50,18 @@ def playlists(
     from topgenre.text import printable
 
     with Catalogue(catalog, read_only=True) as catalogue:
-        chosen = choose(
-            catalogue,
-            model=model_hash(model),
-            threshold=threshold,
-            folder=folder,
-            limit=limit,
+        fingerprint = model_hash(model)
+        lists = choose(
+            catalogue, model=fingerprint, threshold=threshold, folder=folder, limit=limit
         )
-        options.say_left_out(chosen.other_model)
-        if not any(found.songs for found in chosen.lists):
+        options.say_left_out(catalogue.other_models(fingerprint))
+        if not any(found.songs for found in lists):
             raise CatalogueError(
-                f"{catalogue.path}: it holds no song that fits; "
-                "scan more music, or ask with fewer conditions"
+                f"{catalogue.path}: no song in it fits; scan more music, or ask with fewer "
+                "conditions"
             )
-    for found, path in save(chosen.lists, target):
+    for found, path in save(lists, target):
         number = len(found.songs)
         of = f" of {found.fitting}" if number < found.fitting else ""
         line = f"{found.genre}: {number}{of} song{'' if number == 1 and not of else 's'} in {path}"
         typer.echo(printable(line, sys.stdout.encoding))
-    if chosen.unwritable:
-        songs = f"{chosen.unwritable} song{'' if chosen.unwritable == 1 else 's'}"
-        typer.echo(
-            f"note: left out, as no playlist can hold a name of two lines: {songs}; "
-            "rename the files",
-            err=True,
-        )

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter, deque
-from contextlib import closing
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from topgenre.cli import interrupt, options, output
+from topgenre.cli import interrupt, options, printing
+from topgenre.cli.progress import Progress, clock, run
 from topgenre.cli.scan_cluster import scan_cluster
-from topgenre.cli.status_line import StatusLine
 
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Catalogue
     from topgenre.library.scan import Step
-
-_REDRAWN = 0.1  # s between two states of the status line
-_WINDOW = 20.0  # s over which the rate is taken: songs differ, and so do disks
 
 
 class Engine(StrEnum):
@@ -83,9 +79,10 @@ def scan(
 ) -> None:
     """Classify every song of a library once, and keep the results in a catalogue.
 
-    What is there already is left alone unless the file has changed, so the same command goes on
-    where it was stopped. Files that have moved are known by their content. Songs whose files are
-    gone stay in the catalogue, marked as missing, until --prune.
+    Songs in the catalogue are left as they are unless the file has changed, so the same command
+    goes on where it was stopped. Moved files are recognised by their content. Songs whose files
+    are gone stay in the catalogue, marked as missing, until --prune. Recycle bins and snapshots
+    are skipped.
     """
     if engine is Engine.RAY:
         local = catalog or retry_errors or prune or errors or export
@@ -112,18 +109,20 @@ def scan(
             check_name(export)
         except OutputError as error:
             raise typer.BadParameter(str(error), param_hint="--export") from error
-    failed = unsearched = 0
+    failed = unsearched = met = 0
     # What only reads makes no new catalogue.
     with Catalogue(catalog, read_only=not (scanning or prune)) as catalogue:
         if scanning:
             with interrupt.raised():
-                failed, unsearched = _scan(catalogue, paths or [], model, jobs, retry_errors)
+                failed, unsearched, met = _scan(catalogue, paths or [], model, jobs, retry_errors)
         if prune:
             _prune(catalogue, unsearched)
         if errors:
             _list_errors(catalogue)
         if export:
             _export(catalogue, export)
+        if met:
+            _next_steps(catalogue, model, catalog)
     if failed:
         raise typer.Exit(1)
 
@@ -134,92 +133,80 @@ def _scan(
     model: Path | None,
     jobs: int | None,
     retry_errors: bool,
-) -> tuple[int, int]:
-    """Scan and say what came of it; return how much failed, and how much of it at once."""
-    from topgenre.library.scan import scan as run
+) -> tuple[int, int, int]:
+    """Scan and say what came of it; return how many failed, were not there, and were met."""
+    from topgenre.library.scan import scan as scan_files
 
     counts: Counter[str] = Counter()
-    unsearched = 0  # folders that cannot be read, and what is named but not there
-    status = _Status()
+    skipped: list[str] = []
+    unsearched = 0  # folders that are empty or cannot be read, and what is named but not there
     begin = time.monotonic()
-    steps = run(catalogue, paths, model=model, jobs=jobs, retry_errors=retry_errors)
+    steps = scan_files(catalogue, paths, model=model, jobs=jobs, retry_errors=retry_errors)
+
+    def show(step: Step) -> None:
+        nonlocal unsearched
+        counts[step.what] += step.what not in ("found", "skipped")
+        if step.what == "skipped":
+            skipped.append(step.path)
+        unsearched += step.failure is not None and step.to_do is None
+        _tell(step)
+
     try:
-        # Closed in any case, so that no worker process outlives what it works for.
-        with closing(steps):
-            for step in steps:
-                counts[step.what] += step.what != "found"
-                unsearched += step.failure is not None and step.to_do is None
-                _tell(step, status)
-                status.count(step)
+        run(steps, show, _Progress(), prints=lambda s: bool(s.failure) or s.what == "vanished")
     except KeyboardInterrupt:
-        status.wipe()
         typer.echo(
             f"\nstopped; {_summary(counts, time.monotonic() - begin)}\n"
             "what is done is stored: the same command goes on from here",
             err=True,
         )
         raise typer.Exit(interrupt.exit_code()) from None
-    finally:
-        status.wipe()
-    typer.echo(_summary(counts, time.monotonic() - begin))
+    failed = counts["failed"] + counts.pop("empty", 0)
+    if skipped:
+        what = "recycle bin, snapshot or system file"
+        typer.echo(f"note: skipped {_number(len(skipped), what)}, such as {_shown(skipped[0])}")
+    if counts:
+        typer.echo(_summary(counts, time.monotonic() - begin))
     if counts["failed before"]:
         typer.echo("--errors lists what failed before, --retry-errors tries it again")
-    typer.echo(f"{_number(catalogue.count(), 'song')} in {_name(catalogue)}")
-    return counts["failed"], unsearched
+    return failed, unsearched, counts.total()
 
 
-class _Status(StatusLine):
-    """How many files were met, and then how many of those that are to do are done."""
+def _next_steps(catalogue: Catalogue, model: Path | None, chosen: Path | None) -> None:
+    """Say what is in the catalogue now, and what to do with it."""
+    from topgenre.library.catalogue import model_hash
+    from topgenre.result import spoken
+
+    genres = catalogue.tally(model_hash(model))
+    said = [f"{spoken(genre) or 'not sure'} {count}" for genre, count in genres]
+    heard = f": {', '.join(said)}" if said else ""
+    typer.echo(f"{_number(catalogue.count(), 'song')} in {_shown(str(catalogue.path))}{heard}")
+    if said:
+        where = f"  (with --catalogue {_shown(str(chosen))})" if chosen else ""
+        typer.echo(
+            f"Next: topgenre report, topgenre similar SONG, topgenre playlists FOLDER{where}"
+        )
+
+
+class _Progress(Progress):
+    """How many files were found, and then how many of those to classify are done."""
 
     def __init__(self) -> None:
-        super().__init__(0)
-        self.wanted = sys.stderr.isatty()
-        self._done = 0
-        self._drawn = 0.0
-        self._past: deque[tuple[float, int]] = deque()  # when how many were done
+        super().__init__(0, on_output=False)
 
     def count(self, step: Step) -> None:
-        """Count a step, and show it."""
-        now = time.monotonic()
-        if step.to_do is not None and step.to_do != self.total:
-            self.total, self._done = step.to_do, 0
-            self._past.append((now, 1))
-        self._done += 1
-        if now - self._drawn > _REDRAWN:
-            self._drawn = now
-            self.draw(self._done)
-
-    def text(self, done: int) -> str:
-        """Word how many files were met, or are done."""
-        if self.total:
-            return self.bar(done) + self._pace(done)
-        return f"looking for music: {_number(done, 'file')}"
-
-    def _pace(self, done: int) -> str:
-        now = time.monotonic()
-        self._past.append((now, done))
-        while now - self._past[0][0] > _WINDOW:
-            self._past.popleft()
-        since, before = self._past[0]
-        if now - since < 1 or done == before:
-            return ""
-        rate = (done - before) / (now - since)
-        left = round((self.total - done) / rate)
-        minutes, seconds = divmod(left, 60)
-        hours, minutes = divmod(minutes, 60)
-        clock = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-        return f", {rate:.1f} a second, {clock} left"
+        """Count a step."""
+        if step.to_do is not None and not self.total:
+            self.total, self.done = step.to_do, 0
+        self.done += 1
 
 
-def _tell(step: Step, status: _Status) -> None:
+def _tell(step: Step) -> None:
     if step.failure:
-        status.wipe()
-        output.say_error(str(step.failure.error))
-        output.show_details(step.failure)
+        printing.say_error(str(step.failure.error))
+        printing.show_details(step.failure)
     elif step.what == "vanished":
         from topgenre.text import printable
 
-        status.wipe()
         typer.echo(
             f"note: {printable(step.path, sys.stderr.encoding)}: gone before its turn came",
             err=True,
@@ -227,7 +214,7 @@ def _tell(step: Step, status: _Status) -> None:
 
 
 def _summary(counts: Counter[str], seconds: float) -> str:
-    done = sum(count for what, count in counts.items() if what != "missing")
+    done = counts.total() - counts["missing"]
     said = [f"{count} {what}" for what, count in counts.items() if count and what != "classified"]
     if counts["classified"]:
         pace = counts["classified"] / seconds
@@ -263,10 +250,10 @@ def _export(catalogue: Catalogue, path: Path) -> None:
     typer.echo(f"{_number(export(catalogue, path), 'song')} written to {path}")
 
 
-def _name(catalogue: Catalogue) -> str:
+def _shown(text: str) -> str:
     from topgenre.text import printable
 
-    return printable(str(catalogue.path), sys.stdout.encoding)
+    return printable(text, sys.stdout.encoding)
 
 
 def _number(count: int, what: str) -> str:
@@ -274,8 +261,4 @@ def _number(count: int, what: str) -> str:
 
 
 def _time(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d} min"
+    return f"{seconds:.1f} s" if seconds < 60 else f"{clock(seconds)} min"

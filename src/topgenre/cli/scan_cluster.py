@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from topgenre.cli import interrupt, output
-from topgenre.cli.status_line import StatusLine
+from topgenre.cli import interrupt, printing
+from topgenre.cli.progress import Progress, run
 from topgenre.result import Failure
+
+if TYPE_CHECKING:
+    from topgenre.cluster.pipeline import Partition
 
 
 def scan_cluster(
@@ -20,37 +24,47 @@ def scan_cluster(
     from topgenre.cluster.pipeline import scan_on_ray
 
     begin = time.monotonic()
-    n_files = n_judged = n_failed = 0
-    status: StatusLine | None = None
+    counts: Counter[str] = Counter()
+
+    def show(partition: Partition | Failure) -> None:
+        if isinstance(partition, Failure):
+            failures: tuple[str, ...] = (str(partition.error),)
+        else:
+            failures = partition.failures
+            counts["files"] += partition.n_files
+            counts["judged"] += partition.n_judged
+        counts["failed"] += len(failures)
+        for failure in failures:
+            printing.say_error(failure)
+
     partitions = scan_on_ray(places, out, address=address, model=model, jobs=jobs)
     try:
-        with interrupt.raised(), closing(partitions):
-            for done, partition in enumerate(partitions, 1):
-                if status:
-                    status.wipe()
-                if isinstance(partition, Failure):
-                    n_failed += 1
-                    output.say_error(str(partition.error))
-                    continue
-                n_files += partition.n_files
-                n_judged += partition.n_judged
-                n_failed += len(partition.failures)
-                for failure in partition.failures:
-                    output.say_error(failure)
-                status = status or StatusLine(done + partition.n_left)
-                status.draw(status.total - partition.n_left)
+        with interrupt.raised():
+            run(partitions, show, _Progress())
     except KeyboardInterrupt:
         typer.echo(
             "\nstopped; what is finished is stored: the same command goes on from here",
             err=True,
         )
         return interrupt.exit_code()
-    finally:
-        if status:
-            status.wipe()
     seconds = time.monotonic() - begin
-    unchanged = n_files - n_judged
-    said = [f"{n_judged} judged"] + [f"{unchanged} unchanged"] * bool(unchanged)
-    said += [f"{n_failed} failed"] * bool(n_failed)
-    typer.echo(f"{n_files} files in {seconds:.1f} s: {', '.join(said)}; tables in {out}")
-    return 1 if n_failed else 0
+    counts["unchanged"] = counts["files"] - counts["judged"]
+    said = [f"{counts['judged']} judged"]
+    said += [f"{counts[what]} {what}" for what in ("unchanged", "failed") if counts[what]]
+    typer.echo(f"{counts['files']} files in {seconds:.1f} s: {', '.join(said)}; tables in {out}")
+    return 1 if counts["failed"] else 0
+
+
+class _Progress(Progress):
+    """How many of the partitions are finished."""
+
+    unit = "tables"
+
+    def __init__(self) -> None:
+        super().__init__(0, on_output=False)
+
+    def count(self, partition: Partition | Failure) -> None:
+        """Count a partition."""
+        if not isinstance(partition, Failure):
+            self.done += 1
+            self.total = self.done + partition.n_left

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -61,47 +60,37 @@ def similar(
 ) -> None:
     """Find songs of the scanned library that sound like a song, the nearest first.
 
-    No artist is named twice; where there are no tags, each folder counts as one artist. Similarity
-    is the cosine of the network's embeddings: 1 is the same sound.
+    No artist is named twice; where there are no tags, each folder counts as one artist. Songs that
+    are not alike are left out. Similarity is the cosine of the network's embeddings: 1 is the same
+    sound.
     """
     from topgenre.errors import CatalogueError
 
     if m3u8:
         options.check_playlist_name(m3u8)
-    from topgenre.library.catalogue import Catalogue, model_hash
-    from topgenre.library.scan import known_or_analysed
-    from topgenre.library.similarity import neighbours
+    from topgenre.library.catalogue import Catalogue
+    from topgenre.library.similarity import similar_songs
+    from topgenre.library.song import song_name
 
-    fingerprint = model_hash(model)
     with Catalogue(catalog, read_only=True) as catalogue:
-        query = known_or_analysed(catalogue, song, model)
-        genres = dict(query.result.genres)
+        query, found, left_out = similar_songs(
+            catalogue, song, model=model, limit=limit, genre=genre, folder=folder, seed=seed
+        )
+        genres = sorted(dict(query.result.genres))
         if genre is not None and genre not in genres:
             raise typer.BadParameter(
-                f"{genre} is none of {', '.join(sorted(genres))}", param_hint="--genre"
+                f"{genre} is not one of {', '.join(genres)}", param_hint="--genre"
             )
-        found = neighbours(
-            catalogue,
-            query.embedding,
-            model=fingerprint,
-            limit=limit,
-            genres=genres,
-            content=query.hash,
-            genre=genre,
-            folder=folder,
-            seed=seed,
-        )
-        left_out = catalogue.other_models(fingerprint)
         options.say_left_out(left_out)
         if not found and not as_json:
             raise CatalogueError(
-                f"{catalogue.path}: it holds no song to compare with that fits; "
-                "scan more music, or ask with fewer conditions"
+                f"{catalogue.path}: no song in it sounds like this one; scan more music, or ask "
+                "with fewer conditions"
             )
     if why:
         found = _explained(song, found)
     if m3u8:
-        _write_playlist(m3u8, found)
+        _write_playlist(m3u8, song_name(song, *query.tags[:2]), found)
     if as_json:
         _print_json(song, query, found, left_out)
     else:
@@ -151,8 +140,7 @@ def _print(song: str, query: Analysis, found: list[Neighbour]) -> None:
         return printable(text, console.encoding)
 
     ranked = ", ".join(f"{genre} {percent(share)}" for genre, share in query.result.top(2))
-    doubt = " (not sure)" if query.result.uncertain else ""
-    console.print(Text(plain(f"{song}: {ranked}{doubt}"), style="bold"))
+    console.print(Text(plain(f"{song}: {query.result.verdict} ({ranked})"), style="bold"))
     for neighbour in found:
         line = Text(f"{neighbour.similarity:6.3f}  ", style="cyan")
         line.append(plain(neighbour.name), style="bold")
@@ -166,20 +154,18 @@ def _reason(neighbour: Neighbour) -> str:
     if neighbour.shared_genres:
         reason = f"both {', '.join(neighbour.shared_genres)}"
     else:
-        reason = f"near in sound, though {neighbour.genres[0].genre}"
+        reason = f"near in sound, though {neighbour.analysis.result.genres[0].genre}"
     if neighbour.likeness and neighbour.likeness.closest:
         reason += f"; closest in {_SPECTROGRAMS[neighbour.likeness.closest]}"
     return reason
 
 
-def _write_playlist(path: Path, found: list[Neighbour]) -> None:
+def _write_playlist(path: Path, title: str, found: list[Neighbour]) -> None:
     from topgenre import playlist
 
-    count = playlist.save(
-        (
-            playlist.Entry(os.fsencode(neighbour.path), neighbour.name, seconds=neighbour.duration)
-            for neighbour in found
-        ),
-        path,
+    entries = (
+        playlist.Entry(playlist.address(one.path), one.name, one.analysis.result.duration)
+        for one in found
     )
+    count = playlist.save(entries, path, title=f"Like {title}")
     typer.echo(f"{count} songs written to {path}", err=True)

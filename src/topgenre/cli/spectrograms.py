@@ -1,4 +1,4 @@
-"""``topgenre spectrograms``: what the network looks at, as a file and as a picture."""
+"""Implement ``topgenre spectrograms``: the network's input as a file and as a picture."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from topgenre.cli import interrupt
-from topgenre.cli.classify import check_picture_name, check_standard_input
+from topgenre.cli import interrupt, options, printing
 from topgenre.library.find import STANDARD_INPUT
 
 
@@ -34,19 +33,20 @@ def spectrograms(
         Path | None,
         typer.Option(metavar="FILE", help="Draw the spectrograms as .png or .svg."),
     ] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw the picture for a dark page.")] = False,
 ) -> None:
     """Save or draw the spectrograms of a music file."""
     from topgenre import preprocessed
 
     if out is None and picture is None:
-        raise typer.BadParameter("give at least one of -o FILE and --picture FILE", param_hint="-o")
+        raise typer.BadParameter("give -o FILE, --picture FILE or both", param_hint="-o")
     if out is not None and out.suffix.lower() != preprocessed.SUFFIX:
         raise typer.BadParameter(f"its name must end in {preprocessed.SUFFIX}", param_hint="-o")
     if out is not None and out.exists() and Path(path).exists() and out.samefile(path):
         raise typer.BadParameter("it would replace the file it is made from", param_hint="-o")
-    check_standard_input([path])
+    options.check_standard_input([path])
     if picture:
-        check_picture_name(picture, "--picture")
+        options.check_picture_name(picture, "--picture")
 
     from topgenre.classifier import analyse
 
@@ -59,7 +59,9 @@ def spectrograms(
     with interrupt.raised():
         if out:
             preprocessed.save(stack, out)
+            printing.say_written(out)
         if picture:
             from topgenre.charts import save_spectrograms
 
-            save_spectrograms(stack, picture)
+            save_spectrograms(stack, picture, dark=dark)
+            printing.say_written(picture)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from topgenre.cli import interrupt, options, output
+from topgenre.cli import interrupt, options, printing
 from topgenre.cli.status_line import StatusLine
 from topgenre.library.find import find_audio
 from topgenre.result import Failure
@@ -290,8 +290,8 @@ def _printer(policy: Policy | None) -> Callable[[Tagging | Undone | Failure], No
 
     def show(outcome: Tagging | Undone | Failure) -> None:
         if isinstance(outcome, Failure):
-            output.say_error(str(outcome.error))
-            output.show_details(outcome)
+            printing.say_error(str(outcome.error))
+            printing.show_details(outcome)
             return
         line = Text(f"{shown(outcome.path)}: ")
         if not isinstance(outcome, Tagging):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from topgenre.cli import interrupt, options, output
+from topgenre.cli import interrupt, options, printing
+from topgenre.cli.progress import run
 from topgenre.result import Failure
 
 
@@ -35,7 +36,7 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Do what is there now, and end.")] = False,
     no_charts: Annotated[bool, typer.Option("--no-charts", help="Draw no charts.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Also print each result as a JSON object a line.")
+        bool, typer.Option("--json", help="Also print each result as one line of JSON.")
     ] = False,
     model: options.Model = None,
     jobs: options.Jobs = None,
@@ -46,32 +47,45 @@ def watch(
     has a result already is not done again. The music is only read.
     """
     if not inbox.is_dir():
-        raise typer.BadParameter(f"{inbox} is no folder", param_hint="INBOX")
-    from topgenre.library.watch import RESULTS
-    from topgenre.library.watch import watch as run
+        raise typer.BadParameter(f"{inbox} is not a folder", param_hint="INBOX")
+    from topgenre.library.watch import RESULTS, Arrival
+    from topgenre.library.watch import watch as watch_folder
 
     where = out or inbox / RESULTS
-    say = output.json_printer(None) if as_json else output.plain_printer()
+    say = printing.json_printer(None) if as_json else printing.plain_printer()
     if not once:
         typer.echo(
-            f"watching {_shown(inbox)}, results go to {_shown(where)}; Ctrl-C ends", err=True
+            f"watching {_shown(inbox)}; results go to {_shown(where)}; Ctrl-C to stop", err=True
         )
-    failed = False
+    counts: Counter[str] = Counter()
+
+    def show(arrival: Arrival) -> None:
+        counts["files"] += 1
+        say(arrival.outcome)
+        if isinstance(arrival.outcome, Failure):
+            printing.show_details(arrival.outcome)
+        if arrival.problem:
+            printing.say_error(str(arrival.problem))
+        counts["failed"] += bool(arrival.problem) or isinstance(arrival.outcome, Failure)
+
+    def nothing_new() -> None:
+        if not counts:
+            counts["files"] = 0  # said once
+            typer.echo(f"nothing new in {_shown(inbox)}", err=True)
+
+    arrivals = watch_folder(
+        inbox,
+        out,
+        model=model,
+        jobs=jobs,
+        interval=interval,
+        charts=not no_charts,
+        once=once,
+        nothing_new=nothing_new,
+    )
     with interrupt.raised():
-        arrivals = run(
-            inbox, out, model=model, jobs=jobs, interval=interval, charts=not no_charts, once=once
-        )
-        # Closed in any case, so that no worker process outlives what it works for.
-        with closing(arrivals):
-            for arrival in arrivals:
-                say(arrival.outcome)
-                if isinstance(arrival.outcome, Failure):
-                    failed = True
-                    output.show_details(arrival.outcome)
-                if arrival.problem:
-                    failed = True
-                    output.say_error(str(arrival.problem))
-    if failed:
+        run(arrivals, show)
+    if counts["failed"]:
         raise typer.Exit(1)
 
 

@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from topgenre.errors import OutputError, SourceNotFoundError, TopgenreError
 from topgenre.files import make_folder, write_whole
+from topgenre.library.analysis import analyse_song
 from topgenre.library.catalogue import model_hash
-from topgenre.library.export import parquet_row, parquet_schema
-from topgenre.library.find import SUFFIXES, find_audio, size_and_time
-from topgenre.library.scan import TIME_LIMIT, analyse_song
+from topgenre.library.export import parquet_schema, table_row
+from topgenre.library.find import SUFFIXES, find_audio, is_junk, size_and_time
+from topgenre.library.scan import TIME_LIMIT
 from topgenre.library.song import Analysis, Song
 from topgenre.result import Failure
 from topgenre.text import json_safe
@@ -181,7 +182,7 @@ class _Actor:
             if isinstance(outcome, Failure):
                 failures.append(str(outcome.error))
             song = Song.of(*files[place], self._fingerprint, outcome)
-            rows[place] = parquet_row(song)
+            rows[place] = table_row(song)
         self._store.write(task["name"], [rows[place] for place in files])
         return {
             "name": task["name"],
@@ -368,8 +369,8 @@ def _listed_there(url: str) -> Iterator[File | Failure]:
     for path, info in sorted(found.items()):
         inside = PurePosixPath(path).relative_to(PurePosixPath(root)).parts
         suffix = PurePosixPath(path).suffix.lower()
-        hidden = any(part.startswith(".") for part in inside)
-        if hidden or suffix not in SUFFIXES or suffix == _SPECTROGRAMS:
+        junk = any(map(is_junk, inside))
+        if junk or suffix not in SUFFIXES or suffix == _SPECTROGRAMS:
             continue
         n_music += 1
         yield File(system.unstrip_protocol(path), int(info["size"] or 0), _changed(info))

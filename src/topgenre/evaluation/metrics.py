@@ -106,13 +106,6 @@ def confusion(probabilities: Floats, labels: Integers) -> Integers:
     return counts
 
 
-def softmax(logits: Floats) -> Floats:
-    """Return the softmax of each row."""
-    exponential = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities: Floats = exponential / exponential.sum(axis=-1, keepdims=True)
-    return probabilities
-
-
 def area_under_curve(scores: Floats, positive: NDArray[np.bool_]) -> float:
     """Return the area under the ROC curve; not a number without both kinds."""
     order = np.argsort(scores, kind="stable")

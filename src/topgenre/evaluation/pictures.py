@@ -43,7 +43,9 @@ def save_reliability(evaluation: Evaluation, path: str | Path) -> None:
     with canvas.drawing():
         figure = Figure(figsize=(5.6, 6.4), layout="constrained")
         upper, lower = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
-        upper.plot([0, 1], [0, 1], color=canvas.FAINT_INK, linestyle=":", label="perfectly honest")
+        upper.plot(
+            [0, 1], [0, 1], color=canvas.palette().quiet, linestyle=":", label="perfectly honest"
+        )
         upper.errorbar(
             mean, accuracy, error, fmt="o", color=_BLUE, capsize=3, label="clips, 95 % interval"
         )
@@ -75,7 +77,7 @@ def save_confusion(evaluation: Evaluation, path: str | Path) -> None:
         axes = figure.subplots()
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.argwhere(counts):
-            colour = "white" if share[row, column] > 0.55 else canvas.INK
+            colour = "white" if share[row, column] > 0.55 else canvas.palette().ink
             number = str(counts[row, column])
             axes.text(column, row, number, ha="center", va="center", color=colour)
         places = np.arange(len(genres))

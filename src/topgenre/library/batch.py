@@ -16,6 +16,7 @@ from topgenre.workers.work import Work, attempt, default_jobs
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier
+    from topgenre.workers.processes import Pool
 
 _LOOK_AHEAD = 16  # files a worker that may be finished while an earlier one is not
 Outcome = Result | Failure
@@ -27,6 +28,7 @@ def classify_files(
     model: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     whole: bool = False,
+    genres: str | os.PathLike[str] | None = None,
 ) -> Generator[Outcome, None, None]:
     """Classify files one by one, or side by side; each outcome comes as soon as its turn has come.
 
@@ -42,6 +44,8 @@ def classify_files(
         guard its own start with ``if __name__ == "__main__":``, as `multiprocessing` demands.
     whole : bool
         Classify whole tracks over time instead of their middle 10 s.
+    genres : path-like, optional
+        File of taught genres, which take the place of the model's own.
 
     Yields
     ------
@@ -62,9 +66,11 @@ def classify_files(
     jobs = min(default_jobs(len(paths)) if jobs is None else jobs, max(1, len(paths)))
     work = partial(classify_file, whole=whole)
     if jobs == 1 or STANDARD_INPUT in paths:
-        yield from _one_by_one(paths, model, work)
+        yield from _one_by_one(paths, model, genres, work)
     else:
-        yield from _side_by_side(paths, model, jobs, work)
+        from topgenre.workers.processes import Pool  # one process has no need of multiprocessing
+
+        yield from _side_by_side(paths, Pool(model, jobs, work, genres=genres), jobs)
 
 
 def classify_file(classifier: Classifier, path: str, *, whole: bool = False) -> Result:
@@ -86,26 +92,19 @@ def classify_file(classifier: Classifier, path: str, *, whole: bool = False) -> 
 def _one_by_one(
     paths: Sequence[str | Failure],
     model: str | os.PathLike[str] | None,
+    genres: str | os.PathLike[str] | None,
     work: Work[Result],
 ) -> Iterator[Outcome]:
     from topgenre.classifier import load
 
-    classifier = load(model)
+    classifier = load(model, genres=genres)
     for path in paths:
         yield path if isinstance(path, Failure) else attempt(work, classifier, path)
 
 
-def _side_by_side(
-    paths: Sequence[str | Failure],
-    model: str | os.PathLike[str] | None,
-    jobs: int,
-    work: Work[Result],
-) -> Iterator[Outcome]:
-    from topgenre.workers.processes import Pool  # a single file has no need of multiprocessing
-
+def _side_by_side(paths: Sequence[str | Failure], pool: Pool, jobs: int) -> Iterator[Outcome]:
     waiting = deque(enumerate(paths))
     finished: dict[int, Outcome] = {}
-    pool = Pool(model, jobs, work)
     try:
         for turn in range(len(paths)):
             while turn not in finished:

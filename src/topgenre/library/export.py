@@ -1,6 +1,6 @@
 """A catalogue as a table for other programs: CSV, NDJSON or Parquet.
 
-Songs are written one by one, so that a library of any size fits into memory.
+Songs are written one by one, so a library of any size fits into memory.
 """
 
 from __future__ import annotations
@@ -16,28 +16,23 @@ from typing import Any
 from topgenre.errors import OutputError
 from topgenre.files import replacing
 from topgenre.library.catalogue import Catalogue
+from topgenre.library.fields import TABLE, VECTOR, json_of
 from topgenre.library.song import Song
 from topgenre.text import json_safe
 
-_N_RANKED = 3
-_NAMES = (
-    *("path", "size", "mtime_ns", "missing", "scanned_at", "duration"),
-    *("genre_1", "probability_1", "genre_2", "probability_2", "genre_3", "probability_3"),
-    *("uncertain", "segment_start", "segment_end", "artist", "title", "album", "genre_tag"),
-    *("model", "model_hash", "hash", "error_code", "error", "probabilities"),
-)
 _ROWS_AT_ONCE = 5000  # of a Parquet file, which is written in groups
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for a formula begins so
 
 
 def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
-    """Write all rows of a catalogue to a file whose suffix says in which form.
+    """Write all rows of a catalogue to a file whose suffix says in which format.
 
     Parameters
     ----------
     catalogue : Catalogue
     path : path-like
-        ``.csv``, ``.ndjson``, ``.jsonl`` or ``.parquet``; a file that is there is replaced, whole
-        or not at all.
+        ``.csv``, ``.ndjson``, ``.jsonl`` or ``.parquet``; a file that exists is replaced, whole or
+        not at all.
 
     Returns
     -------
@@ -47,8 +42,8 @@ def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
     Raises
     ------
     OutputError
-        If the suffix is another one, the file cannot be written, or pyarrow is not there for
-        Parquet.
+        If the suffix is another one, the file cannot be written, or Parquet is asked for without
+        pyarrow.
     CatalogueError
         If the catalogue cannot be read.
     """
@@ -67,7 +62,7 @@ def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
 
 
 def check_name(path: Path) -> Callable[[Iterable[Song], Path], None]:
-    """Return what writes a file of this name; refuse it where that is nothing."""
+    """Return the function that writes a file of this name; raises OutputError if there is none."""
     writers = {
         ".csv": _write_csv,
         ".ndjson": _write_ndjson,
@@ -91,48 +86,55 @@ def check_name(path: Path) -> Callable[[Iterable[Song], Path], None]:
     return write
 
 
-def _write_ndjson(songs: Iterable[Song], path: Path) -> None:
-    with path.open("x", encoding="ascii") as file:
-        for song in songs:
-            file.write(f"{json.dumps(json_safe(song.to_dict()))}\n")
+def csv_cell(text: str) -> str:
+    """Return a text that a spreadsheet does not take for a formula, with a ``'`` before it if so.
 
-
-def _write_csv(songs: Iterable[Song], path: Path) -> None:
-    with path.open("x", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, _NAMES, lineterminator="\n")
-        writer.writeheader()
-        for song in songs:
-            row = _row(song)
-            if row["probabilities"]:
-                row["probabilities"] = json.dumps(row["probabilities"])
-            for name in ("missing", "uncertain"):
-                row[name] = None if row[name] is None else str(row[name]).lower()
-            writer.writerow(row)
+    Examples
+    --------
+    >>> csv_cell("=1+1"), csv_cell("Title")
+    ("'=1+1", 'Title')
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def parquet_schema() -> Any:
-    """Return the columns of a Parquet table of songs, as pyarrow has them."""
+    """Return the columns of a Parquet table of songs as pyarrow has them."""
     arrow = import_module("pyarrow")
-    text, number = arrow.string(), arrow.float64()
-    types = {
-        **dict.fromkeys(_NAMES, text),
-        **dict.fromkeys(("size", "mtime_ns"), arrow.int64()),
-        **dict.fromkeys(("missing", "uncertain"), arrow.bool_()),
-        **dict.fromkeys(("duration", "segment_start", "segment_end"), number),
-        **{f"probability_{place}": number for place in range(1, _N_RANKED + 1)},
-        "probabilities": arrow.map_(text, number),
-        "embedding": arrow.list_(arrow.float32()),
-    }
-    return arrow.schema(types)
+    return arrow.schema(
+        {field.name: field.kind.arrow(arrow) for field in TABLE if field.kind.arrow}
+    )
 
 
-def parquet_row(song: Song) -> dict[str, Any]:
+def table_row(song: Song) -> dict[str, Any]:
     """Return a song's row of a table with `parquet_schema`."""
-    row = _row(song)
-    if song.analysis:
-        row["probabilities"] = list(row["probabilities"].items())
-        row["embedding"] = song.analysis.embedding.tolist()
-    return row
+    values = [(field, field.of(song)) for field in TABLE]
+    return {
+        field.name: None if value is None else field.kind.cell(value) for field, value in values
+    }
+
+
+def _write_ndjson(songs: Iterable[Song], path: Path) -> None:
+    with path.open("x", encoding="ascii") as file:
+        for song in songs:
+            file.write(f"{json.dumps(json_safe(json_of(song)))}\n")
+
+
+def _write_csv(songs: Iterable[Song], path: Path) -> None:
+    names = [field.name for field in TABLE if field.kind is not VECTOR]
+    with path.open("x", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+        for song in songs:
+            row = table_row(song)
+            writer.writerow([_text(row[name]) for name in names])
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return json.dumps(dict(value))
+    return csv_cell(value) if isinstance(value, str) else value
 
 
 def _write_parquet(songs: Iterable[Song], path: Path) -> None:
@@ -141,41 +143,8 @@ def _write_parquet(songs: Iterable[Song], path: Path) -> None:
     rows: list[dict[str, Any]] = []
     with parquet.ParquetWriter(path, schema) as writer:
         for song in songs:
-            rows.append(parquet_row(song))
+            rows.append(table_row(song))
             if len(rows) == _ROWS_AT_ONCE:
                 writer.write_table(arrow.Table.from_pylist(rows, schema))
                 rows.clear()
         writer.write_table(arrow.Table.from_pylist(rows, schema))
-
-
-def _row(song: Song) -> dict[str, Any]:
-    """Lay a song out flat, under the names of the catalogue's columns."""
-    row: dict[str, Any] = dict.fromkeys(_NAMES)
-    row |= {
-        "path": json_safe(song.path),
-        "size": song.size,
-        "mtime_ns": song.mtime_ns,
-        "missing": song.missing,
-        "scanned_at": song.scanned_at,
-        "model_hash": song.model_hash.hex(),
-        "error_code": song.error_code,
-        "error": song.error,
-    }
-    if song.analysis is None:
-        return row
-    result, tags = song.analysis.result, song.analysis.tags
-    for place, genre in enumerate(result.top(_N_RANKED), 1):
-        row[f"genre_{place}"], row[f"probability_{place}"] = genre
-    return row | {
-        "probabilities": dict(result.genres),
-        "uncertain": result.uncertain,
-        "duration": result.duration,
-        "segment_start": result.start,
-        "segment_end": result.end,
-        "artist": tags.artist,
-        "title": tags.title,
-        "album": tags.album,
-        "genre_tag": tags.genre,
-        "model": result.model,
-        "hash": song.analysis.hash.hex(),
-    }

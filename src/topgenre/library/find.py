@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from topgenre.errors import SourceNotFoundError
@@ -16,24 +16,49 @@ _LATEST = (1 << 63) - 1
 SUFFIXES = frozenset(
     (
         *(".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".asf", ".au", ".avi"),
-        *(".caf", ".eac3", ".flac", ".flv", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2"),
-        *(".mp3", ".mp4", ".mpc", ".mpeg", ".mpg", ".npz", ".oga", ".ogg", ".ogv", ".opus", ".snd"),
-        *(".spx", ".tak", ".ts", ".tta", ".voc", ".w64", ".wav", ".weba", ".webm", ".wma", ".wmv"),
-        ".wv",
+        *(".caf", ".dff", ".dsf", ".eac3", ".flac", ".flv", ".m4a", ".m4b", ".m4r", ".m4v"),
+        *(".mka", ".mkv", ".mov", ".mp1", ".mp2", ".mp3", ".mp4", ".mpa", ".mpc", ".mpeg", ".mpg"),
+        *(".mpga", ".npz", ".oga", ".ogg", ".ogv", ".opus", ".snd", ".spx", ".tak", ".ts", ".tta"),
+        *(".voc", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wmv", ".wv"),
     )
 )
 
+# Recycle bins, snapshots, and the helpers of systems, servers and players, in small letters. What
+# lies there was deleted, lies elsewhere too, or is no music. No word that might title an album.
+_JUNK = frozenset(
+    (
+        *("#recycle", "@recycle", "$recycle.bin", ".recycle", ".recycle.bin", ".recycler"),
+        *("network trash folder", ".wastebasket", ".trash", ".trashes"),
+        *("#snapshot", "@snapshot", "@recently-snapshot", ".snapshot", ".snapshots", "~snapshot"),
+        *(".zfs", ".stversions", ".versions", ".backups.backupdb", ".timemachine"),
+        *("system volume information", "lost+found", "found.000", "__macosx", ".appledouble"),
+        *("@eadir", "@tmp", "@sharebin", ".@__thumb", ".stfolder", ".sync", ".dropbox.cache"),
+        *(".spotlight-v100", ".fseventsd", ".documentrevisions-v100", ".temporaryitems"),
+        *(".ds_store", ".thumbnails", ".cache", ".git"),
+    )
+)
+# What macOS keeps of each file on other systems' disks, bins with a user's number, our own copies.
+_JUNK_STARTS = ("._", ".trash-", ".trash_", ".topgenre-")
+_DESKTOP_BIN = os.path.join(".local", "share", "Trash")  # noqa: PTH118 - compared as text
 
-def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[str | Failure]:
+Told = Callable[[str], object]
+
+
+def find_audio(
+    paths: Iterable[str | os.PathLike[str]], *, skipped: Told | None = None
+) -> list[str | Failure]:
     """Find the music files in folders, and keep the files that are named.
 
-    Folders are searched with all folders in them, in the order of names. Hidden files and folders
-    are left out. Links are followed, but no folder is searched twice.
+    Folders are searched with all folders in them, in the order of names. Recycle bins, snapshots
+    and the helper files of other programs are left out, see `is_junk`. Links are followed, but no
+    folder is searched twice.
 
     Parameters
     ----------
     paths : iterable of path-like
         Files and folders.
+    skipped : callable, optional
+        Told of each file with a name of music, and each folder, that is left out as junk.
 
     Returns
     -------
@@ -47,8 +72,22 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[str | Failure]:
         if path == STANDARD_INPUT or not is_folder(path):
             found.append(path)
             continue
-        found += list(search_folder(path, set())) or [no_music(path)]
+        found += list(search_folder(path, set(), skipped)) or [no_music(path)]
     return found
+
+
+def is_junk(path: str) -> bool:
+    """Tell whether a file or folder is known by its name to hold no music of the library.
+
+    Names that merely begin with a dot may be music: "...Baby One More Time.mp3".
+
+    Examples
+    --------
+    >>> is_junk("._song.mp3"), is_junk("$RECYCLE.BIN"), is_junk("...And Justice for All")
+    (True, True, False)
+    """
+    name = os.path.basename(path).casefold()  # noqa: PTH119 - quick
+    return name in _JUNK or name.startswith(_JUNK_STARTS) or path.endswith(_DESKTOP_BIN)
 
 
 def is_folder(path: str) -> bool:
@@ -73,45 +112,64 @@ def no_music(folder: str) -> Failure:
     )
 
 
-def search_folder(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
+def search_folder(
+    folder: str, seen: set[tuple[int, int]], skipped: Told | None = None
+) -> Iterator[str | Failure]:
     """Find the music files in a folder one by one, as `find_audio` does.
 
     Parameters
     ----------
     folder : str
     seen : set
-        Identities of folders that have been searched; those are left out, and others added.
+        Identities of folders that were searched; those are left out, and others added.
+    skipped : callable, optional
+        Told of what is left out as junk.
 
     Yields
     ------
     str or Failure
         Files, and a failure for each folder that cannot be read.
     """
-    try:
-        status = Path(folder).stat()
-        identity = (status.st_dev, status.st_ino)
-        if identity in seen:
+    # A stack and no recursion, since folders may be nested deeper than calls.
+    stack: list[Iterator[os.DirEntry[str]]] = []
+    path = folder
+    while True:
+        try:
+            stack.append(_entries(path, seen))
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            said = f"{path}: the folder cannot be read ({reason}); check its permissions"
+            yield Failure.of(path, SourceNotFoundError(said))
+        # Go on to the next folder; on the way there, give the files.
+        while stack:
+            entry = next(stack[-1], None)
+            if entry is None:
+                stack.pop()
+                continue
+            is_music = Path(entry.name).suffix.lower() in SUFFIXES
+            inside = is_folder(entry.path)
+            if (is_music or inside) and is_junk(entry.path):
+                if skipped:
+                    skipped(entry.path)
+            elif inside:
+                path = entry.path
+                break
+            # A pipe or a device in a folder might keep the whole batch waiting for ever.
+            elif is_music and _may_be_file(entry):
+                yield entry.path
+        else:
             return
-        seen.add(identity)
-        with os.scandir(folder) as entries:
-            listing = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        yield Failure.of(
-            folder,
-            SourceNotFoundError(
-                f"{folder}: the folder cannot be read ({reason}); check its permissions"
-            ),
-        )
-        return
-    for entry in listing:
-        if entry.name.startswith("."):
-            continue
-        if is_folder(entry.path):
-            yield from search_folder(entry.path, seen)
-        # A pipe or a device in a folder might keep the whole batch waiting for ever.
-        elif Path(entry.name).suffix.lower() in SUFFIXES and _may_be_file(entry):
-            yield entry.path
+
+
+def _entries(folder: str, seen: set[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:
+    """Give what is in a folder in the order of names, unless it was searched before."""
+    status = Path(folder).stat()
+    identity = (status.st_dev, status.st_ino)
+    if identity in seen:
+        return iter(())
+    seen.add(identity)
+    with os.scandir(folder) as entries:
+        return iter(sorted(entries, key=lambda entry: entry.name))
 
 
 def _may_be_file(entry: os.DirEntry[str]) -> bool:

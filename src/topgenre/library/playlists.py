@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from topgenre import playlist
-from topgenre.files import make_folder, spare_others
+from topgenre.files import make_folder
 from topgenre.library.catalogue import Catalogue
-from topgenre.library.song import Song
+from topgenre.library.song import Listed
+from topgenre.result import display_name
 
 _FORBIDDEN = '<>:"/\\|?*'  # in the names of files, by some system or other
-
-
-class Pick(NamedTuple):
-    """A song of a playlist.
-
-    Attributes
-    ----------
-    path, name : str
-    probability : float
-        Of the genre.
-    duration : float or None
-        Seconds.
-    """
-
-    path: str
-    name: str
-    probability: float
-    duration: float | None
 
 
 class GenreList(NamedTuple):
@@ -41,34 +22,15 @@ class GenreList(NamedTuple):
     Attributes
     ----------
     genre : str
-    songs : tuple of Pick
+    songs : tuple of Listed
         The most confident first.
     fitting : int
         How many there would be without a limit.
     """
 
     genre: str
-    songs: tuple[Pick, ...]
+    songs: tuple[Listed, ...]
     fitting: int
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What was chosen of a catalogue.
-
-    Attributes
-    ----------
-    lists : tuple of GenreList
-        One for each genre that the model knows, in alphabetical order.
-    unwritable : int
-        Songs that fit but have a line break in their paths, which no playlist can hold.
-    other_model : int
-        Songs that were left out as another model judged them.
-    """
-
-    lists: tuple[GenreList, ...]
-    unwritable: int
-    other_model: int
 
 
 def choose(
@@ -78,7 +40,7 @@ def choose(
     threshold: float | None = None,
     folder: str | os.PathLike[str] | None = None,
     limit: int | None = None,
-) -> Choice:
+) -> list[GenreList]:
     """Choose the songs of each genre by their first genre, the same content once.
 
     Parameters
@@ -93,53 +55,29 @@ def choose(
     limit : int, optional
         How many songs of a genre at most: those of the highest confidence.
 
+    Returns
+    -------
+    list of GenreList
+        One for each genre that the model knows, in alphabetical order.
+
     Raises
     ------
     CatalogueError
         If the catalogue cannot be read.
     """
     inside = None if folder is None else os.path.abspath(folder)  # noqa: PTH100 - follows no links
-    genres: dict[str, list[Pick]] = {}
-    fitting: Counter[str] = Counter()
     contents: set[bytes] = set()
-    unwritable = other_model = 0
-    for song in catalogue.songs(folder=inside):
-        if song.missing or song.analysis is None:
-            continue
-        if song.model_hash != model:
-            other_model += 1
-            continue
-        for genre, _ in song.analysis.result.genres:
-            genres.setdefault(genre, [])
-        if not _fits(song, threshold) or song.analysis.hash in contents:
-            continue
-        if "\n" in song.path or "\r" in song.path:
-            unwritable += 1
-            continue
-        contents.add(song.analysis.hash)
-        (genre, probability), *_ = song.analysis.result.genres
-        name, duration = song.analysis.tags.name(song.path), song.analysis.result.duration
-        genres[genre].append(Pick(song.path, name, probability, duration))
-        fitting[genre] += 1
-    lists = [
-        GenreList(genre, tuple(_best(picks, limit)), fitting[genre])
-        for genre, picks in sorted(genres.items())
-    ]
-    return Choice(tuple(lists), unwritable, other_model)
-
-
-def _fits(song: Song, threshold: float | None) -> bool:
-    assert song.analysis is not None
-    result = song.analysis.result
-    if threshold is None:
-        return not result.uncertain
-    return result.genres[0].probability >= threshold
-
-
-def _best(picks: list[Pick], limit: int | None) -> list[Pick]:
+    fitting: dict[str, list[Listed]] = {genre: [] for genre in catalogue.genres(model)}
+    for song in catalogue.listed(model, folder=inside):
+        genre, probability = song.genres[0]
+        sure = not song.uncertain if threshold is None else probability >= threshold
+        if sure and song.hash not in contents:
+            contents.add(song.hash)
+            fitting.setdefault(genre, []).append(song)
     # Stable: songs of equal confidence stay in the order of their paths.
-    ranked = sorted(picks, key=lambda pick: -pick.probability)
-    return ranked[:limit]
+    for songs in fitting.values():
+        songs.sort(key=lambda song: -song.genres[0].probability)
+    return [GenreList(genre, tuple(s[:limit]), len(s)) for genre, s in sorted(fitting.items())]
 
 
 def save(lists: Sequence[GenreList], folder: Path) -> Iterator[tuple[GenreList, Path]]:
@@ -171,13 +109,13 @@ def save(lists: Sequence[GenreList], folder: Path) -> Iterator[tuple[GenreList, 
         if found.songs or (folder / name).exists()
     }
     for path in wanted:
-        spare_others(path, playlist.HEAD)
+        playlist.check_place(path)
     place = playlist.places(folder)
     for path, found in wanted.items():
         entries = (
             playlist.Entry(place(song.path), song.name, song.duration) for song in found.songs
         )
-        playlist.save(entries, path)
+        playlist.save(entries, path, title=display_name(found.genre))
         yield found, path
 
 

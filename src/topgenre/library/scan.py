@@ -8,18 +8,18 @@ stored, and goes on with the rest.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import stat
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from topgenre.errors import CatalogueError, NotAudioError, SourceNotFoundError
+from topgenre.library.analysis import analyse_song, file_hash
 from topgenre.library.catalogue import Catalogue, model_hash
 from topgenre.library.find import is_folder, is_gone, no_music, search_folder, size_and_time
 from topgenre.library.song import Analysis
@@ -45,6 +45,8 @@ What = Literal[
     "failed before",
     "missing",
     "vanished",
+    "skipped",
+    "empty",
 ]
 
 
@@ -55,12 +57,13 @@ class Step:
     Attributes
     ----------
     what : str
-        "found" to be new or changed, so that another step will follow; "classified"; "unchanged"
-        since it was; "moved", so that it had been classified under
-        another name; "copied" from a file that had; "failed", now or "failed before" and unchanged;
-        "missing", since it was scanned; "vanished" in the middle of this scan.
+        "found" to be new or changed, so another step will follow; "classified"; "unchanged" since
+        it was; "moved": classified before under another name; "copied" from a file that was;
+        "failed" now, or "failed before" and unchanged; "missing" since it was scanned; "vanished"
+        during this scan; "skipped" as a recycle bin, a snapshot or a helper file of a system;
+        "empty": a folder without music.
     path : str
-        Absolute path of the file, or of a folder that failed.
+        Absolute path of the file, or of a folder that failed or was skipped.
     failure : Failure, optional
         Why it failed, if it did so now.
     to_do : int, optional
@@ -120,8 +123,8 @@ def scan(
             for song in catalogue.failures():
                 yield from _look_at(song.path, plan, catalogue, fingerprint, retry_errors)
         for path in _found(roots):
-            if isinstance(path, Failure):
-                yield Step("failed", path.path, path)
+            if isinstance(path, Step):
+                yield path
             else:
                 yield from _look_at(path, plan, catalogue, fingerprint, retry_errors)
         yield from _work_off(plan, catalogue, model, fingerprint, jobs)
@@ -130,85 +133,24 @@ def scan(
             yield from _missing(root, plan, catalogue)
 
 
-def analyse_song(
-    classifier: Classifier, path: str, *, content: bytes | None = None, name: str | None = None
-) -> Analysis:
-    """Return all that a catalogue keeps of a file's content.
-
-    Parameters
-    ----------
-    classifier : Classifier
-    path : str
-    content : bytes, optional
-        What `file_hash` gives, if that is known.
-    name : str, optional
-        What the result and errors call the file; by default its path.
-
-    Raises
-    ------
-    TopgenreError
-        As `topgenre.classifier.Classifier.classify` does.
-    """
-    from topgenre.classifier import analyse
-    from topgenre.library.tags import read_tags
-
-    content = content or file_hash(path)
-    spectrograms = analyse(path, name=name)
-    result, embedding = classifier.classify_and_embed(spectrograms)
-    result = replace(result, path=name or path)
-    return Analysis(content, result, embedding, read_tags(path))
-
-
-def known_or_analysed(
-    catalogue: Catalogue, path: str, model: str | os.PathLike[str] | None = None
-) -> Analysis:
-    """Return what a catalogue knows of a file's content, or analyse it.
-
-    Raises
-    ------
-    TopgenreError
-        As `analyse_song` does, and if the catalogue cannot be read.
-    """
-    content = file_hash(path)
-    known = catalogue.find(content, model_hash(model))
-    if known:
-        return known
-    from topgenre.classifier import load
-
-    return analyse_song(load(model), path, content=content)
-
-
-def file_hash(path: str) -> bytes:
-    """Return the SHA-256 of a whole file.
-
-    Raises
-    ------
-    SourceNotFoundError
-        If it cannot be read.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise SourceNotFoundError(
-            f"{path}: cannot be read ({reason}); check the file and its permissions"
-        ) from error
-
-
-def _found(roots: Iterable[str]) -> Iterator[str | Failure]:
+def _found(roots: Iterable[str]) -> Iterator[str | Step]:
+    """Give the files, and a step for what is not one."""
     seen: set[tuple[int, int]] = set()  # of folders alone; shared, as roots may lie in each other
     for root in roots:
         if not is_folder(root):
             yield root
             continue
         nothing = not seen
-        for path in search_folder(root, seen):
+        skipped: list[str] = []
+        for path in search_folder(root, seen, skipped.append):
             nothing = False
-            if isinstance(path, Failure) or not path.lower().endswith(_SPECTROGRAMS):
+            if isinstance(path, Failure):
+                yield Step("failed", path.path, path)
+            elif not path.lower().endswith(_SPECTROGRAMS):
                 yield path
+        yield from (Step("skipped", path) for path in skipped)
         if nothing:
-            yield no_music(root)
+            yield Step("empty", root, no_music(root))
 
 
 def _look_at(

@@ -1,7 +1,8 @@
-"""What is known of a song, however it is stored."""
+"""A song of a library: what is known of its file, and what was found out of its sound."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,21 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from topgenre.result import Failure, Result
+from topgenre.result import Failure, GenreProbability, Result
+
+Array = NDArray[np.float32]
 
 
 class Tags(NamedTuple):
-    """What a file says of itself; None where it says nothing."""
+    """What a file says of itself; several values are joined by ``"; "``, None is no value."""
 
     artist: str | None = None
     title: str | None = None
     album: str | None = None
     genre: str | None = None
-
-    def name(self, path: str) -> str:
-        """Return what the song in a file is called in lists: who plays what, or the file's name."""
-        title = self.title or Path(path).stem
-        return f"{self.artist} - {title}" if self.artist else title
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,16 +32,16 @@ class Analysis:
     Attributes
     ----------
     hash : bytes
-        SHA-256 of the whole file.
+        `topgenre.library.analysis.file_hash` of the file.
     result : Result
     embedding : ndarray of float32, shape (n_embedding,)
-        Where the sound lies among others; see `topgenre.classifier.Prediction`.
+        Similar sounds have nearby embeddings; see `topgenre.classifier.Prediction`.
     tags : Tags
     """
 
     hash: bytes
     result: Result
-    embedding: NDArray[np.float32]
+    embedding: Array
     tags: Tags
 
 
@@ -64,9 +62,9 @@ class Song:
     model_hash : bytes
         SHA-256 of the model file.
     analysis : Analysis or None
-        None of a file that cannot be judged.
+        None for a file that cannot be classified.
     error_code, error : str or None
-        Why it cannot be judged.
+        Why it cannot be classified.
     """
 
     path: str
@@ -83,52 +81,73 @@ class Song:
     def of(
         cls, path: str, size: int, mtime_ns: int, model: bytes, found: Analysis | Failure
     ) -> Song:
-        """Return the row that says what has just come of a file."""
-        now = written(datetime.now(UTC))
+        """Return the row for a file that was classified, or failed, just now."""
+        now = utc(datetime.now(UTC))
         if isinstance(found, Failure):
             failure = found.error.code, str(found.error)
             return cls(path, size, mtime_ns, False, now, model, None, *failure)
         return cls(path, size, mtime_ns, False, now, model, found)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the documented JSON object."""
-        found = self.analysis
-        result = found.result if found else None
-        tags = found.tags if found else Tags()
-        return {
-            "path": self.path,
-            "hash": found.hash.hex() if found else None,
-            "size": self.size,
-            "modified_at": _date(self.mtime_ns),
-            "missing": self.missing,
-            "scanned_at": self.scanned_at,
-            "model": result.model if result else None,
-            "model_hash": self.model_hash.hex(),
-            "genres": [genre.to_dict() for genre in result.genres] if result else None,
-            "uncertain": result.uncertain if result else None,
-            "segment": {"start": round(result.start, 3), "end": round(result.end, 3)}
-            if result
-            else None,
-            "duration": round(result.duration, 3) if result and result.duration else None,
-            "notices": list(result.notices) if result else [],
-            "artist": tags.artist,
-            "title": tags.title,
-            "album": tags.album,
-            "genre_tag": tags.genre,
-            "error": None
-            if self.error_code is None
-            else {"type": self.error_code, "message": self.error},
-        }
+
+# The fields that `Listed.of` takes; see `topgenre.library.fields`.
+LISTED = (
+    *("path", "hash", "artist", "title", "duration", "uncertain"),
+    *("genre_1", "probability_1", "genre_2", "probability_2", "genre_3", "probability_3"),
+)
 
 
-def written(time: datetime) -> str:
+class Listed(NamedTuple):
+    """A song as playlists, reports and recommendations list it.
+
+    Attributes
+    ----------
+    path : str
+    hash : bytes
+    artist, title : str or None
+    duration : float or None
+        Seconds.
+    uncertain : bool
+    genres : tuple of GenreProbability
+        The three most probable, best first.
+    """
+
+    path: str
+    hash: bytes
+    artist: str | None
+    title: str | None
+    duration: float | None
+    uncertain: bool
+    genres: tuple[GenreProbability, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Listed:
+        """Return the song whose fields `LISTED` have these values."""
+        path, content, artist, title, duration, uncertain, *ranked = values
+        genres = tuple(
+            GenreProbability(genre, share)
+            for genre, share in zip(ranked[::2], ranked[1::2], strict=True)
+            if genre is not None
+        )
+        return cls(path, content, artist, title, duration, uncertain, genres)
+
+    @property
+    def name(self) -> str:
+        """The song's name in lists."""
+        return song_name(self.path, self.artist, self.title)
+
+
+def song_name(path: str, artist: str | None, title: str | None) -> str:
+    """Return who plays what, or the file's name where the tags do not say.
+
+    Examples
+    --------
+    >>> song_name("/music/a.mp3", "Ann", "Song"), song_name("/music/a.mp3", None, None)
+    ('Ann - Song', 'a')
+    """
+    title = title or Path(path).stem
+    return f"{artist} - {title}" if artist else title
+
+
+def utc(time: datetime) -> str:
     """Write a time in UTC as ISO 8601 has it."""
     return time.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _date(mtime_ns: int) -> str | None:
-    """Write the time of a file's last change, unless it is one that no calendar knows."""
-    try:
-        return written(datetime.fromtimestamp(mtime_ns // 10**9, UTC))
-    except (ValueError, OverflowError, OSError):
-        return None

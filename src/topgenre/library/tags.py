@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from typing import Any, BinaryIO
 
 from topgenre.audio.source import opened
 from topgenre.audio.track import DECODING_ERRORS, Track
@@ -11,22 +13,67 @@ from topgenre.library.song import Tags
 
 _LONGEST = 300  # characters: some write essays, or whole pictures, into a tag
 
+# In ID3, MP4, ASF, and in Vorbis comments, APEv2 and what FFmpeg makes of the rest.
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "artist": ("TPE1", "\xa9ART", "Author", "artist"),
+    "title": ("TIT2", "\xa9nam", "Title", "title"),
+    "album": ("TALB", "\xa9alb", "WM/AlbumTitle", "album"),
+    "genre": ("TCON", "\xa9gen", "WM/Genre", "genre"),
+}
 
-def read_tags(path: str) -> Tags:
-    """Read the tags of a music file; one that cannot be read has none."""
+
+def read_tags(source: str | BinaryIO) -> Tags:
+    """Read the tags of a music file; a file that cannot be read has none.
+
+    Several values of one tag are joined by ``"; "``, whatever the format.
+    """
+    found = _from_mutagen(source) or _from_ffmpeg(source)
+    return Tags(**{name: _joined(_values(found, keys)) for name, keys in _NAMES.items()})
+
+
+def _from_mutagen(source: str | BinaryIO) -> Mapping[str, Any]:
+    # Damaged files make Mutagen raise whatever its parsers meet.
+    with suppress(Exception):
+        import mutagen
+        from mutagen.apev2 import APEv2
+
+        if not isinstance(source, str):
+            source.seek(0)
+        file = mutagen.File(source)
+        if file is not None and file.tags:
+            return {str(key): file.tags[key] for key in file.tags.keys()}  # noqa: SIM118
+        if file is not None and type(file).__name__ == "MP3":
+            return dict(APEv2(source))
+    return {}
+
+
+def _from_ffmpeg(source: str | BinaryIO) -> Mapping[str, str]:
+    """Read what FFmpeg finds, which knows more formats but keeps one value of a tag."""
+    label = source if isinstance(source, str) else "stream"
     found: dict[str, str] = {}
     with (
         suppress(AudioError, OSError, *DECODING_ERRORS),
-        opened(path, path) as file,
-        Track(file, path) as track,
+        opened(source, label) as file,
+        Track(file, label) as track,
     ):
         # Ogg has the tags with its stream, most others with the file.
         for metadata in (track.stream.container.metadata, track.stream.metadata):
-            found |= {name.casefold(): text for name, text in metadata.items()}
-    return Tags(*(_clean(found.get(name, "")) for name in Tags._fields))
+            found |= metadata
+    return found
 
 
-def _clean(text: str) -> str | None:
-    # Older files put several values into one tag with null characters between them.
-    words = " ".join(text.replace("\0", " ").encode("utf-8", "replace").decode().split())
-    return words[:_LONGEST] or None
+def _values(found: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
+    wanted = {name.casefold() for name in names}
+    for name, value in found.items():
+        if name.casefold() not in wanted:
+            continue
+        # ID3 has numbers for genres, and Mutagen the names of them.
+        values = getattr(value, "genres", None) or getattr(value, "text", value)
+        for part in [values] if isinstance(values, str) else values:
+            yield from str(part).split("\0")
+
+
+def _joined(values: Iterable[str]) -> str | None:
+    """Join different values, each in one line and in characters that UTF-8 has."""
+    words = (" ".join(v.encode("utf-8", "replace").decode().split()) for v in values)
+    return "; ".join(dict.fromkeys(filter(None, words)))[:_LONGEST] or None

@@ -8,10 +8,12 @@ report changes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import stat
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,10 @@ INTERVAL = 2.0  # s between two looks
 TIME_LIMIT = 600.0  # s for one file
 
 _CHART_GENRES = 10
+_CHART_MARK = b"Software\0topgenre"  # in the metadata of pictures that `topgenre.charts` draws
+_HEAD_BYTES = 256
+_LARGEST_RESULT = 1 << 24  # bytes
+_LONGEST_NAME = 200  # bytes of a file's name; file systems allow 255 with the suffix
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ def watch(
     interval: float = INTERVAL,
     charts: bool = True,
     once: bool = False,
+    nothing_new: Callable[[], object] = lambda: None,
 ) -> Generator[Arrival, None, None]:
     """Classify files as they arrive in a folder, or in a folder in it.
 
@@ -78,7 +85,7 @@ def watch(
         Folder for ``NAME.json`` and ``NAME.png`` of each file, in the same folders as in the inbox;
         by default `RESULTS` in the inbox.
     model : path-like, optional
-        Model file; by default the model that comes with the package.
+        Model file; by default the bundled model.
     jobs : int, optional
         Worker processes; by default as many as are worth their start.
     interval : float
@@ -87,6 +94,8 @@ def watch(
         Whether to draw charts.
     once : bool
         Whether to end when all that is there now, and complete, is done.
+    nothing_new : callable
+        Called after each look that has found no file to classify.
 
     Yields
     ------
@@ -118,6 +127,8 @@ def watch(
             yield from _classified(
                 watched, {path: now[path] for path in ready}, model, jobs, charts
             )
+        if not now:
+            nothing_new()
         if once and (not now or seen):
             return
         seen = now
@@ -188,14 +199,12 @@ class _Inbox:
         record = {**outcome.to_dict(), "source": stamp._asdict()}
         problem = None
         try:
-            if target.exists() and self._stored(path) is None:
-                raise OutputError(
-                    f"{target}: something else is there, and is kept; "
-                    "move it away, or name another folder for results"
-                )
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._make_parent(target)
+            known = self._stored(path) is not None
+            if os.path.lexists(target) and not known:
+                raise _spared(target)
             if charts and isinstance(outcome, Result):
-                problem = self._draw(outcome, target.with_suffix(".png"))
+                problem = self._draw(outcome, target.with_suffix(".png"), known)
             # Last, since it says that all is done.
             write_whole(target, f"{json.dumps(json_safe(record), indent=2)}\n".encode("ascii"))
         except OSError as error:
@@ -204,10 +213,26 @@ class _Inbox:
             return error
         return problem
 
-    def _draw(self, result: Result, path: Path) -> OutputError | None:
+    def _make_parent(self, target: Path) -> None:
+        """Make the folder for a result; refuse one that a link leads elsewhere."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        inside = target.parent.relative_to(self._out)
+        if target.parent.resolve() != self._out.resolve() / inside:
+            raise OutputError(
+                f"{target.parent}: a link that leads elsewhere; remove it, or name another folder "
+                "for results"
+            )
+
+    def _draw(self, result: Result, path: Path, known: bool) -> OutputError | None:
+        """Draw a chart; what stands there must be one, or be `known` by the result beside it."""
         from topgenre.charts import save_bar_chart
 
         try:
+            before = _read(path)
+            if os.path.lexists(path) and (
+                before is None or not (known or _CHART_MARK in before[:_HEAD_BYTES])
+            ):
+                raise _spared(path)
             save_bar_chart(result, path, top=_CHART_GENRES)
         except OutputError as error:
             return error
@@ -215,12 +240,38 @@ class _Inbox:
 
     def _target(self, path: str) -> Path:
         relative = Path(path).relative_to(self._folder)
-        return self._out / relative.with_name(f"{relative.name}.json")
+        name = relative.name
+        if len(os.fsencode(name)) > _LONGEST_NAME:
+            # No room for a suffix: a part of the name, and what tells it from others.
+            digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+            start = os.fsencode(name)[: _LONGEST_NAME - 17].decode("utf-8", "ignore")
+            name = f"{start}-{digest}"
+        return self._out / relative.with_name(f"{name}.json")
 
     def _stored(self, path: str) -> _Stamp | None:
-        """Return which state of a file the result belongs to that is there, if one is."""
+        """Return which state of a file its result belongs to; None if that is not a result."""
         try:
-            source = json.loads(self._target(path).read_bytes())["source"]
+            source = json.loads(_read(self._target(path)) or b"")["source"]
             return _Stamp(int(source["size"]), int(source["mtime_ns"]))
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
             return None
+
+
+def _spared(path: Path) -> OutputError:
+    return OutputError(
+        f"{path}: it exists already and is not from topgenre; move it away, or name another folder "
+        "for results"
+    )
+
+
+def _read(path: Path) -> bytes | None:
+    """Read a result of an earlier run; None for a link, a pipe, and what is too large to be one."""
+    # A pipe that nobody writes to is opened without waiting, and told by its status.
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        with open(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb") as file:  # noqa: PTH123
+            status = os.fstat(file.fileno())
+            regular = stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_RESULT
+            return file.read(_LARGEST_RESULT) if regular else None
+    except OSError:
+        return None

@@ -1,4 +1,4 @@
-"""Music to listen to after a classification, in a section for each provider.
+"""Recommend music after a classification, in a section for each provider.
 
 >>> from topgenre.recommend import recommend
 >>> from topgenre.result import GenreProbability
@@ -6,13 +6,13 @@
 >>> section.items[0].url
 'https://open.spotify.com/search/jazz/playlists'
 
-`items` are what is wished for and given, `mixture` shares a list out among genres, `registry` knows
-the providers, `settings` hold addresses and credentials. `search_links`, `spotify_provider`,
-`deezer` and `library_provider` are the providers; `spotify`, `web_service`, `fields`, `cache` and
-`circuit` are what they ask services with. `playlist` writes files.
+`items` defines wishes and sections, `mixture` shares a list out among genres, `registry` lists the
+providers, `settings` reads addresses and credentials. The providers are `search_links`,
+`spotify_provider`, `deezer` and `library_provider`; they ask services through `spotify`,
+`web_service`, `fields`, `cache` and `circuit`. `playlist` writes files.
 
-No HTTP client is imported until a provider is asked that needs one. What providers answer is kept
-in memory for minutes, and nowhere else.
+An HTTP client is imported only when a provider needs one. Answers are kept in memory for minutes,
+and nowhere else.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 
 
 def available() -> list[ProviderInfo]:
-    """List the providers that can be used as things are set; the first one is the default."""
+    """List the providers that the settings allow; the first one is the default."""
     return registry.usable()
 
 
@@ -42,8 +42,11 @@ def recommend(
     limit: int = 10,
     providers: Sequence[str | Provider] | None = None,
     source: str | None = None,
+    artist: str | None = None,
+    title: str | None = None,
+    playlists_first: bool = False,
 ) -> list[Section]:
-    """Find music for a mixture of genres; several threads may do so at the same time.
+    """Find music for a song or a mixture of genres; several threads may call it at once.
 
     Parameters
     ----------
@@ -52,10 +55,15 @@ def recommend(
     limit : int
         Items of each provider at most.
     providers : sequence of str or Provider, optional
-        Names, or providers of your own; a section each. By default Spotify if its credentials are
-        set, else links to a search on Spotify, which need no network.
+        Names, or providers of your own; each gets a section. By default Spotify if its credentials
+        are set, else links to a search on Spotify, which need no network.
     source : str, optional
-        The music file that the mixture was found in, for providers that listen to it themselves.
+        The music file that the mixture was found in. Its tags give artist and title, and some
+        providers analyse it themselves.
+    artist, title : str, optional
+        The song, if the tags are wrong or there is no file. An empty text ignores the tags.
+    playlists_first : bool
+        Prefer playlists to single tracks, and list them first.
 
     Returns
     -------
@@ -65,9 +73,16 @@ def recommend(
     Raises
     ------
     ValueError
-        If there is no provider of a name, no weight above 0, or `limit` is below 1.
+        If a provider's name is unknown, no weight is above 0, or `limit` is below 1.
     """
-    wish = Wish.of(weights, limit, source)
+    if source is not None and artist is None:
+        from topgenre.library.tags import read_tags
+
+        tags = read_tags(source)
+        artist, title = tags.artist, title or tags.title
+    wish = Wish.of(
+        weights, limit, source, artist=artist, title=title, playlists_first=playlists_first
+    )
     if providers is None:
         provider, notices = registry.default()
         section = _asked(provider, wish)
@@ -83,7 +98,7 @@ def _distinct(providers: Sequence[str | Provider]) -> list[str | Provider]:
     distinct: list[str | Provider] = []
     for provider in providers:
         if isinstance(provider, str) and provider not in names:
-            raise ValueError(f"there is no provider {provider!r}, only {', '.join(names)}")
+            raise ValueError(f"unknown provider {provider!r}; choose from {', '.join(names)}")
         if provider not in distinct:
             distinct.append(provider)
     return distinct
@@ -107,5 +122,5 @@ def _asked(provider: Provider, wish: Wish) -> Section:
         # A classification must not be lost to a fault in what is only an extra.
         _logger.info("%s failed", provider.info.name, exc_info=True)
         kind = type(error).__name__
-        said = f"{provider.info.label} failed through a fault in topgenre ({kind}); report it"
+        said = f"{provider.info.label} failed because of a bug in topgenre ({kind}); report it"
     return Section.of(provider.info, (), (said,))

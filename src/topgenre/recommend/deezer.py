@@ -1,103 +1,189 @@
-"""Deezer's charts for a mixture of genres, from its public API, which asks for no key."""
+"""Ask Deezer's public API, which needs no key: music like a song, or charts of genres."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain, islice
+from typing import Any, NamedTuple, TypeVar
 
 from topgenre.errors import RecommendationError
 from topgenre.recommend.cache import Cache
 from topgenre.recommend.circuit import Circuit
 from topgenre.recommend.fields import field, link, objects, text
 from topgenre.recommend.items import DEEZER, Item, ProviderInfo, Section, Wish
-from topgenre.recommend.mixture import Picker, interleave, quotas, spoken
+from topgenre.recommend.mixture import (
+    Picker,
+    by_word,
+    interleave,
+    quotas,
+    same_name,
+    shortage,
+    spoken,
+)
 from topgenre.recommend.settings import RecommendSettings
+from topgenre.recommend.spotify import Client
+from topgenre.recommend.spotify_links import with_spotify_links
 from topgenre.recommend.web_service import Connection
 
 _PAGE = 50  # items
 _MOST_PAGES = 4  # of one list
+_MOST_RELATED = 20  # artists; each costs a request
+_TOP = 5  # tracks of a related artist, of which one is taken
 _SHORT_WAIT = 5.0  # seconds that are worth waiting for; Deezer counts requests in 5 s
 _UNKNOWN_WAIT = 5.0  # seconds, as Deezer does not say for how long it refuses requests
 _TRIES = 3
 _QUOTA, _BUSY, _NO_DATA = 4, 700, 800  # codes of errors, which come with status 200
+_PREVIEW = re.compile(r"https://[a-z0-9-]+\.dzcdn\.net/[!-~]+")
+_GUESTS = re.compile(r"\s*(?:[;/,&]|\b(?:feat|ft|featuring|with)\b\.?)\s*", re.IGNORECASE)
+
+T = TypeVar("T")
 
 
-class _Chart(NamedTuple):
+class _Named(NamedTuple):
+    """A genre or an artist, by Deezer's number."""
+
     number: int
-    title: str
+    name: str
 
 
 class Deezer:
-    """The tracks that are played most now, shared out by the weights of the genres.
+    """Tracks by artists like the song's, or the most played ones of each genre.
 
     Parameters
     ----------
     settings : RecommendSettings
+    spotify : Client, optional
+        Looks the tracks up on Spotify; without one, they get links to a search there.
     """
 
     info: ProviderInfo = DEEZER
 
-    def __init__(self, settings: RecommendSettings) -> None:
+    def __init__(self, settings: RecommendSettings, spotify: Client | None = None) -> None:
         self._settings = settings
+        self._spotify = spotify
         self._circuit = Circuit()
-        self._charts: Cache[dict[str, _Chart]] = Cache(settings.recommend_cache_seconds)
-        self._lists: Cache[tuple[list[Item], bool]] = Cache(settings.recommend_cache_seconds)
+        self._cache: Cache[tuple[list[Any], bool]] = Cache(settings.recommend_cache_seconds)
 
     def find(self, wish: Wish) -> Section:
-        """Find one track of an artist at most, from the chart of each genre."""
-        settings = self._settings
-        tracks: list[list[Item]] = []
+        """Find one track of an artist at most."""
         notices: list[str] = []
         picker = Picker()
+        label = "Deezer charts"
+        kind = self.info.kind
         with Connection(
-            "Deezer", settings.service_timeout, settings.recommend_time_limit
+            "Deezer", self._settings.service_timeout, self._settings.recommend_time_limit
         ) as connection:
-            for genre, count in quotas(wish.weights, wish.limit).items():
-                found = picker.pick(self._chart(connection, genre), count)
-                if not found and not picker.failure:
-                    found = picker.pick(self._search(connection, genre), count)
-                    if found:
-                        notices.append(
-                            f"Deezer has no chart for {genre}; a search for its name found these"
-                        )
-                tracks.append(found)
-                if len(found) < count and not picker.failure:
-                    notices.append(f"Deezer found {len(found) or 'none'} of {count} for {genre}")
-        items = interleave(tracks)
-        return Section.of(self.info, items, (*notices, *picker.reasons(items)))
+            artist = self._artist(connection, wish.artist) if wish.artist else None
+            if artist:
+                label, kind = f"Deezer: like {artist.name}", "artist"
+                items = picker.pick(self._like(connection, artist, wish.title), wish.limit)
+                if len(items) < wish.limit and not picker.failure:
+                    notices.append(shortage("Deezer", len(items), wish.limit, artist.name))
+            else:
+                if wish.artist:
+                    notices.append(f"Deezer does not know {wish.artist}; these are from its charts")
+                items = self._of_genres(connection, wish, picker, notices)
+            notices += picker.reasons(items)
+            items = with_spotify_links(items, self._spotify, connection.remaining)
+        section = Section.of(self.info, items, notices)
+        return replace(section, label=label, kind=kind)
+
+    def _artist(self, connection: Connection, name: str) -> _Named | None:
+        """Find the artist of exactly this name, or the first of several that play together."""
+        for query in dict.fromkeys((name, _GUESTS.split(name, maxsplit=1)[0])):
+            if not same_name(query):
+                continue
+            for page in self._pages(connection, "search/artist", _named, q=query):
+                for artist in page:
+                    if same_name(artist.name) == same_name(query):
+                        return artist
+                break  # Deezer lists the best matches first
+        return None
+
+    def _like(
+        self, connection: Connection, artist: _Named, title: str | None
+    ) -> Iterator[list[Item]]:
+        """Yield the tracks of the artist's radio, and then the best-known of related artists."""
+        for page in chain(
+            self._tracks(connection, f"artist/{artist.number}/radio", query="artist radio"),
+            self._of_related(connection, artist),
+        ):
+            yield [
+                item for item in page if title is None or same_name(item.name) != same_name(title)
+            ]
+
+    def _of_related(self, connection: Connection, artist: _Named) -> Iterator[list[Item]]:
+        path = f"artist/{artist.number}/related"
+        related = chain.from_iterable(self._pages(connection, path, _named))
+        for other in islice(related, _MOST_RELATED):
+            top = f"artist/{other.number}/top"
+            tracks = self._tracks(connection, top, query="related artist", page=_TOP)
+            yield from islice(tracks, 1)
+
+    def _of_genres(
+        self, connection: Connection, wish: Wish, picker: Picker, notices: list[str]
+    ) -> list[Item]:
+        tracks: list[list[Item]] = []
+        for genre, count in quotas(wish.weights, wish.limit).items():
+            found = picker.pick(self._chart(connection, genre), count)
+            if not found and not picker.failure:
+                word = spoken(genre)
+                pages = self._tracks(connection, "search/track", genre, word, q=word)
+                found = picker.pick(pages, count)
+                if found:
+                    notices.append(by_word(genre))
+            tracks.append(found)
+            if len(found) < count and not picker.failure:
+                notices.append(shortage("Deezer", len(found), count, genre))
+        return interleave(tracks)
 
     def _chart(self, connection: Connection, genre: str) -> Iterator[list[Item]]:
         """Yield the pages of a genre's chart, if it has one."""
-        charts = self._charts.get("charts")
-        if charts is None:
-            charts = _charts(self._get(connection, "genre", {}))
-            self._charts.put("charts", charts)
-        chart = charts.get(_key(spoken(genre)))
-        if chart:
-            path = f"chart/{chart.number}/tracks"
-            yield from self._pages(connection, path, {}, genre, f"chart: {chart.title}")
+        genres = chain.from_iterable(self._pages(connection, "genre", _named))
+        for number, name in genres:
+            # "Rap/Hip Hop" is one chart of two names.
+            if same_name(spoken(genre)) in map(same_name, name.split("/")):
+                yield from self._tracks(
+                    connection, f"chart/{number}/tracks", genre, f"chart: {name}"
+                )
+                return
 
-    def _search(self, connection: Connection, genre: str) -> Iterator[list[Item]]:
-        """Yield the pages of a search for the genre's name."""
-        query = spoken(genre)
-        return self._pages(connection, "search/track", {"q": query}, genre, query)
+    def _tracks(
+        self,
+        connection: Connection,
+        path: str,
+        genre: str = "",
+        query: str = "",
+        *,
+        page: int = _PAGE,
+        **params: str,
+    ) -> Iterator[list[Item]]:
+        for items in self._pages(connection, path, _track, page=page, **params):
+            yield [replace(item, genre=genre, query=query) for item in items]
 
     def _pages(
-        self, connection: Connection, path: str, params: dict[str, str], genre: str, query: str
-    ) -> Iterator[list[Item]]:
-        for index in range(0, _MOST_PAGES * _PAGE, _PAGE):
-            # With the genre, since that is written into the items.
-            key = (path, query, genre, index)
-            page = self._lists.get(key)
-            if page is None:
-                paging = {"limit": str(_PAGE), "index": str(index)}
+        self,
+        connection: Connection,
+        path: str,
+        read: Callable[[dict[str, Any]], T | None],
+        *,
+        page: int = _PAGE,
+        **params: str,
+    ) -> Iterator[list[T]]:
+        """Yield the pages of a list, leaving out records that `read` returns None for."""
+        for index in range(0, _MOST_PAGES * page, page):
+            key = (path, *params.items(), page, index)
+            answer = self._cache.get(key)
+            if answer is None:
+                paging = {"limit": str(page), "index": str(index)}
                 body = self._get(connection, path, params | paging)
-                found = (_item(record, genre, query) for record in objects(body, "data"))
-                page = [item for item in found if item], bool(field(body, "next"))
-                self._lists.put(key, page)
-            items, more = page
-            yield items
+                read_ones = map(read, objects(body, "data"))
+                answer = [record for record in read_ones if record], bool(field(body, "next"))
+                self._cache.put(key, answer)
+            records, more = answer
+            yield records
             if not more:
                 return
 
@@ -109,13 +195,13 @@ class Deezer:
                 "GET",
                 f"{self._settings.deezer_api_url}/{path}",
                 params=params,
-                # The names of genres come in the language that is asked for.
+                # Deezer translates the names of genres.
                 headers={"Accept-Language": "en"},
             )
             code = field(answer.body, "error", "code")
             if answer.status == 429 or code in (_QUOTA, _BUSY):
                 seconds = _UNKNOWN_WAIT if answer.retry_after is None else answer.retry_after
-                self._circuit.open(seconds, "Deezer asks for a pause, as it got too many requests")
+                self._circuit.open(seconds, "Deezer asks for a pause after too many requests")
             elif code == _NO_DATA:
                 return {"data": []}
             elif answer.status == 200 and isinstance(field(answer.body, "data"), list):
@@ -130,30 +216,27 @@ class Deezer:
         raise RecommendationError("Deezer keeps refusing requests; try again later")
 
 
-def _charts(body: object) -> dict[str, _Chart]:
-    """Read which chart belongs to which genre, under every name of it."""
-    charts: dict[str, _Chart] = {}
-    for record in objects(body, "data"):
-        title, number = text(record, "name"), record.get("id")
-        if isinstance(number, int):
-            # "Rap/Hip Hop" is one chart of two names.
-            for part in title.split("/"):
-                charts.setdefault(_key(part), _Chart(number, title))
-    return charts
+def _named(record: dict[str, Any]) -> _Named | None:
+    number, name = record.get("id"), text(record, "name")
+    return _Named(number, name) if isinstance(number, int) and name else None
 
 
-def _key(genre: str) -> str:
-    """Return what the spellings of a genre have in common."""
-    return re.sub(r"[\W_]+", "", genre.casefold())
-
-
-def _item(record: dict[str, Any], genre: str, query: str) -> Item | None:
-    """Read a track; None for what cannot be named, linked to or played."""
+def _track(record: dict[str, Any]) -> Item | None:
+    """Read a track; return None if it has no title, no link, or cannot be played."""
     title, url, number = text(record, "title"), link(record, "link"), record.get("id")
     if not url and isinstance(number, int):
         url = f"https://www.deezer.com/track/{number}"
     if not title or not url or record.get("readable") is False:
         return None
     artist = text(record, "artist", "name")
-    artwork = link(record, "album", "cover_medium")
-    return Item("track", title, (artist,) if artist else (), url, artwork, genre, query)
+    preview = link(record, "preview")
+    return Item(
+        "track",
+        title,
+        (artist,) if artist else (),
+        url,
+        link(record, "album", "cover_medium"),
+        genre="",
+        query="",
+        preview_url=preview if preview and _PREVIEW.fullmatch(preview) else None,
+    )

@@ -1,4 +1,4 @@
-"""What is wished for, and what every provider of recommendations gives."""
+"""Define wishes, items, sections and providers of recommendations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
+from topgenre.recommend.fields import text
 from topgenre.result import GenreProbability, rank
 
-SectionKind = Literal["search", "tracks", "charts", "library"]
+SectionKind = Literal["search", "tracks", "artist", "charts", "library"]
 ItemKind = Literal["track", "playlist", "search"]
 
 _LONGEST_NAME = 100  # characters of a genre
@@ -31,9 +32,13 @@ class Item:
     artwork_url : str or None
         Picture on the provider's server, which is shown from there and not kept.
     genre : str
-        The genre of the mixture that it stands for.
+        The genre of the mixture it was found for; empty if it was found for the artist.
     query : str
         The query that found it.
+    preview_url : str or None
+        The first 30 s as an MP3, valid for some minutes.
+    spotify_url : str or None
+        The same track on Spotify, or a search for it there if the address has ``/search/`` in it.
     """
 
     kind: ItemKind
@@ -43,6 +48,8 @@ class Item:
     artwork_url: str | None
     genre: str
     query: str
+    preview_url: str | None = None
+    spotify_url: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented JSON object."""
@@ -62,11 +69,13 @@ class ProviderInfo:
         return asdict(self)
 
 
-# Here and not beside the code that asks them, which brings an HTTP client with it.
+# Here and not beside the providers' code, which imports an HTTP client.
 SEARCH_LINKS = ProviderInfo("search-links", "Search on Spotify", "search")
 SPOTIFY = ProviderInfo("spotify", "Spotify", "tracks")
-DEEZER = ProviderInfo("deezer", "Deezer charts", "charts")
+DEEZER = ProviderInfo("deezer", "Deezer", "charts")
 LIBRARY = ProviderInfo("library", "Your library", "library")
+
+PREVIEW_HOST = "https://*.dzcdn.net"  # where every `Item.preview_url` is, for a page's CSP
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +85,11 @@ class Section:
     Attributes
     ----------
     provider, label : str
-    kind : {"search", "tracks", "charts", "library"}
+    kind : {"search", "tracks", "artist", "charts", "library"}
     items : tuple of Item
         In the order in which they should be shown or played.
     notices : tuple of str
-        Why there are none or fewer than asked for and what to do; one line each.
+        What a listener should know about the items, or why there are not enough; one line each.
     """
 
     provider: str
@@ -107,7 +116,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody would like to listen to.
+    """What to recommend music for.
 
     Attributes
     ----------
@@ -116,16 +125,32 @@ class Wish:
     limit : int
         How many items at most.
     source : str or None
-        The music file that the mixture was found in, for providers that listen to it themselves.
+        The music file that the mixture was found in, for providers that analyse it themselves.
+    artist, title : str or None
+        The song, for providers that know music by its name.
+    playlists_first : bool
+        Whether playlists are preferred to single tracks.
     """
 
     weights: tuple[GenreProbability, ...]
     limit: int
     source: str | None = None
+    artist: str | None = None
+    title: str | None = None
+    playlists_first: bool = False
 
     @classmethod
-    def of(cls, weights: Iterable[GenreProbability], limit: int, source: str | None = None) -> Wish:
-        """Return a wish for weights of any sum; those of one genre are added up.
+    def of(
+        cls,
+        weights: Iterable[GenreProbability],
+        limit: int,
+        source: str | None = None,
+        *,
+        artist: str | None = None,
+        title: str | None = None,
+        playlists_first: bool = False,
+    ) -> Wish:
+        """Scale weights of any sum to shares, adding up those of one genre; build a wish.
 
         Raises
         ------
@@ -146,10 +171,12 @@ class Wish:
         scaled = {genre: weight / largest for genre, weight in sums.items()}
         total = math.fsum(scaled.values())
         shares = {genre: weight / total for genre, weight in scaled.items() if weight / total}
-        return cls(rank(shares), limit, source)
+        # What tags or users write becomes part of requests and notices.
+        artist, title = (text({"name": name}, "name") or None for name in (artist, title))
+        return cls(rank(shares), limit, source, artist, title, playlists_first)
 
 
-def parse_weight(text: str) -> GenreProbability:
+def parse_weight(written: str) -> GenreProbability:
     """Read a genre, or a genre with its weight after a colon, such as ``jazz:0.3``.
 
     Returns
@@ -162,9 +189,9 @@ def parse_weight(text: str) -> GenreProbability:
     ValueError
         If there is no printable name of at most 100 characters, or no weight in (0, 1000000].
     """
-    name, colon, number = text.rpartition(":")
+    name, colon, number = written.rpartition(":")
     if not colon:
-        name, number = text, "1"
+        name, number = written, "1"
     try:
         weight = float(number)
     except ValueError:
@@ -173,7 +200,7 @@ def parse_weight(text: str) -> GenreProbability:
     named = name.isprintable() and 0 < len(name) <= _LONGEST_NAME
     if not named or not 0 < weight <= _HIGHEST_WEIGHT:
         raise ValueError(
-            f"{text!r}: write a genre of up to {_LONGEST_NAME} characters, or one with a weight "
+            f"{written!r}: write a genre of up to {_LONGEST_NAME} characters, or one with a weight "
             f"above 0 and up to {_HIGHEST_WEIGHT:.0f} such as jazz:0.3"
         )
     return GenreProbability(name, weight)

@@ -14,7 +14,7 @@ from topgenre.recommend.mixture import Picker, interleave, quotas
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Catalogue
     from topgenre.library.similarity import Neighbour
-    from topgenre.library.song import Song
+    from topgenre.library.song import Listed
 
 
 class Library:
@@ -56,23 +56,18 @@ class Library:
         return Section.of(self.info, items)
 
     def _like(self, catalogue: Catalogue, wish: Wish) -> list[Item]:
-        from topgenre.library.catalogue import model_hash
-        from topgenre.library.scan import known_or_analysed
-        from topgenre.library.similarity import neighbours
+        from topgenre.library.similarity import similar_songs
 
         assert wish.source is not None
-        song = known_or_analysed(catalogue, wish.source, self._model)
-        found = neighbours(
-            catalogue,
-            song.embedding,
-            model=model_hash(self._model),
-            limit=wish.limit,
-            genres=dict(song.result.genres),
-            content=song.hash,
-        )
+        found = similar_songs(catalogue, wish.source, model=self._model, limit=wish.limit)
         return [
-            _item(like.path, like.artist, like.title, like.genres[0].genre, _reason(like))
-            for like in found
+            _item(
+                like.path,
+                *like.analysis.tags[:2],
+                like.analysis.result.genres[0].genre,
+                _reason(like),
+            )
+            for like in found.neighbours
         ]
 
     def _of_genres(self, catalogue: Catalogue, wish: Wish) -> list[Item]:
@@ -88,12 +83,10 @@ class Library:
         )
 
 
-def _items(songs: Iterator[Song]) -> Iterator[Item]:
+def _items(songs: Iterator[Listed]) -> Iterator[Item]:
     for song in songs:
-        assert song.analysis is not None
-        tags = song.analysis.tags
-        genre = song.analysis.result.genres[0].genre
-        yield _item(song.path, tags.artist, tags.title, genre, f"surely {genre}")
+        genre = song.genres[0].genre
+        yield _item(song.path, song.artist, song.title, genre, f"surely {genre}")
 
 
 def _item(path: str, artist: str | None, title: str | None, genre: str, query: str) -> Item:

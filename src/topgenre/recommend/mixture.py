@@ -1,8 +1,9 @@
-"""A mixture of genres as a list: how many of each, which ones, in which order."""
+"""Turn a mixture of genres into a list: how many items of each, which ones, in which order."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import chain
@@ -52,12 +53,12 @@ def interleave(lists: Iterable[Sequence[T]]) -> list[T]:
 
 
 class Picker:
-    """Takes every item once, and of each artist one track, for as long as there are any.
+    """Picks each item once, and one track of each artist.
 
     Attributes
     ----------
     failure : RecommendationError or None
-        Why there are no more; from then on nothing is asked for any more.
+        What ended the supply; after that, nothing more is asked for.
     """
 
     def __init__(self) -> None:
@@ -65,7 +66,7 @@ class Picker:
         self._taken: set[str] = set()
 
     def pick(self, pages: Iterable[Iterable[Item]], count: int) -> list[Item]:
-        """Take `count` items that are new, and read no more pages than needed for that."""
+        """Pick `count` new items, reading no more pages than that takes."""
         picked: list[Item] = []
         if self.failure or count < 1:
             return picked
@@ -78,12 +79,11 @@ class Picker:
                     if len(picked) == count:
                         break
         except RecommendationError as error:
-            # What came before it is as good as ever.
-            self.failure = error
+            self.failure = error  # what came before it is kept
         return picked
 
     def reasons(self, items: Sequence[Item]) -> list[str]:
-        """Return what to say of the failure, if there was one.
+        """Return a notice about the failure, if there was one.
 
         Raises
         ------
@@ -92,9 +92,24 @@ class Picker:
         """
         if self.failure and not items:
             raise self.failure
-        return [f"this list is not complete: {self.failure}"] if self.failure else []
+        return [f"The list is incomplete: {self.failure}"] if self.failure else []
 
 
 def spoken(genre: str) -> str:
-    """Return a genre as people type it into a search box, and safe inside quotes."""
+    """Return a genre as people type it into a search box, without quotation marks."""
     return {"hiphop": "hip hop"}.get(genre, " ".join(genre.replace('"', " ").split()))
+
+
+def same_name(name: str) -> str:
+    """Return what different spellings of a genre, an artist or a title have in common."""
+    return re.sub(r"[\W_]+", "", name.casefold()) or name.casefold()
+
+
+def shortage(service: str, found: int, wanted: int, what: str) -> str:
+    """Return a notice that a service found too little."""
+    return f"{service} found {f'only {found} of {wanted}' if found else 'nothing'} for {what}"
+
+
+def by_word(genre: str) -> str:
+    """Return a notice that the genre's name was searched for as a word."""
+    return f'Some tracks were found by the word "{spoken(genre)}" and may not fit'

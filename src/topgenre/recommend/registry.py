@@ -1,4 +1,4 @@
-"""The providers that come along: which there are, which can be used, which are the default."""
+"""List the built-in providers, tell which are usable, and pick the default."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from topgenre.recommend.search_links import SearchLinks
 
 if TYPE_CHECKING:
     from topgenre.recommend.settings import RecommendSettings
+    from topgenre.recommend.spotify_provider import Spotify
 
+CONNECT_SPOTIFY = (
+    "To get tracks and playlists here, connect Spotify: create an app at "
+    "developer.spotify.com/dashboard and set TOPGENRE_SPOTIFY_CLIENT_ID and "
+    "TOPGENRE_SPOTIFY_CLIENT_SECRET"
+)
 KNOWN = (SPOTIFY, SEARCH_LINKS, DEEZER, LIBRARY)
 
 
 def usable() -> list[ProviderInfo]:
-    """Return the providers that can be used as things are set, the default one first."""
+    """Return the providers that the settings allow, the default one first."""
     try:
         settings = _settings()
     except RecommendationError:
@@ -27,7 +33,7 @@ def usable() -> list[ProviderInfo]:
 
 
 def default() -> tuple[Provider, tuple[str, ...]]:
-    """Return the default provider, and why it is no better one, if something is amiss."""
+    """Return the default provider, and a notice if a setting rules out a better one."""
     try:
         settings = _settings()
     except RecommendationError as error:
@@ -36,17 +42,17 @@ def default() -> tuple[Provider, tuple[str, ...]]:
     if not missing:
         return _spotify(settings), ()
     if len(missing) == 1:
-        return SearchLinks(), (f"Spotify is not asked, as {missing[0]} is not set; set it",)
-    return SearchLinks(), ()
+        return SearchLinks(), (f"Spotify was not asked: {missing[0]} is not set",)
+    return SearchLinks(), (CONNECT_SPOTIFY,)
 
 
 def provider(name: str) -> Provider:
-    """Return a provider by its name, the same one as before while the settings stay the same.
+    """Return a provider by its name.
 
     Raises
     ------
     RecommendationError
-        If a setting makes no sense, or it needs credentials that are not set.
+        If a setting is invalid, or the provider needs credentials that are not set.
     """
     if name == SEARCH_LINKS.name:
         return SearchLinks()
@@ -59,8 +65,8 @@ def provider(name: str) -> Provider:
         return Library(settings.catalog)
     if settings.missing_credentials:
         raise RecommendationError(
-            f"Spotify needs credentials; set {' and '.join(settings.missing_credentials)}, "
-            "from an app in Spotify's developer dashboard"
+            f"Spotify is not connected: set {' and '.join(settings.missing_credentials)} "
+            "to those of an app from developer.spotify.com/dashboard"
         )
     return _spotify(settings)
 
@@ -71,9 +77,9 @@ def _settings() -> RecommendSettings:
     return load()
 
 
-# Kept, for their tokens, caches and what they know of pauses that were asked for.
+# Cached, because they hold tokens, answers and the pauses that services asked for.
 @lru_cache(maxsize=4)
-def _spotify(settings: RecommendSettings) -> Provider:
+def _spotify(settings: RecommendSettings) -> Spotify:
     from topgenre.recommend.spotify_provider import Spotify
 
     return Spotify(settings)
@@ -83,4 +89,4 @@ def _spotify(settings: RecommendSettings) -> Provider:
 def _deezer(settings: RecommendSettings) -> Provider:
     from topgenre.recommend.deezer import Deezer
 
-    return Deezer(settings)
+    return Deezer(settings, None if settings.missing_credentials else _spotify(settings).client)

@@ -60,10 +60,17 @@ class Client:
         self._token: SecretStr | None = None
         self._token_ends = 0.0
 
-    def connect(self) -> Connection:
-        """Open a connection for the searches of one list."""
+    def connect(self, time_limit: float | None = None) -> Connection:
+        """Open a connection for the searches of one list.
+
+        Parameters
+        ----------
+        time_limit : float, optional
+            Seconds for all of them, by default as the settings say.
+        """
         settings = self._settings
-        return Connection("Spotify", settings.service_timeout, settings.recommend_time_limit)
+        limit = settings.recommend_time_limit if time_limit is None else time_limit
+        return Connection("Spotify", settings.service_timeout, limit)
 
     def search(
         self, connection: Connection, query: str, kind: Kind, genre: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.errors import CatalogueError
-from topgenre.library.catalogue import Array, Catalogue
+from topgenre.library.catalogue import Catalogue
 from topgenre.library.similarity import unit
-from topgenre.library.song import Song
-from topgenre.result import GenreProbability
+from topgenre.library.song import LISTED, Array, Listed
 
 MOST_POINTS = 4000  # on the map: more would hide one another
 MOST_REVIEWED = 1000
 MOST_FAILURES = 200  # listed for each reason
 CONFIDENCE_BINS = 10
 
-_NAMED_GENRES = 3
+# Fields of a song beside those of `LISTED`.
+_BESIDE = ("missing", "error_code", "error", "model_hash", "model", "embedding")
 _ROWS_AT_ONCE = 1000
 
 
@@ -54,24 +55,6 @@ class ConfidenceBin(NamedTuple):
     high: float
     songs: int
     uncertain: int
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A song as lists and the map have it.
-
-    Attributes
-    ----------
-    path, name : str
-    genres : tuple of GenreProbability
-        The most probable ones, best first.
-    uncertain : bool
-    """
-
-    path: str
-    name: str
-    genres: tuple[GenreProbability, ...]
-    uncertain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +175,12 @@ def summarise(
         If the catalogue cannot be read, or holds nothing to report on.
     """
     inside = None if folder is None else os.path.abspath(folder)  # noqa: PTH100 - follows no links
-    tally = _Tally(model)
-    for song in catalogue.songs(folder=inside):
-        tally.add(song)
+    tally = _Tally(model, catalogue.genres(model))
+    for values in catalogue.rows((*LISTED, *_BESIDE), folder=inside):
+        try:
+            tally.add(Listed.of(values[: len(LISTED)]), *values[len(LISTED) :])
+        except (ValueError, TypeError, LookupError) as error:
+            raise catalogue.damaged() from error
     if not tally.songs and not tally.failed:
         other = f", but {tally.other_model} that another model judged" if tally.other_model else ""
         raise CatalogueError(
@@ -207,13 +193,13 @@ def summarise(
 class _Tally:
     """What has been gathered so far."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, genres: Iterable[str]) -> None:
         self.songs = self.failed = self.other_model = 0
         self._model = model
         self._name = ""
         self._missing = self._unknown_length = 0
         self._seconds = self._confidence = 0.0
-        self._genres: Counter[str] = Counter()
+        self._genres: Counter[str] = Counter(dict.fromkeys(genres, 0))
         self._uncertain: Counter[str] = Counter()
         self._bins = np.zeros((CONFIDENCE_BINS, 2), int)
         self._to_review: list[tuple[float, int, Listed]] = []
@@ -223,54 +209,55 @@ class _Tally:
         self._moments = _Moments()
         self._ends: list[str] = []  # the first path and the last one
 
-    def add(self, song: Song) -> None:
+    def add(
+        self,
+        song: Listed,
+        missing: bool,
+        error_code: str | None,
+        error: str | None,
+        model_hash: bytes,
+        model: str,
+        embedding: Array,
+    ) -> None:
         """Take a song into account."""
-        if song.missing:
+        if missing:
             self._missing += 1
             return
-        if song.error_code is not None:
+        if error_code is not None:
             self.failed += 1
-            self._failed[song.error_code] += 1
-            listed = self._failures.setdefault(song.error_code, [])
+            self._failed[error_code] += 1
+            listed = self._failures.setdefault(error_code, [])
             if len(listed) < MOST_FAILURES:
-                listed.append((song.path, song.error or ""))
-        elif song.model_hash != self._model:
+                listed.append((song.path, error or ""))
+        elif model_hash != self._model:
             self.other_model += 1
             return
         else:
-            self._add_judged(song)
+            self._name = model
+            self._add_classified(song, embedding)
         self._ends[1:] = [song.path]
 
-    def _add_judged(self, song: Song) -> None:
-        assert song.analysis is not None
-        result = song.analysis.result
-        (genre, confidence), *_ = result.genres
+    def _add_classified(self, song: Listed, embedding: Array) -> None:
+        genre, confidence = song.genres[0]
         self.songs += 1
-        self._name = result.model
-        if result.duration is None:
+        if song.duration is None:
             self._unknown_length += 1
         else:
-            self._seconds += result.duration
+            self._seconds += song.duration
         self._confidence += confidence
-        for known, _ in result.genres:
-            self._genres[known] += known == genre
-        self._uncertain[genre] += result.uncertain
+        self._genres[genre] += 1
+        self._uncertain[genre] += song.uncertain
         place = min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
-        self._bins[place, int(result.uncertain)] += 1
-        listed = Listed(
-            song.path,
-            song.analysis.tags.name(song.path),
-            result.top(_NAMED_GENRES),
-            result.uncertain,
-        )
-        vector = unit(song.analysis.embedding[None])[0]
-        self._moments.add(vector)
+        self._bins[place, int(song.uncertain)] += 1
+        if self._points and len(embedding) != len(self._points[0][-1]):
+            raise ValueError("embeddings of one model differ in length")
+        self._moments.add(embedding)
         # The numbers of songs keep equal keys apart, so that nothing else is ever compared.
-        if result.uncertain:
-            _keep(self._to_review, (-confidence, -self.songs, listed), MOST_REVIEWED)
+        if song.uncertain:
+            _keep(self._to_review, (-confidence, -self.songs, song), MOST_REVIEWED)
         # A digest is as good as a random number, and the same tomorrow.
-        key = int.from_bytes(song.analysis.hash)
-        _keep(self._points, (-key, -self.songs, listed, vector), MOST_POINTS)
+        key = int.from_bytes(song.hash)
+        _keep(self._points, (-key, -self.songs, song, embedding), MOST_POINTS)
 
     def report(self, folder: str | None) -> Report:
         """Return what has been gathered."""
@@ -303,10 +290,11 @@ class _Tally:
 
     def _map(self) -> SongMap:
         self._points.sort(key=lambda point: point[:2])
-        vectors = [vector for *_, vector in self._points]
         axes, mean, kept = self._moments.principal_axes()
-        points = (np.array(vectors, np.float64) - mean) @ axes if vectors else np.empty((0, 2))
-        if vectors:
+        points = np.empty((0, 2))
+        if self._points:
+            vectors = unit(np.array([vector for *_, vector in self._points]))
+            points = (vectors.astype(np.float64) - mean) @ axes
             points -= points.min(axis=0)
             points /= points.max() or 1.0
         return SongMap(tuple(listed for *_, listed, _ in self._points), points, kept)
@@ -338,7 +326,7 @@ class _Moments:
     def _take_in(self) -> None:
         if not self._block:
             return
-        block = np.array(self._block, np.float64)
+        block = unit(np.array(self._block)).astype(np.float64)
         self._block.clear()
         self._count += len(block)
         self._sum = self._sum + block.sum(axis=0)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from topgenre.errors import SourceNotFoundError, TagError
+from topgenre.library.analysis import file_hash
 from topgenre.library.batch import classify_files
 from topgenre.library.catalogue import Catalogue
 from topgenre.library.find import size_and_time
-from topgenre.library.scan import file_hash
 from topgenre.library.tags import read_tags
 from topgenre.result import Failure, GenreProbability, Result, rank
 from topgenre.tagging.formats import GenreTag
@@ -155,15 +155,15 @@ def common_name(genre: str) -> str:
     return common.get(_plain(genre), genre)
 
 
-def read_names(path: str | os.PathLike[str], genres: Iterable[str]) -> dict[str, str]:
+def read_names(path: str | os.PathLike[str], genres: Iterable[str] | None) -> dict[str, str]:
     """Read the user's names of genres from a TOML file or a CSV table.
 
     Parameters
     ----------
     path : path-like
         ``hiphop = "Hip-Hop"`` a line, or with the suffix ``.csv`` ``hiphop,Hip-Hop``.
-    genres : iterable of str
-        The genres there are.
+    genres : iterable of str, optional
+        The genres that may be named; by default any.
 
     Raises
     ------
@@ -189,7 +189,9 @@ def read_names(path: str | os.PathLike[str], genres: Iterable[str]) -> dict[str,
     return check_names(names, genres, str(path))
 
 
-def check_names(names: Mapping[str, Any], genres: Iterable[str], where: str) -> dict[str, str]:
+def check_names(
+    names: Mapping[str, Any], genres: Iterable[str] | None, where: str
+) -> dict[str, str]:
     """Return a mapping of genres to names, if it makes sense.
 
     Raises
@@ -199,10 +201,10 @@ def check_names(names: Mapping[str, Any], genres: Iterable[str], where: str) -> 
     """
     from mutagen.id3 import TCON
 
-    known = sorted(genres)
+    known = None if genres is None else sorted(genres)
     checked = {}
     for genre, name in names.items():
-        if genre not in known:
+        if known is not None and genre not in known:
             raise TagError(f"{where}: {genre!r} is none of topgenre's genres: {', '.join(known)}")
         text = name.strip() if isinstance(name, str) else "\0"
         # A tag reads some names, such as numbers, as other genres.

@@ -8,20 +8,15 @@ guard its own start with ``if __name__ == "__main__":``, as `multiprocessing` de
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 from topgenre.errors import TagError
 from topgenre.tagging import rewrite
 from topgenre.tagging.formats import GenreTag
-from topgenre.workers.processes import interrupts_held, limit_memory
+from topgenre.workers.single import Single
+from topgenre.workers.worker import Channel, Do, JobError, Spec
 
 _READING = 60.0  # s for one file
 _WRITING = 600.0  # s, in which all of a large file is copied and read twice from a slow disk
@@ -33,133 +28,72 @@ _Commit = Callable[[GenreTag, GenreTag], None]
 
 def read_genre(path: str) -> GenreTag:
     """Read the genre in a file's tags."""
-    return _helper.ask(path, _READING, "read", ())
+    return _ask(path, _READING, "read_genre")
 
 
 def write_genre(
     path: str, genres: Sequence[str], *, preserve_mtime: bool = False, commit: _Commit
 ) -> GenreTag:
     """Write the genres of a file into its tags; `commit` is called in this process."""
-    return _helper.ask(path, _WRITING, "write", (tuple(genres), preserve_mtime), commit)
+    return _ask(path, _WRITING, "write_genre", tuple(genres), preserve_mtime, commit=commit)
 
 
 def restore_genre(path: str, raw: dict[str, Any], *, preserve_mtime: bool = False) -> GenreTag:
     """Put back exactly what `GenreTag.raw` says was there."""
-    return _helper.ask(path, _WRITING, "restore", (raw, preserve_mtime))
+    return _ask(path, _WRITING, "restore_genre", raw, preserve_mtime)
 
 
-class _Helper:
-    """The process, while there is one."""
+def _ask(
+    path: str, seconds: float, name: str, *more: Any, commit: _Commit | None = None
+) -> GenreTag:
+    """Call a function of `rewrite` in the process."""
+    refused: TagError | None = None
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running: tuple[BaseProcess, Connection] | None = None
-
-    def ask(
-        self,
-        path: str,
-        seconds: float,
-        what: str,
-        more: Sequence[Any],
-        commit: _Commit | None = None,
-    ) -> GenreTag:
-        with self._lock:
-            try:
-                try:
-                    said, answer = self._exchange((what, path, *more), seconds)
-                except (EOFError, ConnectionError):
-                    # It may have ended just now for want of work.
-                    self._end()
-                    said, answer = self._exchange((what, path, *more), seconds)
-                if said == "ready":
-                    said, answer = self._settle(answer, seconds, commit)
-            except (TimeoutError, EOFError, ConnectionError) as error:
-                self._end()
-                with suppress(OSError):
-                    rewrite.part_of(path).unlink(missing_ok=True)
-                late = isinstance(error, TimeoutError)
-                why = f"not done after {seconds:g} s" if late else "they ended the process"
-                raise TagError(
-                    f"{path}: its tags cannot be read ({why}); they may be made to do harm"
-                ) from error
-            except BaseException:
-                self._end()  # whatever it is doing: its answer would be taken for the next one
-                raise
-        if said == "error":
-            raise TagError(answer)
-        tag: GenreTag = answer
-        return tag
-
-    def _settle(
-        self, change: tuple[GenreTag, GenreTag], seconds: float, commit: _Commit | None
-    ) -> tuple[str, Any]:
-        """Let the file change that is prepared, when the change is noted."""
-        assert commit
+    def settle(change: tuple[GenreTag, GenreTag]) -> bool:
+        nonlocal refused
         try:
-            commit(*change)
+            if commit:
+                commit(*change)
         except TagError as error:
-            self._exchange(False, seconds)
-            return "error", str(error)
-        return self._exchange(True, seconds)
+            refused = error
+        return refused is None
 
-    def _exchange(self, message: Any, seconds: float) -> tuple[str, Any]:
-        connection = self._connection()
-        connection.send(message)
-        if not connection.poll(seconds):
-            raise TimeoutError
-        answer: tuple[str, Any] = connection.recv()
-        return answer
-
-    def _connection(self) -> Connection:
-        if self._running is None:
-            context = multiprocessing.get_context("spawn")
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs,), daemon=True)
-            with interrupts_held():
-                process.start()
-            theirs.close()
-            self._running = process, ours
-        return self._running[1]
-
-    def _end(self) -> None:
-        if self._running:
-            process, connection = self._running
-            self._running = None
-            process.kill()
-            process.join()
-            connection.close()
-
-
-_helper = _Helper()
-
-
-def _serve(connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limit_memory(_MEMORY)
-
-    def commit(old: GenreTag, new: GenreTag) -> None:
-        connection.send(("ready", (old, new)))
-        if not connection.recv():
-            raise TagError
-
-    # When the parent is gone, so is the reason to go on.
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while connection.poll(_IDLE):
-            what, path, *more = connection.recv()
-            connection.send(_done(what, path, more, commit))
-
-
-def _done(what: str, path: str, more: list[Any], commit: _Commit) -> tuple[str, Any]:
     try:
-        if what == "read":
-            return "tag", rewrite.read_genre(path)
-        given, preserve = more
-        if what == "write":
-            tag = rewrite.write_genre(path, given, preserve_mtime=preserve, commit=commit)
-        else:
-            tag = rewrite.restore_genre(path, given, preserve_mtime=preserve)
+        tag: GenreTag = _helper.run((name, path, more), seconds, answer=settle)
     except TagError as error:
-        return "error", str(error)
-    except MemoryError:
-        return "error", f"{os.fspath(path)}: its tags take too much memory; left as it is"
-    return "tag", tag
+        raise refused or error from None
+    except JobError as error:
+        if error.why == "memory":
+            raise TagError(f"{path}: its tags take too much memory; left as it is") from error
+        if error.why == "fault":
+            last = error.how.strip().splitlines()[-1]
+            raise TagError(f"{path}: a fault in topgenre ({last}); please report it") from error
+        with suppress(OSError):
+            rewrite.part_of(path).unlink(missing_ok=True)
+        why = (
+            f"not done after {seconds:g} s" if error.why == "overrun" else "they ended the process"
+        )
+        raise TagError(
+            f"{path}: its tags cannot be read ({why}); they may be made to do harm"
+        ) from error
+    return tag
+
+
+def _setup() -> Do:
+    def do(job: tuple[str, str, tuple[Any, ...]], channel: Channel) -> GenreTag:
+        name, path, more = job
+        if name == "read_genre":
+            return rewrite.read_genre(path)
+
+        def commit(old: GenreTag, new: GenreTag) -> None:
+            if not channel.ask((old, new)):
+                raise TagError("refused")  # for a reason that the parent process knows
+
+        change = rewrite.write_genre if name == "write_genre" else rewrite.restore_genre
+        given, preserve = more
+        return change(path, given, preserve_mtime=preserve, commit=commit)
+
+    return do
+
+
+_helper = Single(Spec(_setup, _MEMORY, _IDLE))

@@ -19,22 +19,21 @@ from numpy.typing import NDArray
 from topgenre.audio import SEGMENT_SECONDS, Segment
 from topgenre.classifier import ModelInfo
 from topgenre.errors import DatasetError
+from topgenre.evaluation.calibration import (
+    fit_temperature,
+    fit_whole_temperature,
+    softmax,
+    uncertain_below,
+)
 from topgenre.evaluation.dataset import HELD_OUT, hold_out, read_dataset, read_unlabelled
 from topgenre.evaluation.metrics import (
     Figure,
     area_under_curve,
     confusion,
     figures,
-    softmax,
     top_k_hits,
 )
 from topgenre.spectrograms import compute, network_input
-from topgenre.training.calibration import (
-    HeldOut,
-    fit_temperature,
-    fit_whole_temperature,
-    uncertain_below,
-)
 from topgenre.training.config import TrainConfig
 from topgenre.training.examples import BLOCK_FRAMES, Examples, Teacher, build_cache, concatenate
 from topgenre.training.export import export
@@ -109,6 +108,22 @@ class Sources:
     musicnn: Path | None = None
     yamnet: Path | None = None
     start: Path | None = None
+
+
+class HeldOut(NamedTuple):
+    """Outputs of a network for blocks of clips that it has not seen.
+
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (n, n_genres)
+    tags : ndarray of float32, shape (n, n_tags)
+    rows : ndarray of int64, shape (n,)
+        Of the examples.
+    """
+
+    logits: NDArray[np.float32]
+    tags: NDArray[np.float32]
+    rows: NDArray[np.int64]
 
 
 class Fold(NamedTuple):

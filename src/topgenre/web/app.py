@@ -1,27 +1,43 @@
-"""The application: routes, page, guard, and what lives as long as the server does."""
+"""The application: middleware, routes, page, and what lives as long as the server does."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.responses import FileResponse
+from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 
 import topgenre
+from topgenre import design
 from topgenre.classifier import load
-from topgenre.web import problems, routes
-from topgenre.web.guard import API_KEY_HEADER, Guard
+from topgenre.web import problems
+from topgenre.web.library import SharedLibrary
 from topgenre.web.metrics import Metrics
+from topgenre.web.middleware.account import AccountMiddleware
+from topgenre.web.middleware.errors import ErrorsMiddleware
+from topgenre.web.middleware.headers import HardeningMiddleware
+from topgenre.web.middleware.hosts import HostsMiddleware
+from topgenre.web.middleware.origins import OriginsMiddleware
+from topgenre.web.middleware.rate_limit import RateLimitMiddleware
+from topgenre.web.queue import Queue
+from topgenre.web.routes import (
+    API_KEY_HEADER,
+    check_key,
+    classify,
+    health,
+    info,
+    page,
+    recommendations,
+    songs,
+)
 from topgenre.web.settings import Settings
-from topgenre.web.workers import Pool
-
-STATIC = Path(__file__).with_name("static")
+from topgenre.web.state import State
+from topgenre.web.uploads import Inbox
+from topgenre.web.work import spec
+from topgenre.workers.asyncio_pool import AsyncPool
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -39,47 +55,64 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
     metrics = Metrics()
-    info = load(settings.model).info
+    model = load(settings.model).info
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        pool = Pool(
+        pool = AsyncPool(
+            spec(settings.model, settings.memory_limit_bytes),
             settings.workers,
-            settings.queue_size,
-            model=settings.model,
-            time_limit=settings.time_limit,
-            memory_limit=settings.memory_limit_bytes,
+            settings.time_limit,
             lost=lambda why: metrics.lost.labels(why).inc(),
         )
-        metrics.inside.set_function(lambda: pool.admitted)
-        with tempfile.TemporaryDirectory(prefix="topgenre-") as folder:
-            app.state.topgenre = routes.State(
-                settings, metrics, pool, Path(folder), info.genres, info.name
-            )
-            try:
-                await pool.open()
-                yield
-            finally:
-                await pool.close()
+        queue = Queue(pool, settings.queue_size)
+        limit = settings.upload_limit
+        room = None if limit is None else limit * (settings.workers + settings.queue_size)
+        inbox = Inbox(limit, settings.stall_limit, room)
+        metrics.inside.set_function(lambda: queue.taken)
+        metrics.receiving.set_function(lambda: inbox.receiving)
+        library = None
+        if settings.catalog:
+            library = SharedLibrary(settings.catalog, settings.model, settings.library_play)
+        app.state.topgenre = State(
+            settings, metrics, inbox, queue, pool, model.genres, model.name, library
+        )
+        try:
+            await pool.open()
+            yield
+        finally:
+            await pool.close()
 
     app = FastAPI(
         title="topgenre",
         summary="The genres of a piece of music, ranked by calibrated confidence.",
         version=topgenre.__version__,
         lifespan=lifespan,
-        # The interactive pages of FastAPI load scripts from other hosts.
+        # The interactive pages of FastAPI load scripts from other hosts, and a redirect to the
+        # same address without its slash would name whatever host the client does.
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     problems.handle_in(app)
-    app.include_router(routes.v1)
-    app.include_router(routes.health)
+    # Without a key, the document does not ask for one either.
+    guards = [Depends(check_key)] if settings.api_key else []
+    for router in (classify.router, info.router, recommendations.router):
+        app.include_router(router, prefix="/v1", tags=["v1"], dependencies=guards)
+    for router in (info.open_router, songs.router):
+        app.include_router(router, prefix="/v1", tags=["v1"])
+    app.include_router(health.router)
+    app.include_router(health.metrics_router, dependencies=guards)
+    app.include_router(page.router)
+    app.mount("/static/design", StaticFiles(directory=design.FOLDER), name="design")
+    app.mount("/static", StaticFiles(directory=page.STATIC), name="static")
+    _wrap(app, settings, metrics)
+    _document(app)
+    return app
 
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Add the middleware, from the inside out."""
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -88,13 +121,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=[API_KEY_HEADER],
             expose_headers=["X-Request-ID", "Retry-After"],
         )
-    app.add_middleware(Guard, settings=settings, metrics=metrics)
-    _document(app)
-    return app
+    if settings.rate_limit:
+        app.add_middleware(RateLimitMiddleware, per_minute=settings.rate_limit)
+    app.add_middleware(OriginsMiddleware, allowed=settings.allowed_origins)
+    if settings.hosts:
+        app.add_middleware(HostsMiddleware, hosts=settings.hosts)
+    app.add_middleware(ErrorsMiddleware)
+    app.add_middleware(HardeningMiddleware)
+    app.add_middleware(AccountMiddleware, metrics=metrics)
 
 
 def _document(app: FastAPI) -> None:
-    """Add what FastAPI cannot know: the body of problems, and the API key."""
+    """Add what FastAPI cannot know: the body of problems."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -105,10 +143,6 @@ def _document(app: FastAPI) -> None:
         schemas["ProblemDetails"] = problems.ProblemDetails.model_json_schema()
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        document["components"]["securitySchemes"] = {
-            "key": {"type": "apiKey", "in": "header", "name": API_KEY_HEADER}
-        }
-        document["security"] = [{}, {"key": []}]
         for path in document["paths"].values():
             for operation in path.values():
                 if not _is_ours(operation):

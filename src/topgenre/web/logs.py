@@ -1,15 +1,21 @@
-"""The server's log: JSON lines on standard error."""
+"""The server's log on standard error: JSON lines, or words where a person looks on."""
 
 from __future__ import annotations
 
 import json
 import logging
+import sys
+import time
+
+_AT_ONCE = 10  # warnings of one kind
+_PAUSE = 60.0  # s until as many may follow
 
 
-def log_as_json() -> None:
-    """Let every logger of this process write JSON lines, topgenre's own from INFO on."""
+def log_to_stderr() -> None:
+    """Let every logger of this process write to standard error, topgenre's own from INFO on."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(WordFormatter() if sys.stderr.isatty() else JsonFormatter())
+    handler.addFilter(Throttle())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -17,7 +23,7 @@ def log_as_json() -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for a record; what its `extra` calls ``fields`` stands beside."""
@@ -31,3 +37,45 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)
+
+
+class WordFormatter(logging.Formatter):
+    """A line for people."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(message)s", "%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line for a record."""
+        fields = getattr(record, "fields", {})
+        if record.name == "topgenre.access":
+            record.msg = "{method} {route} {status} {ms} ms".format_map(fields)
+        elif record.levelno >= logging.WARNING:
+            record.msg = f"{record.levelname.lower()}: {record.msg}"
+        return super().format(record)
+
+
+class Throttle(logging.Filter):
+    """Let only so many warnings of one kind pass in a while, and tell how many were left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[tuple[str, str, object], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record may pass; requests always do."""
+        if record.levelno < logging.WARNING:
+            return True
+        error = record.exc_info[0] if record.exc_info else None
+        kind = record.name, str(record.msg).partition("\n")[0][:80], error
+        now = time.monotonic()
+        since, count = self._seen.get(kind, (now, 0))
+        left_out = count - _AT_ONCE
+        if now - since >= _PAUSE:
+            if left_out > 0:
+                record.msg = f"{record.msg} (and {left_out} times more in the last minute)"
+            since, count = now, 0
+        if len(self._seen) > 1000:
+            self._seen.clear()
+        self._seen[kind] = since, count + 1
+        return count < _AT_ONCE

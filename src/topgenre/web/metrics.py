@@ -30,8 +30,11 @@ class Metrics:
         )
         self.inside = Gauge(
             "topgenre_admitted_requests",
-            "Classifications being received, waiting or in work.",
+            "Uploads waiting or in work.",
             registry=self.registry,
+        )
+        self.receiving = Gauge(
+            "topgenre_receiving_requests", "Uploads being received.", registry=self.registry
         )
         self.lost = Counter(
             "topgenre_lost_workers", "Processes replaced.", ["reason"], registry=self.registry

@@ -30,6 +30,7 @@ TITLES = {
     "overrun": (422, "The file takes too much time or memory"),
     "crashed": (422, "The file could not be decoded safely"),
     "rate_limited": (429, "Too many requests"),
+    "head_too_large": (431, "The headers are too long"),
     "internal": (500, "The server made a mistake"),
     "busy": (503, "The server is busy"),
     "storage": (507, "The server has no room for uploads"),
@@ -53,6 +54,7 @@ class ProblemError(Exception):
     def __init__(self, code: str, detail: str, retry_after: int | None = None) -> None:
         super().__init__(code, detail, retry_after)
         self.code, self.detail, self.retry_after = code, detail, retry_after
+        self.status, self.title = TITLES[code]
 
 
 class ProblemDetails(BaseModel):
@@ -66,29 +68,44 @@ class ProblemDetails(BaseModel):
     retry_after: int | None = Field(None, description="Seconds to wait; with 429 and 503 only.")
 
 
+def body(problem: ProblemError, request_id: str) -> dict[str, Any]:
+    """Return a problem as the documented JSON object."""
+    found: dict[str, Any] = {
+        "type": TYPE_PREFIX + problem.code,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "request_id": request_id,
+    }
+    return found if problem.retry_after is None else found | {"retry_after": problem.retry_after}
+
+
 def answer(problem: ProblemError, scope: Scope) -> JSONResponse:
     """Turn a problem into its response."""
-    status, title = TITLES[problem.code]
-    body: dict[str, Any] = {
-        "type": TYPE_PREFIX + problem.code,
-        "title": title,
-        "status": status,
-        "detail": problem.detail,
-        "request_id": scope.get("state", {}).get("request_id", ""),
-    }
     headers = {}
     if problem.retry_after is not None:
-        body["retry_after"] = problem.retry_after
         headers["Retry-After"] = str(problem.retry_after)
     if problem.code == "unauthorized":
         headers["WWW-Authenticate"] = "ApiKey"
-    return JSONResponse(body, status, headers, MEDIA_TYPE)
+    content = body(problem, scope.get("state", {}).get("request_id", ""))
+    return JSONResponse(content, problem.status, headers, MEDIA_TYPE)
 
 
-def responses(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """Document problem types of a route for OpenAPI."""
+def responses(*codes: str, key: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Document problem types of a route for OpenAPI.
+
+    Parameters
+    ----------
+    *codes : str
+        Beside those of every route.
+    key : bool
+        Whether the route may need a key, and counts towards a rate.
+    """
     documented: dict[int | str, dict[str, Any]] = {}
-    for code in (*codes, "unauthorized", "forbidden_origin", "rate_limited", "internal"):
+    always = ("unauthorized", "rate_limited") if key else ()
+    for code in (*codes, *always, "invalid_request", "forbidden_origin", "internal"):
+        if TITLES[code][1] in documented.get(TITLES[code][0], {}).get("description", ""):
+            continue
         status, title = TITLES[code]
         entry = documented.setdefault(
             status,

@@ -27,6 +27,30 @@ class TimelineWindow(Stretch):
     probabilities: dict[str, float] = Field(examples=[{"jazz": 0.7, "blues": 0.3}])
 
 
+class Tag(BaseModel):
+    """A style, an instrument or a mood that the model hears beside the genres."""
+
+    name: str = Field(examples=["saxophone"])
+    probability: float = Field(ge=0, le=1)
+    outside: bool = Field(description="Whether it is a style that the genres do not cover.")
+
+
+class Section(Stretch):
+    """A part of a whole track that changes its genre."""
+
+    genre: str = Field(examples=["jazz"])
+
+
+class Song(BaseModel):
+    """Which song it is, as the file's tags say."""
+
+    title: str | None
+    artist: str | None
+    album: str | None
+    has_cover: bool = Field(description="Whether there is a cover picture of 300 kB at most.")
+    cover: str | None = Field(description="It as a `data:` URL, if asked for.")
+
+
 class SpectrogramChannel(BaseModel):
     """One spectrogram as numbers to draw."""
 
@@ -55,13 +79,23 @@ class Classification(BaseModel):
 
     path: str = Field(description="The file's name as it was sent.", examples=["song.mp3"])
     genres: list[GenreProbability] = Field(description="Most probable first.")
-    uncertain: bool = Field(description="Whether the evidence is too thin to name a genre.")
+    verdict: str = Field(description="The answer in one phrase.", examples=["Probably jazz"])
+    tier: Literal["sure", "probable", "close", "unsure"] = Field(
+        description="How much confidence the words of `verdict` express."
+    )
+    uncertain: bool = Field(description="Whether the model is not sure.")
+    music: float = Field(ge=0, le=1, description="Probability that this is music at all.")
+    tags: list[Tag] = Field(description="Styles, instruments and moods, most probable first.")
     segment: Stretch = Field(description="The part that was analysed.")
     duration: float | None = Field(description="Seconds of the whole sound.", examples=[200.4])
     model: str = Field(examples=["topgenre 1"])
-    notices: list[str] = Field(description="What one should know about how the answer came about.")
+    notices: list[str] = Field(description="Remarks on how the answer was reached.")
     mode: Literal["middle", "whole"]
     timeline: list[TimelineWindow] | None = Field(description="With mode=whole only.")
+    sections: list[Section] | None = Field(
+        description="With mode=whole only: the parts of a track that changes its genre."
+    )
+    song: Song
     spectrograms: SpectrogramPictures | None = Field(description="If asked for.")
 
 
@@ -77,16 +111,17 @@ class RecommendationProvider(BaseModel):
 
     name: str = Field(examples=["search-links"])
     label: str = Field(examples=["Search on Spotify"])
-    kind: Literal["search", "tracks", "charts", "library"]
+    kind: Literal["search", "tracks", "artist", "charts", "library"]
 
 
 class Info(Genres):
     """What a client needs to know about this server."""
 
     version: str = Field(examples=["0.1.0"])
-    max_upload_bytes: int
+    max_upload_bytes: int | None = Field(description="Null for no limit.")
     suffixes: list[str] = Field(examples=[[".mp3", ".flac"]])
     recommendation_providers: list[RecommendationProvider]
+    library: bool = Field(description="Whether it has a catalogue to find similar songs in.")
     needs_api_key: bool
 
 
@@ -96,10 +131,12 @@ class RecommendedItem(BaseModel):
     kind: Literal["track", "playlist", "search"]
     name: str
     artists: list[str]
-    url: str = Field(description="Where it can be heard.")
+    url: str | None = Field(description="Where it can be heard; null if it cannot be.")
     artwork_url: str | None
     genre: str
     query: str = Field(description="The query that found it.")
+    preview_url: str | None = Field(description="30 s as an MP3, valid for some minutes.")
+    spotify_url: str | None = Field(description="The track on Spotify, or a search for it.")
 
 
 class RecommendationSection(BaseModel):
@@ -107,7 +144,7 @@ class RecommendationSection(BaseModel):
 
     provider: str
     label: str
-    kind: Literal["search", "tracks", "charts", "library"]
+    kind: Literal["search", "tracks", "artist", "charts", "library"]
     items: list[RecommendedItem]
     notices: list[str] = Field(description="Why there is less than was asked for, if so.")
 
@@ -116,6 +153,28 @@ class Recommendations(BaseModel):
     """Music for a mixture of genres."""
 
     sections: list[RecommendationSection]
+
+
+class SimilarSong(BaseModel):
+    """A song of the server's catalogue."""
+
+    id: str | None = Field(
+        description="For `/v1/library/{id}/audio`; null if it may not be played."
+    )
+    title: str
+    artist: str | None
+    album: str | None
+    genre: str
+    score: float = Field(ge=0, le=1, description="Cosine similarity of the embeddings.")
+    reasons: list[str] = Field(examples=[["both jazz"]])
+    duration: float | None = Field(description="Seconds.")
+    audio_url: str | None = Field(description="Where it can be played, from the page's address.")
+
+
+class SimilarSongs(BaseModel):
+    """Songs that sound like a file, most similar first."""
+
+    songs: list[SimilarSong]
 
 
 class Status(BaseModel):

@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+from functools import partial
 
 import uvicorn
 
 from topgenre.errors import TopgenreError
 from topgenre.web.app import create_app
-from topgenre.web.logs import log_as_json
+from topgenre.web.connection import BACKLOG, Connection
+from topgenre.web.logs import log_to_stderr
 from topgenre.web.settings import Settings
 
 log = logging.getLogger("topgenre.server")
 
 _GRACE = 10  # seconds that requests in work get when the server is told to end
-_BACKLOG = 512  # connections that wait to be accepted
 
 
 def run(settings: Settings) -> None:
@@ -27,14 +28,18 @@ def run(settings: Settings) -> None:
     TopgenreError
         If the address cannot be had or the model cannot be used.
     """
-    log_as_json()
+    log_to_stderr()
     application = create_app(settings)
     listening = _listen(settings)
     host, port = listening.getsockname()[:2]
-    if not settings.loopback and settings.api_key is None:
-        log.warning("anybody who reaches this machine may use the server: set TOPGENRE_API_KEY")
+    for warning in settings.warnings():
+        log.warning(warning)
+    connection = partial(Connection, most=settings.connections, head_limit=settings.head_limit)
     config = uvicorn.Config(
         application,
+        http=connection,  # type: ignore[arg-type]
+        ws="none",
+        backlog=BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -68,7 +73,7 @@ def _listen(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.host, settings.port))
-        listening.listen(_BACKLOG)
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise TopgenreError(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import tempfile
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, TYPE_CHECKING
 
 from fastapi import Request
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
@@ -21,55 +22,136 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FIELD = "file"
+LEAST_RATE = 16 * 1024  # bytes per second, on average, of an upload that has lasted a while
 _MAX_OVERHEAD = 64 * 1024  # bytes of part headers and other fields around the file
+_MOST_PARTS, _MOST_HEADERS = 16, 8  # of a form, and of a part of it
 _MAX_NAME = 200  # characters
 _DRAINED = 16 << 20  # bytes of a refused upload that are read, so that its sender hears why
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file on disk, and what its sender calls it."""
+    """An open file without a name on disk, and what its sender calls it."""
 
-    path: Path
+    file: IO[bytes]
     name: str
     size: int
 
 
-@asynccontextmanager
-async def receive(
-    request: Request, folder: Path, limit: int, stall_limit: float
-) -> AsyncIterator[Upload]:
-    """Stream the field ``file`` of a multipart request to a file that exists within the context.
+class Inbox:
+    """Takes uploads in.
 
     Parameters
     ----------
-    request : Request
-    folder : Path
-        Where the file is to be.
-    limit : int
+    limit : int or None
         Bytes of the longest file that is taken.
     stall_limit : float
-        Seconds that may pass without a byte.
-
-    Raises
-    ------
-    ProblemError
-        invalid_request, too_large, unsupported_media_type, upload_timeout or storage.
+        Seconds that may pass without a byte. After as many, the mean rate must be `LEAST_RATE`.
+    room : int or None
+        Bytes that all uploads may take on the disk at the same time.
     """
-    boundary = _boundary(request)
-    _refuse_length(request, limit)
-    path = folder / secrets.token_hex(16)
-    try:
+
+    def __init__(self, limit: int | None, stall_limit: float, room: int | None) -> None:
+        self.limit, self.stall_limit, self.room = limit, stall_limit, room
+        self.taken = 0
+        self.receiving = 0
+        tempfile.gettempdir()  # finds the folder now, and so not another one when it is gone
+
+    def check(self) -> None:
+        """Try whether files can be stored; a folder for them that is gone is made again.
+
+        Raises
+        ------
+        OSError
+        """
+        _temporary_file().close()
+
+    async def receive(self, request: Request) -> Upload:
+        """Stream the field ``file`` of a multipart request to a file without a name.
+
+        So nothing of it stays when the server is killed. Whoever gets it must `release` it.
+
+        Parameters
+        ----------
+        request : Request
+
+        Raises
+        ------
+        ProblemError
+            invalid_request, too_large, unsupported_media_type, upload_timeout, busy or storage.
+        """
+        boundary = _boundary(request)
+        self._refuse_length(request)
+        self.receiving += 1
+        form: _Form | None = None
         try:
-            with path.open("xb") as file:
-                form = _Form(file, limit)
-                await _feed(request, form, boundary, stall_limit)
-        except OSError as error:
-            said = f"the upload cannot be stored ({error.strerror}); try again later"
-            raise ProblemError("storage", said) from error
-        yield Upload(path, form.name, form.size)
-    finally:
-        path.unlink(missing_ok=True)
+            form = _Form(_temporary_file(), self)
+            await self._feed(request, form, boundary)
+            form.file.flush()
+        except BaseException as error:
+            if form:
+                self._give_back(form.file, form.size)
+            if isinstance(error, OSError):
+                said = f"the upload cannot be stored ({error.strerror}); try again later"
+                raise ProblemError("storage", said) from error
+            raise
+        finally:
+            self.receiving -= 1
+        return Upload(form.file, form.name, form.size)
+
+    def release(self, upload: Upload) -> None:
+        """Forget an upload; its room on the disk is free again."""
+        self._give_back(upload.file, upload.size)
+
+    def _give_back(self, file: IO[bytes], size: int) -> None:
+        self.taken -= size
+        with suppress(OSError):  # for what is still to be written, there may be no room
+            file.close()
+
+    async def _feed(self, request: Request, form: _Form, boundary: bytes) -> None:
+        try:
+            parser = MultipartParser(boundary, form.callbacks(), max_header_count=_MOST_HEADERS)
+            async for chunk in self._in_time(request):
+                form.received += len(chunk)
+                if self.limit is not None and form.received > self.limit + _MAX_OVERHEAD:
+                    raise too_large(form.name, self.limit)
+                parser.write(chunk)
+            parser.finalize()
+        except FormParserError as error:
+            said = f"the body is not a multipart form ({error})"
+            raise ProblemError("invalid_request", said) from error
+        if not form.complete:
+            raise ProblemError(
+                "invalid_request", f"the form needs one field named {FIELD!r} with a file"
+            )
+
+    async def _in_time(self, request: Request) -> AsyncIterator[bytes]:
+        """Give the chunks of a body, unless they come too slowly."""
+        stream = request.stream().__aiter__()
+        received, waited = 0, 0.0
+        while True:
+            begin = time.monotonic()
+            try:
+                async with asyncio.timeout(self.stall_limit):
+                    chunk = await anext(stream, None)
+            except TimeoutError as error:
+                said = f"nothing came for {self.stall_limit:g} s; check the connection"
+                raise ProblemError("upload_timeout", said) from error
+            if chunk is None:
+                return
+            received += len(chunk)
+            waited += time.monotonic() - begin
+            if received < LEAST_RATE * (waited - self.stall_limit):
+                said = f"slower than {LEAST_RATE // 1024} kB per second; check the connection"
+                raise ProblemError("upload_timeout", said)
+            yield chunk
+
+    def _refuse_length(self, request: Request) -> None:
+        length = request.headers.get("content-length", "")
+        if self.limit is None or not length.isdecimal():
+            return
+        if int(length[:20]) > self.limit + _MAX_OVERHEAD:
+            raise too_large("the upload", self.limit)
 
 
 async def drain(request: Request, seconds: float) -> None:
@@ -90,41 +172,17 @@ def clean_name(raw: str) -> str:
     return name if name.strip(". ") else "upload"
 
 
-async def _feed(request: Request, form: _Form, boundary: bytes, stall_limit: float) -> None:
-    parser = MultipartParser(boundary, form.callbacks())
-    received = 0
-    stream = request.stream().__aiter__()
-    try:
-        while True:
-            async with asyncio.timeout(stall_limit):
-                chunk = await anext(stream, None)
-            if chunk is None:
-                break
-            received += len(chunk)
-            if received > form.limit + _MAX_OVERHEAD:
-                raise too_large(form.name, form.limit)
-            parser.write(chunk)
-        parser.finalize()
-    except TimeoutError as error:
-        said = f"no byte came for {stall_limit:g} s; check the connection and try again"
-        raise ProblemError("upload_timeout", said) from error
-    except MultipartParseError as error:
-        raise ProblemError("invalid_request", f"the body is no multipart form ({error})") from error
-    if not form.complete:
-        raise ProblemError(
-            "invalid_request", f"the form needs one field named {FIELD!r} with a file"
-        )
-
-
 @dataclass(slots=True)
 class _Form:
     """Takes the parser's events; writes the wanted part and skips the others."""
 
     file: IO[bytes]
-    limit: int
+    inbox: Inbox
     name: str = "upload"
     size: int = 0
+    received: int = 0
     complete: bool = False
+    _parts: int = 0
     _wanted: bool = False
     _field: bytearray = field(default_factory=bytearray)
     _value: bytearray = field(default_factory=bytearray)
@@ -143,6 +201,9 @@ class _Form:
 
     def _begin(self) -> None:
         self._disposition = b""
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise ProblemError("invalid_request", f"the form has more than {_MOST_PARTS} parts")
 
     def _header(self) -> None:
         if bytes(self._field).lower() == b"content-disposition":
@@ -160,11 +221,16 @@ class _Form:
             self.name = clean_name(raw)
 
     def _data(self, data: bytes, begin: int, end: int) -> None:
-        if self._wanted:
-            self.size += end - begin
-            if self.size > self.limit:
-                raise too_large(self.name, self.limit)
-            self.file.write(data[begin:end])
+        if not self._wanted:
+            return
+        inbox, n_bytes = self.inbox, end - begin
+        if inbox.limit is not None and self.size + n_bytes > inbox.limit:
+            raise too_large(self.name, inbox.limit)
+        if inbox.room is not None and inbox.taken + n_bytes > inbox.room:
+            raise ProblemError("busy", "other uploads take all the room; try again", 5)
+        self.size += n_bytes
+        inbox.taken += n_bytes
+        self.file.write(data[begin:end])
 
     def _end(self) -> None:
         self.complete = self.complete or self._wanted
@@ -180,6 +246,15 @@ def too_large(name: str, limit: int) -> ProblemError:
     )
 
 
+def _temporary_file() -> IO[bytes]:
+    """Open a file without a name; if somebody has removed the folder for them, make it again."""
+    try:
+        return tempfile.TemporaryFile(prefix="topgenre-")
+    except FileNotFoundError:
+        Path(tempfile.gettempdir()).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(prefix="topgenre-")
+
+
 def _boundary(request: Request) -> bytes:
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary: bytes = options.get(b"boundary", b"")
@@ -189,9 +264,3 @@ def _boundary(request: Request) -> bytes:
             f"send the file as multipart/form-data, in a field named {FIELD!r}",
         )
     return boundary
-
-
-def _refuse_length(request: Request, limit: int) -> None:
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit + _MAX_OVERHEAD:
-        raise too_large("the upload", limit)

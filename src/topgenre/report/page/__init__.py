@@ -16,9 +16,11 @@ from pathlib import Path, PurePath
 
 from topgenre import __version__
 from topgenre.charts.wording import percent
+from topgenre.design import icon_url, style
 from topgenre.files import spare_others, write_whole
+from topgenre.library.song import Listed
 from topgenre.report.page.markup import Html, data, element, fill, join, plain
-from topgenre.report.summary import Failures, GenreCount, Listed, Report
+from topgenre.report.summary import Failures, GenreCount, Report
 
 SUFFIXES = (".html", ".htm")
 HEAD = b"<!doctype html>\n<!-- topgenre report -->"  # by which a file may be replaced
@@ -63,12 +65,12 @@ def save(report: Report, path: str | Path, *, written: datetime) -> None:
 def render(report: Report, *, written: datetime) -> str:
     """Return a report as a page; see `save`."""
     tones = _tones(report)
-    style = _asset("web/static/css/tokens.css", "web/static/css/base.css") + "".join(
+    sheet = style("tokens", "base") + "".join(
         [*map(_part, ("page.css", "map.css", "review.css")), _shares(report)]
     )
     scripts = [_part("review.js"), *([_part("map.js")] if report.songs else [])]
     policy = (
-        f"default-src 'none'; script-src {_digests(scripts)}; style-src {_digests([style])}; "
+        f"default-src 'none'; script-src {_digests(scripts)}; style-src {_digests([sheet])}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     sections = [
@@ -81,8 +83,8 @@ def render(report: Report, *, written: datetime) -> str:
         _part("page.html"),
         policy=policy,
         title=f"{_count(report.songs, 'song')}, by genre: topgenre",
-        icon=f"data:image/svg+xml;base64,{_icon()}",
-        style=Html(style),
+        icon=icon_url(),
+        style=Html(sheet),
         contents=_contents(report),
         lead=_lead(report),
         wave=_wave(report, tones),
@@ -525,16 +527,7 @@ def _digests(blocks: Iterable[str]) -> str:
 
 
 def _part(name: str) -> str:
-    return _asset(f"report/page/{name}")
-
-
-def _asset(*names: str) -> str:
-    package = resources.files("topgenre")
-    return "".join((package / name).read_text("utf-8") for name in names)
-
-
-def _icon() -> str:
-    return base64.b64encode(_asset("web/static/favicon.svg").encode()).decode()
+    return (resources.files(__package__ or __name__) / name).read_text("utf-8")
 
 
 def _capital(words: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from string import Template
 
-from topgenre.text import json_safe
+from topgenre.text import json_safe, without_controls
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
@@ -19,8 +19,8 @@ class Html(str):
 
 
 def plain(value: str) -> str:
-    """Spell out what is no character of a text: control characters, and raw bytes of file names."""
-    return str(json_safe(value)).translate(_CONTROLS)
+    """Spell out control characters and raw bytes of file names; drop what reverses text."""
+    return without_controls(str(json_safe(value)).translate(_CONTROLS))
 
 
 def text(value: object) -> Html:

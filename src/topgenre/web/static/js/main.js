@@ -1,22 +1,21 @@
 /** Puts the page together. */
 
-import { getInfo } from "./api.js";
-import { needKey } from "./api-key.js";
-import { byId, h, lessMotion } from "./dom.js";
-import { inWords, listed, sentence } from "./format.js";
-import { genres, setGenres } from "./genres.js";
-import { History } from "./history.js";
-import { HistoryView } from "./history-view.js";
-import { Intake } from "./intake.js";
-import { Problem } from "./problem.js";
-import { Queue } from "./queue.js";
-import { QueueView } from "./queue-view.js";
-import { ResultView } from "./result-view.js";
-import { Strings } from "./strings.js";
-import { themeButton } from "./theme.js";
+import { connect } from "./engine/engine.js";
+import { byId, h, lessMotion } from "./ui/dom.js";
+import { inWords, listed, sentence } from "./ui/format.js";
+import { genres, setGenres } from "./ui/genres.js";
+import { History } from "./history/history.js";
+import { HistoryView } from "./history/history-view.js";
+import { Intake } from "./intake/intake.js";
+import { Problem } from "./engine/problem.js";
+import { Queue } from "./queue/queue.js";
+import { QueueView } from "./queue/queue-view.js";
+import { ResultView } from "./result/result-view.js";
+import { Strings } from "./strings/strings.js";
+import { themeButton } from "./ui/theme.js";
 
 /**
- * @typedef {import("./queue-item.js").Item} Item
+ * @typedef {import("./queue/queue-item.js").Item} Item
  * @typedef {import("./types.js").Info} Info
  * @typedef {import("./types.js").Result} Result
  * @typedef {import("./types.js").Shown} Shown
@@ -29,7 +28,8 @@ byId("masthead-tools").append(themeButton());
 const canvas = byId("strings");
 if (!(canvas instanceof HTMLCanvasElement)) throw new Error("#strings is no canvas");
 const strings = new Strings(canvas);
-const queue = new Queue();
+const backend = await connect();
+const queue = new Queue(backend.analyser);
 const history = new History();
 
 /** Items of which the first that is done is shown by itself. */
@@ -44,7 +44,7 @@ const historyView = new HistoryView(history, (entry) => {
   show({ result: entry.result, item: null }, entry.id);
   reveal(true);
 });
-const resultView = new ResultView((item, mode) => {
+const resultView = new ResultView(backend, (item, mode) => {
   awaited = new Set([item]);
   queue.analyse(item, mode);
 });
@@ -138,10 +138,9 @@ function refreshDesk() {
 
 /** @param {Info} info */
 function learn(info) {
-  queue.maxBytes = info.max_upload_bytes;
+  queue.maxBytes = info.max_upload_bytes ?? Infinity;
   intake.suggest(info.suffixes);
   resultView.providers = info.recommendation_providers;
-  if (info.needs_api_key) needKey();
   byId("colophon-version").textContent = `topgenre ${info.version} · model “${info.model}”`;
   if (info.genres.join() === genres().join()) return;
   setGenres(info.genres);
@@ -152,7 +151,7 @@ function learn(info) {
 }
 
 try {
-  learn(await getInfo());
+  learn(await backend.info());
 } catch (error) {
   const words = error instanceof Problem ? `${error.title}. ${sentence(error.detail)}` : String(error);
   intake.complain(`${words} The page goes on without knowing the server's limits.`);

@@ -1,0 +1,82 @@
+"""Analyse one song: its hash, genres, embedding and tags."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from topgenre.errors import SourceNotFoundError
+from topgenre.library.catalogue import Catalogue, model_hash
+from topgenre.library.song import Analysis
+from topgenre.library.tags import read_tags
+
+if TYPE_CHECKING:
+    from topgenre.classifier import Classifier
+
+
+def analyse_song(
+    classifier: Classifier, path: str, *, content: bytes | None = None, name: str | None = None
+) -> Analysis:
+    """Return all that a catalogue keeps of a file's content.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    path : str
+    content : bytes, optional
+        What `file_hash` gives, if that is known.
+    name : str, optional
+        What the result and errors call the file; by default its path.
+
+    Raises
+    ------
+    TopgenreError
+        As `topgenre.classifier.Classifier.classify` does.
+    """
+    from topgenre.classifier import analyse
+
+    content = content or file_hash(path)
+    spectrograms = analyse(path, name=name)
+    result, embedding = classifier.classify_and_embed(spectrograms)
+    result = replace(result, path=name or path)
+    return Analysis(content, result, embedding, read_tags(path))
+
+
+def known_or_analysed(
+    catalogue: Catalogue, path: str, model: str | os.PathLike[str] | None = None
+) -> Analysis:
+    """Return what a catalogue knows of a file's content, or analyse it.
+
+    Raises
+    ------
+    TopgenreError
+        As `analyse_song` does, and if the catalogue cannot be read.
+    """
+    content = file_hash(path)
+    known = catalogue.find(content, model_hash(model))
+    if known:
+        return known
+    from topgenre.classifier import load
+
+    return analyse_song(load(model), path, content=content)
+
+
+def file_hash(path: str) -> bytes:
+    """Return the SHA-256 of a whole file.
+
+    Raises
+    ------
+    SourceNotFoundError
+        If it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise SourceNotFoundError(
+            f"{path}: cannot be read ({reason}); check the file and its permissions"
+        ) from error

@@ -1,0 +1,198 @@
+"""The SQLite file below the catalogue: opening, migration, transactions and errors in words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from topgenre.errors import CatalogueError
+from topgenre.library import fields
+from topgenre.library.find import is_gone
+
+APPLICATION_ID = 0x746F7067  # "topg": tells a catalogue from any other SQLite file
+SCHEMA_VERSION = 2
+
+_OPENING_PATIENCE = 3.0  # s to wait for a lock when somebody waits for the command to start
+_WORKING_PATIENCE = 60.0  # s to wait when the work of hours is at stake
+
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS songs (id INTEGER PRIMARY KEY, {fields.schema()});
+CREATE INDEX IF NOT EXISTS songs_by_hash ON songs (hash);
+CREATE INDEX IF NOT EXISTS songs_with_errors ON songs (path) WHERE error_code IS NOT NULL;
+CREATE TABLE IF NOT EXISTS corrections (
+    path BLOB NOT NULL PRIMARY KEY, hash BLOB, genre TEXT NOT NULL, corrected_at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS corrections_by_hash ON corrections (hash);
+"""
+
+
+def default_path() -> Path:
+    """Return where a user's catalogue lies unless it is named: in the folder for user data."""
+    from platformdirs import user_data_path
+
+    return user_data_path("topgenre", appauthor=False) / "catalogue.sqlite3"
+
+
+class Database:
+    """An open SQLite file with the catalogue's schema; see `topgenre.library.catalogue`."""
+
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, read_only: bool = False
+    ) -> None:
+        self.path = Path(path) if path is not None else default_path()
+        with self._explained():
+            if read_only and is_gone(os.fspath(self.path)):
+                raise CatalogueError(
+                    f"{self.path}: there is no catalogue yet; make one with `topgenre scan FOLDER`"
+                )
+            if path is None and not read_only:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            how = self._how_to_read() if read_only else "mode=rwc"
+            self._database = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?{how}",
+                uri=True,
+                timeout=_OPENING_PATIENCE,
+                isolation_level=None,
+            )
+            try:
+                self._open(read_only)
+            except BaseException:
+                self._database.close()
+                raise
+
+    def _how_to_read(self) -> str:
+        """Read as others do, with files for locks beside the catalogue, or else without any."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if os.access(self.path.parent, os.W_OK) or log.exists():
+            return "mode=rw"
+        return "immutable=1"
+
+    def _open(self, read_only: bool) -> None:
+        version = self._version()
+        if read_only:
+            self._run("PRAGMA query_only = ON")
+            if not version:
+                raise self._not_ours()
+        else:
+            # Readers do not wait for the writer then, where the file system can do it.
+            if not version:
+                self._run("PRAGMA journal_mode = WAL")
+            # Whoever is about to work for hours learns now that another has locked the file.
+            with self._transaction():
+                self._bring_up_to_date()
+        self._columns = {row[1] for row in self._run("PRAGMA table_info(songs)")}
+        self._run("PRAGMA synchronous = NORMAL")
+        self._run(f"PRAGMA busy_timeout = {1000 * _WORKING_PATIENCE:.0f}")
+
+    def _version(self) -> int:
+        """Return the version of the schema, 0 for a new file; refuse a file that is not ours."""
+        if not self._value("SELECT count(*) FROM sqlite_master"):
+            return 0
+        if self._value("PRAGMA application_id") != APPLICATION_ID:
+            raise self._not_ours()
+        version = int(self._value("PRAGMA user_version"))
+        if not 1 <= version <= SCHEMA_VERSION:
+            raise CatalogueError(
+                f"{self.path}: a catalogue of version {version}, and this topgenre knows version "
+                f"{SCHEMA_VERSION}; update topgenre, or name another file"
+            )
+        return version
+
+    def _bring_up_to_date(self) -> None:
+        """Create what is missing of the schema; what is stored stays."""
+        if self._version() == SCHEMA_VERSION:
+            return
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            self._run(statement)
+        there = {row[1] for row in self._run("PRAGMA table_info(songs)")}
+        for field in fields.FIELDS:
+            if field.name not in there:
+                self._run(f"ALTER TABLE songs ADD COLUMN {field.name} {field.kind.sql}")
+        self._run(f"PRAGMA application_id = {APPLICATION_ID}")
+        self._run(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def damaged(self) -> CatalogueError:
+        """Return the error for values that cannot be right."""
+        return CatalogueError(f"{self.path}: {_DAMAGED}")
+
+    def _not_ours(self) -> CatalogueError:
+        return CatalogueError(f"{self.path}: not a catalogue of topgenre; name another file")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._explained():
+            self._database.close()
+
+    def _select(self, names: Sequence[str], condition: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Read columns; those that a catalogue of an older version lacks are NULL."""
+        known = self._columns
+        columns = ", ".join(name if name in known else f"NULL AS {name}" for name in names)
+        return self._all(f"SELECT {columns} FROM songs WHERE {condition}", *values)
+
+    def _all(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._explained():
+            return self._run(statement, *values).fetchall()
+
+    def _run(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        return self._database.execute(statement, values)
+
+    def _value(self, statement: str, *values: Any) -> Any:
+        return self._run(statement, *values).fetchone()[0]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._run("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._run("COMMIT")
+        except BaseException:
+            # SQLite itself has rolled back what a full disk has stopped.
+            if self._database.in_transaction:
+                self._run("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say in one line what SQLite complains of, or that a value in it is wrong."""
+        try:
+            yield
+        except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+            raise CatalogueError(f"{self.path}: {_explain(error)}") from error
+
+
+_DAMAGED = "it is damaged, or no catalogue; keep it, and name another file to go on with"
+_LOCKED = "another program has locked it; wait until that has ended, and try again"
+_FULL = "the disk is full; make room, then give the same command: what was stored is kept"
+
+_EXPLANATIONS = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+}
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, ValueError | TypeError):
+        return _DAMAGED
+    if isinstance(error, OSError):
+        reason: str | None = error.strerror or type(error).__name__
+    else:
+        # What Python's own module raises has no code: text that is none, in a damaged row.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        reason = _EXPLANATIONS.get(code & 0xFF)
+        if reason:
+            return reason
+        reason = str(error)
+    return f"the catalogue cannot be used ({reason}); check the disk, the folder and permissions"

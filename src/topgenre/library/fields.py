@@ -1,0 +1,310 @@
+"""The one table of a song's fields: SQLite columns, CSV, Parquet and JSON follow from it.
+
+A field says under which name a value is stored, where it lies in a `Song`, and of which kind it
+is. A kind says how values go into SQLite and come out of it, and how tables and JSON have them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+
+from topgenre.library.song import Analysis, Song, Tags, utc
+from topgenre.result import GenreProbability, Result, Tag, Tier
+from topgenre.text import json_safe
+
+N_RANKED = 3  # genres with columns of their own
+
+
+class Kind(NamedTuple):
+    """How values of one kind are stored and written.
+
+    Attributes
+    ----------
+    sql : str
+        Type of the column.
+    load : callable
+        Takes what SQLite gives, which is not None; raises ValueError for any other kind of value.
+    store : callable
+        Takes a value of a `Song`, and returns what SQLite takes.
+    arrow : callable, optional
+        Takes the module pyarrow, and returns the column's type there; None leaves it out of tables.
+    cell : callable
+        Returns a value as tables have it.
+    json : callable
+        Returns a value as JSON has it.
+    """
+
+    sql: str
+    load: Callable[[Any], Any]
+    store: Callable[[Any], Any] = lambda value: value
+    arrow: Callable[[Any], Any] | None = None
+    cell: Callable[[Any], Any] = lambda value: value
+    json: Callable[[Any], Any] = lambda value: value
+
+
+class Field(NamedTuple):
+    """One column.
+
+    Attributes
+    ----------
+    name : str
+    kind : Kind
+    place : str or callable
+        Attribute of a `Song`, with dots; or what derives the value, which is not read back then.
+    json : str
+        Key in the JSON object, with a dot where it lies in an object of its own; empty for none.
+    optional : bool
+        Whether there may be no value although the song was classified.
+    """
+
+    name: str
+    kind: Kind
+    place: str | Callable[[Song], Any]
+    json: str = ""
+    optional: bool = False
+
+    def of(self, song: Song) -> Any:
+        """Return the value for a song; None where there is none."""
+        if callable(self.place):
+            return None if song.analysis is None else self.place(song)
+        if song.analysis is None and self.place.startswith("analysis."):
+            return None
+        return attrgetter(self.place)(song)
+
+    def load(self, value: Any) -> Any:
+        """Check and return a value that SQLite gave; raises ValueError for a wrong one."""
+        if value is not None:
+            return self.kind.load(value)
+        if not self.optional:
+            raise ValueError(f"{self.name} is NULL")
+        return None
+
+
+def _only(wanted: type) -> Callable[[Any], Any]:
+    def load(value: Any) -> Any:
+        if not isinstance(value, wanted):
+            raise ValueError(f"{value!r:.40} is not of type {wanted.__name__}")
+        return value
+
+    return load
+
+
+def _load_path(value: Any) -> str:
+    return os.fsdecode(_only(bytes)(value))
+
+
+def _load_flag(value: Any) -> bool:
+    if value not in (0, 1):
+        raise ValueError(f"{value!r:.40} is neither 0 nor 1")
+    return bool(value)
+
+
+def _load_tier(value: Any) -> str:
+    if value not in get_args(Tier):
+        raise ValueError(f"{value!r:.40} is not a tier")
+    return str(value)
+
+
+def _load_number(value: Any) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r:.40} is not a number")
+    return float(value)
+
+
+def _load_json(value: Any) -> Any:
+    try:
+        return json.loads(_only(str)(value))
+    except RecursionError as error:
+        raise ValueError("JSON that is nested too deeply") from error
+
+
+def _load_genres(value: Any) -> tuple[GenreProbability, ...]:
+    shares = _only(dict)(_load_json(value)).items()
+    if not shares:
+        raise ValueError("no genres")
+    return tuple(GenreProbability(genre, _load_number(share)) for genre, share in shares)
+
+
+def _load_tags(value: Any) -> tuple[Tag, ...]:
+    found = [_only(dict)(tag) for tag in _only(list)(_load_json(value))]
+    return tuple(
+        Tag(_only(str)(tag.get("name")), _load_number(tag.get("probability")), bool(tag["outside"]))
+        for tag in found
+    )
+
+
+def _load_texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(_only(str), _only(list)(_load_json(value))))
+
+
+def _load_vector(value: Any) -> Any:
+    vector = np.frombuffer(_only(bytes)(value), "<f4")
+    if not (len(vector) and np.isfinite(vector).all()):
+        raise ValueError("not an embedding")
+    return vector
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 3)
+
+
+def _dicts(values: Sequence[Any]) -> list[dict[str, Any]]:
+    return [value.to_dict() for value in values]
+
+
+def _date(mtime_ns: int) -> str | None:
+    """Write the time of a file's last change, unless no calendar has such a date."""
+    try:
+        return utc(datetime.fromtimestamp(mtime_ns // 10**9, UTC))
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _string(arrow: Any) -> Any:
+    return arrow.string()
+
+
+def _map(arrow: Any) -> Any:
+    return arrow.map_(arrow.string(), arrow.float64())
+
+
+PATH = Kind("BLOB", _load_path, os.fsencode, _string, json_safe)
+TEXT = Kind("TEXT", _only(str), arrow=_string)
+TIER = Kind("TEXT", _load_tier, arrow=_string)
+INTEGER = Kind("INTEGER", _only(int), arrow=lambda arrow: arrow.int64())
+TIME = INTEGER._replace(json=_date)
+FLAG = Kind("INTEGER", _load_flag, int, lambda arrow: arrow.bool_())
+NUMBER = Kind("REAL", _load_number, float, lambda arrow: arrow.float64(), json=_rounded)
+SHARE = NUMBER._replace(json=lambda share: round(share, 6))
+DIGEST = Kind("BLOB", _only(bytes), arrow=_string, cell=bytes.hex, json=bytes.hex)
+GENRES = Kind("TEXT", _load_genres, lambda genres: json.dumps(dict(genres)), _map, list, _dicts)
+TAGS = Kind(
+    "TEXT",
+    _load_tags,
+    lambda tags: json.dumps(_dicts(tags)),
+    _map,
+    lambda tags: [tag[:2] for tag in tags],
+    _dicts,
+)
+TEXTS = Kind("TEXT", _load_texts, json.dumps, json=list)
+VECTOR = Kind(
+    "BLOB",
+    _load_vector,
+    lambda vector: vector.astype("<f4").tobytes(),
+    lambda arrow: arrow.list_(arrow.float32()),
+    np.ndarray.tolist,
+)
+
+
+def _ranked(place: int, part: int) -> Callable[[Song], Any]:
+    def value(song: Song) -> Any:
+        assert song.analysis is not None
+        genres = song.analysis.result.genres
+        return genres[place][part] if place < len(genres) else None
+
+    return value
+
+
+def _verdict(song: Song) -> str:
+    assert song.analysis is not None
+    return song.analysis.result.verdict
+
+
+FIELDS = (
+    Field("path", PATH, "path", "path"),
+    Field("size", INTEGER, "size", "size"),
+    Field("mtime_ns", TIME, "mtime_ns", "modified_at"),
+    Field("missing", FLAG, "missing", "missing"),
+    Field("scanned_at", TEXT, "scanned_at", "scanned_at"),
+    Field("duration", NUMBER, "analysis.result.duration", "duration", optional=True),
+    *(
+        Field(f"{name}_{place + 1}", kind, _ranked(place, part), optional=place > 0)
+        for place in range(N_RANKED)
+        for part, (name, kind) in enumerate((("genre", TEXT), ("probability", NUMBER)))
+    ),
+    Field("verdict", TEXT, _verdict, "verdict"),
+    Field("tier", TIER, "analysis.result.tier", "tier", optional=True),
+    Field("uncertain", FLAG, "analysis.result.uncertain", "uncertain"),
+    Field("music", SHARE, "analysis.result.music", "music", optional=True),
+    Field("tags", TAGS, "analysis.result.tags", "tags", optional=True),
+    Field("segment_start", NUMBER, "analysis.result.start", "segment.start"),
+    Field("segment_end", NUMBER, "analysis.result.end", "segment.end"),
+    Field("artist", TEXT, "analysis.tags.artist", "artist", optional=True),
+    Field("title", TEXT, "analysis.tags.title", "title", optional=True),
+    Field("album", TEXT, "analysis.tags.album", "album", optional=True),
+    Field("genre_tag", TEXT, "analysis.tags.genre", "genre_tag", optional=True),
+    Field("model", TEXT, "analysis.result.model", "model"),
+    Field("model_hash", DIGEST, "model_hash", "model_hash"),
+    Field("hash", DIGEST, "analysis.hash", "hash"),
+    Field("error_code", TEXT, "error_code", "error.type", optional=True),
+    Field("error", TEXT, "error", "error.message", optional=True),
+    Field("probabilities", GENRES, "analysis.result.genres", "genres"),
+    Field("notices", TEXTS, "analysis.result.notices", "notices"),
+    Field("embedding", VECTOR, "analysis.embedding"),
+)
+BY_NAME = {field.name: field for field in FIELDS}
+STORED = tuple(field for field in FIELDS if isinstance(field.place, str))  # the rest follows
+TABLE = tuple(field for field in FIELDS if field.kind.arrow)
+
+_FAILED = [field.name for field in STORED].index("error_code")
+_GROUPS = [str(field.place).rpartition(".")[::2] for field in STORED]
+
+
+def schema() -> str:
+    """Return the columns as SQLite creates them."""
+    keys = {"path": " NOT NULL UNIQUE", "missing": " NOT NULL DEFAULT 0"}
+    required = {"size", "mtime_ns", "scanned_at", "model_hash"}
+    return ", ".join(
+        f"{f.name} {f.kind.sql}" + keys.get(f.name, " NOT NULL" if f.name in required else "")
+        for f in FIELDS
+    )
+
+
+def row_of(song: Song) -> list[Any]:
+    """Return the values of `FIELDS` for SQLite."""
+    values = [(field.kind, field.of(song)) for field in FIELDS]
+    return [None if value is None else kind.store(value) for kind, value in values]
+
+
+def song_of(row: Sequence[Any]) -> Song:
+    """Read a row of `STORED`; raises ValueError or TypeError where a value is wrong."""
+    failed = row[_FAILED] is not None
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    for field, (group, name), value in zip(STORED, _GROUPS, row, strict=True):
+        # Without a value, the attribute has its default.
+        if value is not None or not (field.optional or (failed and group)):
+            found[group][name] = field.load(value)
+    analysis = None
+    if not failed:
+        result = Result(path=found[""]["path"], **found["analysis.result"])
+        tags = Tags(**found["analysis.tags"])
+        analysis = Analysis(result=result, tags=tags, **found["analysis"])
+    return Song(analysis=analysis, **found[""])
+
+
+def json_of(song: Song) -> dict[str, Any]:
+    """Return the documented JSON object."""
+    record: dict[str, Any] = {}
+    for field in FIELDS:
+        if not field.json:
+            continue
+        value = field.of(song)
+        empty: list[str] | None = [] if field.kind is TEXTS else None
+        written = empty if value is None else field.kind.json(value)
+        group, dot, key = field.json.rpartition(".")
+        if not dot:
+            record[key] = written
+        elif written is None:
+            record.setdefault(group, None)
+        else:
+            record[group] = (record.get(group) or {}) | {key: written}
+    return record

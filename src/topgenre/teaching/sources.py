@@ -1,0 +1,184 @@
+"""Find tagged songs: in a scanned catalogue, or in folders named after genres."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from topgenre.errors import TeachingError
+from topgenre.library.catalogue import Catalogue
+from topgenre.library.find import find_audio
+from topgenre.result import Failure
+from topgenre.teaching.examples import Floats, TaggedSong
+from topgenre.teaching.labels import split_genres
+from topgenre.workers.processes import in_processes
+from topgenre.workers.work import default_jobs
+
+if TYPE_CHECKING:
+    from topgenre.classifier import Classifier
+
+_N_WINDOWS = 5  # of 10 s from each song in a folder: a song is more than its middle
+_TIME_LIMIT = 120.0  # s for one song
+
+Shown = Callable[[str, Failure | None], object]
+
+
+class _Embedded(NamedTuple):
+    """What a worker process finds in a song."""
+
+    windows: Floats
+    group: str
+
+
+def from_catalogue(
+    catalogue: Catalogue, model: bytes, *, folder: str | None = None
+) -> Iterator[TaggedSong]:
+    """Find the songs of a catalogue that have genre tags, or that the user has corrected.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    model : bytes
+        SHA-256 of the model; songs that another model has scanned are left out.
+    folder : str, optional
+        Only songs below this folder.
+
+    Yields
+    ------
+    TaggedSong
+        With the embedding of the scan.
+    """
+    by_path, by_content = corrected(catalogue)
+    for song in catalogue.songs(folder=folder):
+        found = song.analysis
+        if found is None or song.model_hash != model:
+            continue
+        correction = by_path.get(song.path) or by_content.get(found.hash)
+        genres = (correction,) if correction else tuple(split_genres(found.tags.genre or ""))
+        if genres:
+            yield TaggedSong(
+                path=song.path,
+                embeddings=found.embedding[None],
+                genres=genres,
+                group=_group(found.tags.artist, found.tags.album, song.path),
+                corrected=correction is not None,
+            )
+
+
+def corrected(catalogue: Catalogue) -> tuple[dict[str, str], dict[bytes, str]]:
+    """Return the genres that the user has corrected, by path and by content hash."""
+    corrections = catalogue.corrections()
+    return (
+        {correction.path: correction.genre for correction in corrections},
+        {correction.hash: correction.genre for correction in corrections if correction.hash},
+    )
+
+
+def from_folders(
+    root: Path,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    show: Shown = lambda path, failure: None,
+) -> Iterator[TaggedSong]:
+    """Embed the songs of a folder whose sub-folders are named after genres.
+
+    Parameters
+    ----------
+    root : Path
+    model : path-like, optional
+        By default the bundled model.
+    jobs : int, optional
+        Worker processes.
+    show : callable, optional
+        Told the path of each song when it is done, and its failure if it has one.
+
+    Yields
+    ------
+    TaggedSong
+        With the embeddings of five windows in the middle of the song.
+
+    Raises
+    ------
+    TeachingError
+        If the folder cannot be read, or lacks sub-folders.
+    """
+    genre_of = songs_below(root)
+    yield from embed_songs(genre_of, model=model, jobs=jobs, show=show)
+
+
+def songs_below(root: Path) -> dict[str, tuple[str, ...]]:
+    """Return the songs of each sub-folder of a folder, with the sub-folder's name as genre.
+
+    Raises
+    ------
+    TeachingError
+        If the folder cannot be read, or lacks sub-folders.
+    """
+    try:
+        folders = sorted(path for path in root.iterdir() if path.is_dir())
+    except OSError as error:
+        raise TeachingError(
+            f"{root}: cannot be read ({error.strerror}); name a folder with a sub-folder per genre"
+        ) from error
+    genre_of: dict[str, tuple[str, ...]] = {
+        song: (folder.name,)
+        for folder in folders
+        if not folder.name.startswith(".")
+        for song in find_audio([folder])
+        if isinstance(song, str)
+    }
+    if not genre_of:
+        raise TeachingError(
+            f"{root}: there are no songs in sub-folders; "
+            "make a sub-folder per genre, such as shoegaze/, with three songs or more"
+        )
+    return genre_of
+
+
+def embed_songs(
+    genre_of: dict[str, tuple[str, ...]],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    show: Shown = lambda path, failure: None,
+) -> Iterator[TaggedSong]:
+    """Embed songs whose genres are known, in worker processes.
+
+    Parameters
+    ----------
+    genre_of : dict of str to tuple of str
+        Genres by path.
+    model, jobs, show
+        As for `from_folders`.
+
+    Yields
+    ------
+    TaggedSong
+        A song that cannot be read is left out.
+    """
+    jobs = default_jobs(len(genre_of)) if jobs is None else jobs
+    for path, found in in_processes(
+        _embed, genre_of, jobs=jobs, model=model, time_limit=_TIME_LIMIT
+    ):
+        show(path, found if isinstance(found, Failure) else None)
+        if isinstance(found, _Embedded):
+            yield TaggedSong(path, found.windows, genre_of[path], found.group)
+
+
+def _embed(classifier: Classifier, path: str) -> _Embedded:
+    from topgenre.library.tags import read_tags
+
+    tags = read_tags(path)
+    # Songs in one genre's folder are not of one artist: without tags, each stands for itself.
+    group = _group(tags.artist, tags.album, "") if tags.artist or tags.album else path
+    return _Embedded(classifier.embed_windows(path, _N_WINDOWS), group)
+
+
+def _group(artist: str | None, album: str | None, path: str) -> str:
+    """Return what keeps songs together: their artist, else their album, else their folder."""
+    if artist:
+        return f"artist:{artist.casefold()}"
+    return f"album:{album.casefold()}" if album else f"folder:{Path(path).parent}"

@@ -1,0 +1,197 @@
+"""Connections: how many there may be, how long one may be silent, how long the head may be.
+
+All of this comes before the application, and so before anybody has shown a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import secrets
+import socket
+import sys
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from topgenre.web.middleware.headers import HEADERS
+from topgenre.web.problems import MEDIA_TYPE, ProblemError, body
+
+BACKLOG = 128  # connections that wait to be accepted; asyncio may accept all of them at once
+_LONGEST_HEAD = 64 * 1024  # bytes of request line, headers and trailers
+_LONGEST_PIPELINE = 16  # requests that wait for the answer to the one before
+_RESERVED = 64  # descriptors for everything that is neither a connection, an upload nor a worker
+_UNREAD_SECONDS = 60  # s that a client may leave an answer unread; Linux only
+_LINGER_SECONDS, _LINGER_BYTES = 2.0, 16 << 20  # that a refused client may go on sending
+_NO_LIMIT = 10_000  # connections, where the system has no limit of its own
+
+_numbers = itertools.count()
+
+
+def most_connections(n_workers: int) -> int:
+    """Return how many connections the limit of open files allows, each with one upload."""
+    if sys.platform == "win32":
+        return _NO_LIMIT
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _NO_LIMIT
+    return max(1, min(_NO_LIMIT, (soft - BACKLOG - _RESERVED - 2 * n_workers) // 2))
+
+
+class Connection(HttpToolsProtocol):
+    """One connection with a client.
+
+    Parameters
+    ----------
+    most : int
+        How many there may be. A further one takes the place of the one that has been idle longest;
+        where all are busy, it is turned away.
+    head_limit : float
+        Seconds from the beginning of the connection, or from the last answer, in which the head of
+        a request must arrive.
+    """
+
+    def __init__(self, *arguments: Any, most: int, head_limit: float, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._most, self._head_limit = most, head_limit
+        self._number = next(_numbers)
+        self._timer: asyncio.TimerHandle | None = None
+        self._head = 0  # bytes of the request's head and trailers that were parsed
+        self._unparsed = 0  # bytes since the last one of a body, or the end of a message
+        self._refused = 0  # bytes that came after this connection was refused
+        self._problem: ProblemError | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is in work."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a place among the connections, or turn the client away."""
+        super().connection_made(transport)
+        if sys.platform == "linux":
+            raw = transport.get_extra_info("socket")
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _UNREAD_SECONDS)
+        self._wait_for_head()
+        others = [c for c in self.connections if isinstance(c, Connection) and c is not self]
+        if len(others) < self._most:
+            return
+        idle = [c for c in others if c.idle and not c.transport.is_closing()]
+        if idle:
+            min(idle, key=lambda c: c._number).transport.abort()
+        else:
+            self._refuse(ProblemError("busy", "too many connections; try again", 1))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, unless this connection was refused or sends a head without an end."""
+        if self._problem:
+            self._refused += len(data)
+            if self._refused > _LINGER_BYTES:
+                self.transport.abort()
+            return
+        self._unparsed += len(data)
+        super().data_received(data)
+        if self._unparsed > _LONGEST_HEAD and not self._problem:
+            self._refuse(_too_long())
+
+    def on_message_begin(self) -> None:
+        """Count the bytes of a new head."""
+        self._head = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Count the bytes of the request line."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count the bytes of a header, or of a trailer behind a body in chunks."""
+        self._count(len(name) + len(value) + 4)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Give the request all the time that the application allows it."""
+        self._unparsed = 0
+        if len(self.pipeline) >= _LONGEST_PIPELINE:
+            self._problem = ProblemError("invalid_request", "too many requests in one go")
+            raise ValueError(self._problem.detail)
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Let the body go on."""
+        self._unparsed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Expect the next head."""
+        self._unparsed = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Give the next head its time."""
+        waiting = bool(self.pipeline)
+        super().on_response_complete()
+        if not waiting and not self.transport.is_closing():
+            self._wait_for_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse bytes that are not a request."""
+        self._refuse(self._problem or ProblemError("invalid_request", msg))
+
+    def _count(self, n_bytes: int) -> None:
+        self._head += n_bytes
+        if self._head > _LONGEST_HEAD:
+            self._problem = _too_long()
+            raise ValueError(self._problem.detail)  # the parser passes it on as its own error
+
+    def _wait_for_head(self) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(self._head_limit, self.transport.close)
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def _refuse(self, problem: ProblemError) -> None:
+        """Answer, and let the client come to listen before the connection is closed."""
+        self._problem = problem
+        self._stop_timer()
+        if self.transport.is_closing():
+            return
+        if not self.idle:
+            if self.cycle.response_started:
+                self.transport.abort()  # there is no room in the middle of another answer
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        request_id = secrets.token_hex(8)
+        content = json.dumps(body(problem, request_id)).encode()
+        headers = {
+            "content-type": MEDIA_TYPE,
+            "content-length": str(len(content)),
+            "connection": "close",
+            "x-request-id": request_id,
+            **({"retry-after": str(problem.retry_after)} if problem.retry_after else {}),
+            **HEADERS,
+        }
+        lines = [f"{name}: {value}\r\n".encode("ascii") for name, value in headers.items()]
+        self.transport.write(b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", content]))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._timer = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
+
+
+def _too_long() -> ProblemError:
+    kilobytes = _LONGEST_HEAD // 1024
+    return ProblemError(
+        "head_too_large", f"the headers are longer than {kilobytes} kB; send shorter ones"
+    )

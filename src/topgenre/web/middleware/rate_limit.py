@@ -1,0 +1,55 @@
+"""How often one client may ask."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from topgenre.web.middleware import is_open
+from topgenre.web.problems import ProblemError, answer
+
+_MOST_CLIENTS = 10_000  # whose rates are remembered
+_SAVED_SECONDS = 10  # whose requests a client may save up
+
+
+class RateLimitMiddleware:
+    """Refuse requests of a client that asks too often; a token bucket for each.
+
+    It stands before the check of the key, so that nobody can guess that at full speed.
+
+    Parameters
+    ----------
+    app : ASGI application
+    per_minute : int
+    """
+
+    def __init__(self, app: ASGIApp, per_minute: int) -> None:
+        self.app, self.per_minute = app, per_minute
+        self.rate = per_minute / 60
+        self.most = max(1.0, self.rate * _SAVED_SECONDS)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] == "http" and not is_open(scope):
+            seconds = self.wait(scope["client"][0] if scope.get("client") else "")
+            if seconds:
+                said = f"more than {self.per_minute} requests a minute; slow down"
+                problem = ProblemError("rate_limited", said, math.ceil(seconds))
+                await answer(problem, scope)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def wait(self, client: str) -> float:
+        """Take a token; return 0, or the seconds until there will be one."""
+        now = time.monotonic()
+        tokens, then = self._buckets.pop(client, (self.most, now))
+        tokens = min(self.most, tokens + (now - then) * self.rate)
+        missing = max(0.0, 1 - tokens)
+        self._buckets[client] = (tokens if missing else tokens - 1, now)
+        if len(self._buckets) > _MOST_CLIENTS:
+            self._buckets.popitem(last=False)
+        return missing / self.rate

@@ -1,0 +1,131 @@
+"""What a worker process of the server does with one upload.
+
+Sound files are hostile until proved otherwise: decoders crash, run forever or eat memory. So they
+are decoded in processes that hold nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+import numpy as np
+
+from topgenre.errors import NotAudioError, TopgenreError
+from topgenre.web.problems import ProblemError
+from topgenre.workers.worker import Channel, Do, JobError, Spec
+
+if TYPE_CHECKING:
+    from topgenre.classifier import Classifier
+
+Mode = Literal["middle", "whole"]
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker is to do with the file that comes with the job.
+
+    Attributes
+    ----------
+    name : str
+        What its sender calls it.
+    mode : {"middle", "whole", "similar"}
+        "similar" asks for the genres and the embedding alone, to find songs like it.
+    spectrograms : bool
+        Whether the answer holds the pictures' numbers too.
+    cover : bool
+        Whether it holds the file's cover picture too.
+    """
+
+    name: str
+    mode: Mode | Literal["similar"]
+    spectrograms: bool = False
+    cover: bool = False
+
+
+def spec(model: Path | None, memory_limit: int) -> Spec:
+    """Return how to start the server's workers."""
+    return Spec(partial(_setup, model), memory_limit)
+
+
+def problem(name: str, error: TopgenreError | JobError, time_limit: float) -> ProblemError | None:
+    """Return the answer to a job that failed, or None where the fault is topgenre's own."""
+    if isinstance(error, NotAudioError):
+        return ProblemError("unsupported_media_type", str(error))
+    if isinstance(error, TopgenreError):
+        return ProblemError(error.code if error.code != "audio" else "damaged_audio", str(error))
+    if error.why == "overrun":
+        said = f"not done after {time_limit:g} s; send a shorter or simpler file"
+        return ProblemError("overrun", f"{name}: {said}")
+    if error.why == "memory":
+        said = "it takes too much memory; send a shorter file"
+        return ProblemError("overrun", f"{name}: {said}")
+    if error.why == "crashed":
+        said = "it ended the process that decoded it; it may be damaged, or made to do harm"
+        return ProblemError("crashed", f"{name}: {said}")
+    return None
+
+
+def _setup(model: Path | None) -> Do:
+    from topgenre.classifier import load
+
+    classifier = load(model)
+    _warm_up(classifier)
+
+    def do(job: Job, channel: Channel) -> Answer:
+        assert channel.file is not None
+        with os.fdopen(channel.file, "rb", closefd=False) as file:
+            return _classify(classifier, job, file, channel.progress)
+
+    return do
+
+
+def _warm_up(classifier: Classifier) -> None:
+    """Do everything once, so that the first request waits for no import and no first run."""
+    sound = BytesIO()
+    with wave.open(sound, "wb") as writer:
+        writer.setnchannels(2)
+        writer.setsampwidth(2)
+        writer.setframerate(44_100)
+        noise = np.random.default_rng(0).integers(-9999, 9999, 2 * 11 * 44_100, np.int16)
+        writer.writeframes(noise.tobytes())
+    for _ in range(2):
+        sound.seek(0)
+        _classify(classifier, Job("sound.wav", "middle", spectrograms=True), sound)
+
+
+def _classify(
+    classifier: Classifier,
+    job: Job,
+    file: BinaryIO,
+    progress: Callable[[float], object] = lambda fraction: None,
+) -> Answer:
+    from topgenre.classifier import analyse
+    from topgenre.web.pictures import pictures
+    from topgenre.web.song import song
+
+    stack = None
+    if job.mode == "whole":
+        result = classifier.classify(file, whole=True, name=job.name, progress=progress)
+        if job.spectrograms:
+            stack = analyse(file, name=job.name)
+    else:
+        stack = analyse(file, name=job.name)
+        result, embedding = classifier.classify_and_embed(stack)
+        if job.mode == "similar":
+            return {"genres": dict(result.genres), "embedding": embedding.astype("<f4").tobytes()}
+    return {
+        "timeline": None,
+        "sections": None,
+        **result.to_dict(),
+        "mode": job.mode,
+        "song": song(file, with_cover=job.cover),
+        "spectrograms": pictures(stack) if job.spectrograms and stack else None,
+    }

@@ -1,0 +1,360 @@
+"""One worker process: its handshake, its limits, and who is to blame when it ends.
+
+The process says when it is ready, when it has taken a job, how far it is, and what came of it. So
+it is known whether a process that ends was at work, and with which file.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import reduction, resource_tracker
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+from topgenre.errors import TopgenreError
+
+_ENDING = 5.0  # s that a process whose pipe is closed may take to end by itself
+_GRACE = 1.0  # s for a signal that goes to all processes to reach this one, too
+_BETWEEN = 0.1  # s between two reports of progress
+
+Why = Literal["died", "crashed", "overrun", "memory", "fault"]
+
+
+class JobError(Exception):
+    """A job that has no outcome, and why.
+
+    Parameters
+    ----------
+    why : {"died", "crashed", "overrun", "memory", "fault"}
+        The process ended before it took the job, which is not to blame; the job ended the process;
+        it took too long; it took too much memory; it raised an exception that nobody expected.
+        After the last two the process goes on.
+    how : str
+        By what the process ended, or the traceback of a fault.
+    """
+
+    def __init__(self, why: Why, how: str = "") -> None:
+        super().__init__(why, how)
+        self.why, self.how = why, how
+
+    def __str__(self) -> str:
+        return self.how or self.why
+
+
+class Channel:
+    """What a job in a worker process may say before its outcome.
+
+    Attributes
+    ----------
+    file : int or None
+        Descriptor of the open file that came with the job; it is closed after the job.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._told = 0.0
+        self.file: int | None = None
+
+    def progress(self, fraction: float) -> None:
+        """Report which fraction of the job is done; only some of many reports are sent."""
+        now = time.monotonic()
+        if now - self._told >= _BETWEEN:
+            self._told = now
+            self._connection.send(("progress", fraction))
+
+    def ask(self, question: Any) -> Any:
+        """Ask the parent process, and wait for its answer."""
+        self._connection.send(("ask", question))
+        return self._connection.recv()
+
+
+Do = Callable[[Any, Channel], Any]
+"""Does one job in the worker process; a `TopgenreError` that it raises is passed on."""
+
+Setup = Callable[[], Do]
+"""Called once in the worker process; must be fit for `pickle`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """How to start a kind of worker.
+
+    Attributes
+    ----------
+    setup : callable
+        Returns what does the jobs.
+    memory : int
+        Bytes that a job may take beyond those of the process at rest; Linux only.
+    idle : float, optional
+        Seconds without a job after which the process ends.
+    """
+
+    setup: Setup
+    memory: int
+    idle: float | None = None
+
+
+class Worker:
+    """A process that does one job after the other.
+
+    Attributes
+    ----------
+    connection : Connection
+        To wait at; `step` takes the next message.
+    ready : bool
+        Whether the process has started.
+    job : object or None
+        The job in hand.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, spec), daemon=True, name="topgenre-worker"
+        )
+        with interrupts_held():
+            self._process.start()
+        theirs.close()
+        self.ready = False
+        self.job: Any = None
+        self._taken = False
+        self._seconds: float | None = None
+        self._since = 0.0
+
+    def load(self, seconds: float) -> None:
+        """Wait until the process is ready; blocks.
+
+        Raises
+        ------
+        TopgenreError
+            If it cannot start, or takes longer.
+        """
+        try:
+            if not self.connection.poll(seconds):
+                raise JobError("overrun")
+            self.step()
+        except JobError as error:
+            said = "it ended or hung while it started; free memory, or run fewer workers"
+            raise TopgenreError(said) from error
+
+    def give(self, job: Any, seconds: float | None = None, *, file: int | None = None) -> None:
+        """Give the process its next job, which may wait for it to start.
+
+        Parameters
+        ----------
+        job : object
+            Fit for `pickle`.
+        seconds : float, optional
+            How long the job may take.
+        file : int, optional
+            Descriptor of an open file that the job gets a copy of; the process must be ready.
+
+        Raises
+        ------
+        JobError
+            If the process has ended meanwhile.
+        """
+        self.job, self._taken, self._seconds, self._since = job, False, seconds, time.monotonic()
+        try:
+            self.connection.send((job, file is not None))
+            if file is not None:
+                assert self._process.pid
+                reduction.send_handle(self.connection, _handle_of(file), self._process.pid)
+        except OSError as error:
+            if self.ready:
+                raise JobError("died") from error
+            # One that ended before it was ready cannot be used: `step` says so.
+
+    def remaining(self) -> float | None:
+        """Return how many seconds the job in hand has left, or None without a limit."""
+        if self._seconds is None:
+            return None
+        return max(0.0, self._since + self._seconds - time.monotonic())
+
+    def step(self) -> tuple[str, Any]:
+        """Take the next message, which must be there.
+
+        Returns
+        -------
+        tuple of str and object
+            "done" and the outcome, "progress" and a fraction, "ask" and a question, or "ready" or
+            "taken" and None.
+
+        Raises
+        ------
+        TopgenreError
+            What the job, or the start of the process, raised.
+        JobError
+            If the job has no outcome.
+        """
+        try:
+            kind, value = self.connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._ended() from error
+        if kind in ("ready", "taken"):
+            self.ready = True
+            self._taken = kind == "taken"
+            self._since = time.monotonic()
+        elif kind in ("done", "error", "memory", "fault"):
+            self.job = None
+        if kind == "error":
+            assert isinstance(value, TopgenreError)
+            raise value
+        if kind in ("memory", "fault"):
+            raise JobError(kind, value)
+        return kind, value
+
+    def run(
+        self,
+        job: Any,
+        seconds: float | None = None,
+        *,
+        file: int | None = None,
+        progress: Callable[[float], object] = lambda fraction: None,
+        answer: Callable[[Any], Any] = lambda question: None,
+    ) -> Any:
+        """Give the process a job, and wait for the outcome; blocks.
+
+        Parameters
+        ----------
+        job, seconds, file
+            As `give` takes them.
+        progress, answer : callable
+            Called with each report and each question of the job.
+
+        Raises
+        ------
+        TopgenreError, JobError
+            As `step` does. Where the process must not be used any more, `stop` was called.
+        """
+        try:
+            self.give(job, seconds, file=file)
+            while True:
+                if not self.connection.poll(self.remaining()):
+                    raise JobError("overrun")
+                kind, value = self.step()
+                if kind == "done":
+                    return value
+                if kind == "progress":
+                    progress(value)
+                elif kind == "ask":
+                    self.connection.send(answer(value))
+                    self._since = time.monotonic()
+        except TopgenreError:
+            raise
+        except JobError as error:
+            if error.why not in ("memory", "fault"):
+                self.stop()
+            raise
+        except BaseException:
+            self.stop()  # whatever it is doing: its answer would be taken for the next one
+            raise
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the process was ended."""
+        return self.connection.closed
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+
+    def _ended(self) -> JobError:
+        self._process.join(_ENDING)
+        status = self._process.exitcode or 0
+        if status == -signal.SIGTERM:
+            # Most likely the whole program is told to end, and the job is not to blame.
+            time.sleep(_GRACE)
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        return JobError("crashed" if self._taken and self.job is not None else "died", how)
+
+
+def _serve(connection: Connection, spec: Spec) -> None:
+    # Where it is not held off already: what to do about Ctrl-C is the parent's business.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # When the parent is gone, so is the reason to say anything.
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            do = spec.setup()
+        except TopgenreError as error:
+            connection.send(("error", error))
+            return
+        limit_memory(spec.memory)
+        connection.send(("ready", None))
+        channel = Channel(connection)
+        while connection.poll(spec.idle):
+            job, has_file = connection.recv()
+            channel.file = _file_of(reduction.recv_handle(connection)) if has_file else None
+            # From here on it is the job's fault if this process ends.
+            connection.send(("taken", None))
+            connection.send(_outcome(do, job, channel))
+            if channel.file is not None:
+                os.close(channel.file)
+
+
+def _outcome(do: Do, job: Any, channel: Channel) -> tuple[str, Any]:
+    try:
+        return "done", do(job, channel)
+    except TopgenreError as error:
+        return "error", error
+    except MemoryError:
+        return "memory", ""
+    except Exception:
+        return "fault", traceback.format_exc()
+
+
+def _handle_of(file: int) -> int:
+    if sys.platform != "win32":
+        return file
+    import msvcrt
+
+    return msvcrt.get_osfhandle(file)
+
+
+def _file_of(handle: int) -> int:
+    if sys.platform != "win32":
+        return handle
+    import msvcrt
+
+    return msvcrt.open_osfhandle(handle, os.O_RDONLY)
+
+
+def limit_memory(n_bytes: int) -> None:
+    """Let allocations of this process fail beyond a number of bytes more than now (Linux)."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+    limit = pages * resource.getpagesize() + n_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach; one that comes meanwhile is not lost."""
+    if sys.platform == "win32":
+        yield
+        return
+    # The first process starts a helper of multiprocessing, which would lift the block.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
