@@ -25,18 +25,18 @@ class TrainConfig:
     genre_directions: float = 1.0  # variance of the teachers' genre logits, relative to those
 
     n_folds: int = 3  # of the cross-validation; 1 for the published split alone
-    pretrain_steps: int = 6000  # on music without labels alone: what all folds begin with
-    pretrain_learning_rate: float = 2e-3
+    pretrain_steps: int = 1400  # on music without labels alone: what all folds begin with
+    pretrain_learning_rate: float = 1e-3
     n_steps: int = 2000  # on everything, the labelled clips of a fold left out
     learning_rate: float = 1e-3
     batch_size: int = 32
     crop_frames: int = 216  # 5 s: two windows a crop, twice the variety of 10 s at equal cost
     warmup_steps: int = 200
     weight_decay: float = 0.03
-    ema_decay: float = 0.999  # the average of the last thousand steps is what ships
+    ema_decay: float = 0.998  # the average of the last five hundred steps is what ships
 
     timbre_weight: float = 0.5  # of the teacher's filters, against what it makes of them
-    freeze_front: bool = False  # in the second phase: learn the embedding and what follows alone
+    freeze_front: bool = True  # after a first phase, learn the embedding and what follows alone
     other_weight: float = 3.0  # of a clip of another collection, against one of the data set
     genre_weight: float = 0.2  # the labels are few; the teacher's features carry the training
     label_smoothing: float = 0.1

@@ -7,7 +7,7 @@ teacher's features filter by filter; see `topgenre.training.teacher`. Input, siz
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -147,22 +147,20 @@ class GenreNet(nn.Module):
             found.append(context)
         return timbre, torch.cat(found, 1)
 
-    def windows(self, features: Tensor) -> Tensor:
-        """Pool 3-s windows of local features (batch, m, steps) to (batch, n_windows, e)."""
+    def pool(self, features: Tensor) -> Tensor:
+        """Pool 3-s windows of local features (batch, m, steps) to (batch, n_windows, 2 m)."""
         n_windows = 1 + int((features.shape[2] - WINDOW_STEPS) / WINDOW_HOP + 0.5)
         pooled = []
         for i in range(n_windows):
             first = min(round(i * WINDOW_HOP), features.shape[2] - WINDOW_STEPS)
             window = features[:, :, first : first + WINDOW_STEPS]
             pooled.append(torch.cat([window.mean(2), window.amax(2)], 1))
-        stacked = torch.stack(pooled, 1)
-        embeddings: Tensor = self.embed(stacked.flatten(0, 1))
-        return embeddings.view(*stacked.shape[:2], -1)
+        return torch.stack(pooled, 1)
 
-    def front_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield the weights of all that comes before the windows are pooled."""
-        for part in (self.stem, self.timbre, self.tempo, self.context):
-            yield from part.parameters()
+    def embed_windows(self, pooled: Tensor) -> Tensor:
+        """Map pooled windows (batch, n_windows, 2 m) to embeddings (batch, n_windows, e)."""
+        embeddings: Tensor = self.embed(pooled.flatten(0, 1))
+        return embeddings.view(*pooled.shape[:2], -1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs of the model file, from the mean embedding of the windows.
@@ -178,7 +176,7 @@ class GenreNet(nn.Module):
             Genre logits (batch, n_genres), the probability that the sound is music (batch,), the
             embedding (batch, n_embedding), and tag probabilities (batch, n_tags) if there are tags.
         """
-        embedding = self.windows(self.local(x)[1]).mean(1)
+        embedding = self.embed_windows(self.pool(self.local(x)[1])).mean(1)
         outputs = (self.genre(embedding), torch.sigmoid(self.music(embedding))[:, 0], embedding)
         if self.tags is None:
             return outputs

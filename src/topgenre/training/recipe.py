@@ -200,7 +200,9 @@ def train_model(
     everything = np.ones(len(examples.label), bool)
     final = Trainer(examples, everything, config, run_dir / "final", start)
     net = final.run()
-    fit_last_layers(net, examples, everything, config, other_sounds, tag_scores)
+    fit_last_layers(
+        net, examples, everything, config, other_sounds, tag_scores, final.pooled
+    )
     seconds = final.seconds + sum(fold.seconds for fold in folds) + (start.seconds if start else 0)
     card = model_card(sources, examples, folds, config, seconds)
     path = run_dir / "model.onnx"
@@ -310,9 +312,9 @@ def train_fold(
     train = examples.split != "valid"
     trainer = Trainer(examples, train, config, run_dir / f"fold-{number}", start)
     net = trainer.run()
-    fit_last_layers(net, examples, train, config, other_sounds, tag_scores)
+    fit_last_layers(net, examples, train, config, other_sounds, tag_scores, trainer.pooled)
     rows = np.flatnonzero(examples.split == "valid")
-    held_out = predict(net, examples, rows)
+    held_out = predict(net, examples, rows, trainer.pooled)
     middle = examples.middle[rows] & (examples.label[rows] >= 0)
     hits = top_k_hits(held_out.logits[middle], examples.label[rows[middle]], 1)
     log.info("fold %d: accuracy %.3f of %d clips", number, hits.mean(), len(hits))
@@ -336,10 +338,11 @@ def fit_last_layers(
     config: TrainConfig,
     other_sounds: Sequence[NDArray[np.floating[Any]]],
     tag_scores: TagScores | None,
+    pooled: NDArray[np.float16] | None = None,
 ) -> None:
     """Fit the layers for genres, music and tags to some examples."""
     rows = np.flatnonzero(train & (examples.label >= 0))
-    labelled = embed(net, (examples.inputs[row] for row in rows))
+    labelled = embed_rows(net, examples, rows, pooled)
     weights = balanced_weights(examples, rows, config.other_weight)
     regress(net.genre, labelled, examples.label[rows], weights, config.genre_l2)
     if net.teacher is not None and config.genre_directions:
@@ -348,17 +351,22 @@ def fit_last_layers(
     # music.
     more = np.flatnonzero(train & (examples.label < 0))
     more = more[:: max(1, len(more) // MUSIC_BLOCKS)]
-    unlabelled = embed(net, (examples.inputs[row] for row in more))
+    unlabelled = embed_rows(net, examples, more, pooled)
     music = np.concatenate([labelled, unlabelled])
     fit_music(net, music, embed(net, other_sounds))
     if tag_scores:
         chosen = np.concatenate([rows, more])
-        fit_tags(net, music, TagScores(tag_scores.scores[chosen], tag_scores.top[chosen]))
+        fit_tags(net, music, tag_scores._replace(scores=tag_scores.scores[chosen]))
 
 
-def predict(net: GenreNet, examples: Examples, rows: NDArray[np.int64]) -> HeldOut:
+def predict(
+    net: GenreNet,
+    examples: Examples,
+    rows: NDArray[np.int64],
+    pooled: NDArray[np.float16] | None = None,
+) -> HeldOut:
     """Return the network's outputs for some rows."""
-    embeddings = torch.from_numpy(embed(net, (examples.inputs[row] for row in rows)))
+    embeddings = torch.from_numpy(embed_rows(net, examples, rows, pooled))
     with torch.no_grad():
         logits = net.genre(embeddings).numpy()
         tags = torch.zeros(len(rows), 0) if net.tags is None else net.tags(embeddings).sigmoid()
@@ -536,6 +544,21 @@ def _measured(
 
 def _rounded(figure: Figure) -> list[float]:
     return [round(value, 4) for value in (figure.value, figure.low, figure.high)]
+
+
+@torch.no_grad()
+def embed_rows(
+    net: GenreNet,
+    examples: Examples,
+    rows: NDArray[np.int64],
+    pooled: NDArray[np.float16] | None,
+) -> NDArray[np.float32]:
+    """Return the embeddings of some rows, from their pooled windows if these are known."""
+    if pooled is None:
+        return embed(net, (examples.inputs[row] for row in rows))
+    net.eval()
+    windows = torch.from_numpy(pooled[0, rows].astype(np.float32))
+    return net.embed_windows(windows).mean(1).numpy()
 
 
 @torch.no_grad()

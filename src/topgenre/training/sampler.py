@@ -52,8 +52,8 @@ class Sampler:
         weight = 1 / np.sqrt(size[clip])
         self.unlabelled_weight = weight / weight.sum()
 
-    def draw(self, rng: np.random.Generator) -> Batch:
-        """Return a random batch."""
+    def draw_rows(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return random rows, `TrainConfig.labelled_share` of them labelled."""
         config = self.config
         share = config.labelled_share if len(self.unlabelled) else 1.0
         n_labelled = round(share * config.batch_size) if len(self.labelled) else 0
@@ -61,7 +61,12 @@ class Sampler:
             (self.labelled, self.weight, n_labelled),
             (self.unlabelled, self.unlabelled_weight, config.batch_size - n_labelled),
         )
-        rows = np.concatenate([rng.choice(some, n, p=weight) for some, weight, n in sources if n])
+        return np.concatenate([rng.choice(some, n, p=weight) for some, weight, n in sources if n])
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """Return a random batch of crops."""
+        config = self.config
+        rows = self.draw_rows(rng)
         last_window = N_WINDOWS - windows_inside(config.crop_frames)
         first_window = rng.integers(0, last_window + 1, config.batch_size)
         first_frame = np.round(first_window * WINDOW_HOP * TIME_STRIDE).astype(np.int64)

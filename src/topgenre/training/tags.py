@@ -16,7 +16,6 @@ from torch import nn
 
 from topgenre.classifier import TagInfo
 from topgenre.evaluation.metrics import area_under_curve
-from topgenre.training.head import regress
 from topgenre.training.net import GenreNet
 from topgenre.training.teacher import TAGS as MUSICNN_TAGS
 from topgenre.training.yamnet import N_FEATURES
@@ -119,12 +118,17 @@ class TagScores(NamedTuple):
     Attributes
     ----------
     scores : ndarray of float32, shape (n, n_tags)
-    top : ndarray of bool, shape (n, n_tags)
-        Whether a score is among the highest `TOP_SHARE`.
+    limits : ndarray of float32, shape (n_tags,)
+        From here on, a score is among the highest `TOP_SHARE`.
     """
 
     scores: Array
-    top: NDArray[np.bool_]
+    limits: Array
+
+    @property
+    def top(self) -> NDArray[np.bool_]:
+        """Whether a score is among the highest."""
+        return self.scores >= self.limits
 
 
 def teacher_scores(
@@ -150,11 +154,14 @@ def teacher_scores(
     ]
     scores = np.stack([both[:, found].mean(1) for found in columns], 1)
     limits = np.quantile(scores[reference], 1 - TOP_SHARE, axis=0)
-    return TagScores(scores, scores >= limits)
+    return TagScores(scores, limits.astype(np.float32))
 
 
 def fit_tags(net: GenreNet, embeddings: Array, teacher: TagScores) -> None:
-    """Fit the tag layer: ridge regression of the scores, then a logistic curve for each tag.
+    """Fit the tag layer to the teachers' scores by ridge regression.
+
+    Its outputs are probabilities that the teachers' score is among the highest, if the errors of
+    the regression are normally distributed.
 
     Parameters
     ----------
@@ -165,21 +172,17 @@ def fit_tags(net: GenreNet, embeddings: Array, teacher: TagScores) -> None:
     """
     mean, scale = embeddings.mean(0), embeddings.std(0) + 1e-3
     x = (embeddings - mean) / scale
+    wanted = teacher.scores - teacher.scores.mean(0)
     gram = x.T @ x / len(x) + _RIDGE * np.eye(x.shape[1], dtype=np.float32)
-    weight = np.linalg.solve(gram, x.T @ (teacher.scores - teacher.scores.mean(0)) / len(x))
-    layer = nn.Linear(x.shape[1], weight.shape[1])
-    even = np.full(len(x), 1 / len(x))
-    for number in range(weight.shape[1]):
-        slope = x @ weight[:, number : number + 1]
-        curve = nn.Linear(1, 2)
-        regress(curve, slope, teacher.top[:, number].astype(np.int64), even, 1e-4)
-        with torch.no_grad():
-            gain = (curve.weight[1] - curve.weight[0]).item()
-            offset = (curve.bias[1] - curve.bias[0]).item()
-            row = gain * weight[:, number] / scale
-            layer.weight[number] = torch.from_numpy(row.astype(np.float32))
-            layer.bias[number] = float(offset - row @ mean)
-    net.tags = layer
+    weight = np.linalg.solve(gram, x.T @ wanted / len(x))
+    # The logistic curve is within 0.01 of the normal distribution at 1.702 standard deviations.
+    gain = 1.702 / (np.std(wanted - x @ weight, axis=0) + 1e-3)
+    slope = (gain * weight / scale[:, None]).astype(np.float32)
+    offset = gain * (teacher.scores.mean(0) - teacher.limits) - mean @ slope
+    net.tags = nn.Linear(*slope.shape)
+    with torch.no_grad():
+        net.tags.weight.copy_(torch.from_numpy(slope.T))
+        net.tags.bias.copy_(torch.from_numpy(offset.astype(np.float32)))
 
 
 def keep_tags(net: GenreNet, kept: list[int]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -57,11 +58,11 @@ class TargetSpace:
         """Fit on features of shape (n, d), with weights of shape (d,) for their columns."""
         mean, scale = features.mean(0), weights / (features.std(0) + 1e-3)
         standardised = cls(mean, scale, np.empty((len(mean), 0), np.float32)).standardise(features)
-        covariance = standardised.T @ standardised / len(features)
-        values, vectors = np.linalg.eigh(covariance.astype(np.float64))
-        order = np.argsort(values)[::-1][:n_components]
-        components = vectors[:, order] / np.maximum(values[order], 1e-8) ** 0.25
-        return cls(mean, scale, components.astype(np.float32))
+        covariance = torch.from_numpy(standardised.T @ standardised / len(features))
+        # Randomised: a full decomposition of thousands of columns takes minutes on a busy machine.
+        vectors, values, _ = torch.svd_lowrank(covariance, min(n_components + 16, len(mean)), 3)
+        values = values[:n_components].clamp_min(1e-8)
+        return cls(mean, scale, (vectors[:, :n_components] / values**0.25).numpy())
 
     def with_genres(
         self,

@@ -28,6 +28,8 @@ from topgenre.training.teacher import STEP_FRAMES
 log = logging.getLogger(__name__)
 
 _PCA_BLOCKS = 4000  # are enough to find the principal components, and fit into memory
+POOLED_COPIES = 1  # augmented ones
+_POOLED_BATCH = 16
 _FIRST_INPUTS = 64  # blocks whose statistics restore folded normalisation
 
 # Where bfloat16 is emulated, it is many times slower than float32.
@@ -94,11 +96,14 @@ class Trainer:
             rows = rows[:: max(1, len(rows) // _FIRST_INPUTS)]
             inputs = np.stack([examples.inputs[row] for row in rows]).astype(np.float32)
             load_weights(self.net, start, torch.from_numpy(inputs))
-        if config.freeze_front and previous:
-            for parameter in self.net.front_parameters():
-                parameter.requires_grad_(False)
         self.average: GenreNet = copy.deepcopy(self.net).eval()
-        learnt = [p for p in self.net.parameters() if p.requires_grad]
+        self.pooled = previous.pool_examples() if config.freeze_front and previous else None
+        front = ("stem", "timbre", "tempo", "context")
+        learnt = [
+            parameter
+            for name, parameter in self.net.named_parameters()
+            if self.pooled is None or not name.startswith(front)
+        ]
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": [p for p in learnt if p.ndim > 1], "weight_decay": config.weight_decay},
@@ -119,7 +124,8 @@ class Trainer:
         targets, config = self.examples.targets, self.config
         if not targets:
             return None, None
-        if start and start.space:
+        # A run may begin with another one that had other teachers.
+        if start and start.space and len(start.space.mean) == len(feature_weights(targets)):
             components = start.space.components[:, : config.n_teacher]
             space, timbre = replace(start.space, components=components), start.timbre
         else:
@@ -138,6 +144,36 @@ class Trainer:
             config.genre_directions,
         )
         return space, timbre
+
+    @torch.no_grad()
+    def pool_examples(self) -> NDArray[np.float16]:
+        """Return the pooled windows of all examples, as they are and augmented.
+
+        Computed once and kept, so that what follows the frozen front trains in seconds.
+
+        Returns
+        -------
+        ndarray of float16, shape (1 + POOLED_COPIES, n, 5, 2 m)
+        """
+        path = self.run_dir / "pooled.npy"
+        if not path.exists():
+            generator = torch.Generator().manual_seed(self.config.seed)
+            copies = []
+            for copied in range(1 + POOLED_COPIES):
+                parts = []
+                for first in range(0, len(self.examples.label), _POOLED_BATCH):
+                    rows = range(first, min(first + _POOLED_BATCH, len(self.examples.label)))
+                    inputs = np.stack([self.examples.inputs[row] for row in rows])
+                    x = torch.from_numpy(inputs.astype(np.float32))
+                    x = augment(x, self.config, generator) if copied else x
+                    x = x.contiguous(memory_format=torch.channels_last)
+                    parts.append(self.average.pool(self.average.local(x)[1]).half().numpy())
+                copies.append(np.concatenate(parts))
+            temporary = path.with_suffix(".tmp.npy")
+            np.save(temporary, np.stack(copies))
+            temporary.replace(path)
+        pooled: NDArray[np.float16] = np.load(path)
+        return pooled
 
     def run(self) -> GenreNet:
         """Train to the end and return the averaged network."""
@@ -175,22 +211,28 @@ class Trainer:
         torch_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
         torch.manual_seed(torch_seed)  # for dropout
         generator = torch.Generator().manual_seed(torch_seed)
-        batch = self.sampler.draw(np.random.default_rng(seed))
-        x = augment(torch.from_numpy(batch.inputs), config, generator)
-        x = x.contiguous(memory_format=torch.channels_last)
+        rng = np.random.default_rng(seed)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate_at(self.step, config)
         self.net.train()
-        frozen = not next(self.net.front_parameters()).requires_grad
-        if frozen:
-            for part in (self.net.stem, self.net.timbre, self.net.tempo, self.net.context):
-                part.eval()
-        with torch.autocast("cpu", torch.bfloat16, enabled=_BFLOAT16):
-            with torch.set_grad_enabled(not frozen):
+        timbre_loss = None
+        if self.pooled is None:
+            batch = self.sampler.draw(rng)
+            rows, first_window = batch.rows, batch.first_window
+            x = augment(torch.from_numpy(batch.inputs), config, generator)
+            x = x.contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16, enabled=_BFLOAT16):
                 timbre, local = self.net.local(x)
-            embedding = self.net.windows(local)
+                embedding = self.net.embed_windows(self.net.pool(local))
+            if self.timbre:
+                timbre_loss = self._timbre_loss(batch, timbre.float())
+        else:
+            rows = self.sampler.draw_rows(rng)
+            first_window = np.zeros(len(rows), np.int64)
+            pooled = self.pooled[rng.integers(len(self.pooled), size=len(rows)), rows]
+            embedding = self.net.embed_windows(torch.from_numpy(pooled.astype(np.float32)))
         embedding = embedding.float()
-        label = torch.from_numpy(self.examples.label[batch.rows])
+        label = torch.from_numpy(self.examples.label[rows])
         has_label = label >= 0
         logits = self.net.genre(embedding)[has_label]
         n_windows = logits.shape[1]
@@ -201,11 +243,10 @@ class Trainer:
         loss = config.genre_weight * genre_loss
         errors = [1.0, 1.0]
         if self.space:
-            teacher_loss = self._teacher_loss(batch, embedding)
+            teacher_loss = self._teacher_loss(rows, first_window, embedding)
             loss = loss + teacher_loss
             errors[0] = float(teacher_loss.detach())
-        if self.timbre and not frozen:
-            timbre_loss = self._timbre_loss(batch, timbre.float())
+        if timbre_loss is not None:
             loss = loss + config.timbre_weight * timbre_loss
             errors[1] = float(timbre_loss.detach())
         self.optimizer.zero_grad(set_to_none=True)
@@ -227,12 +268,14 @@ class Trainer:
                 else:
                     mean.copy_(now)
 
-    def _teacher_loss(self, batch: Batch, embedding: Tensor) -> Tensor:
+    def _teacher_loss(
+        self, rows: NDArray[np.int64], first_window: NDArray[np.int64], embedding: Tensor
+    ) -> Tensor:
         """Return the squared error of the teacher directions as a share of their variance."""
         assert self.space
         assert self.net.teacher
-        windows = batch.first_window[:, None] + np.arange(embedding.shape[1])
-        features = teacher_features(self.examples.targets, (batch.rows[:, None], windows))
+        windows = first_window[:, None] + np.arange(embedding.shape[1])
+        features = teacher_features(self.examples.targets, (rows[:, None], windows))
         wanted = torch.from_numpy(self.space.transform(features))
         error = functional.mse_loss(self.net.teacher(embedding), wanted)
         return error / wanted.var(dim=(0, 1)).mean()
