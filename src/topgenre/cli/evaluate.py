@@ -76,9 +76,9 @@ def evaluate(
     from topgenre.classifier import load
     from topgenre.cli.status_line import StatusLine
     from topgenre.errors import DatasetError
+    from topgenre.evaluation.dataset import hold_out, read_dataset
     from topgenre.evaluation.evaluate import evaluate as measure
     from topgenre.evaluation.evaluate import judges_of_folds
-    from topgenre.evaluation.dataset import hold_out, read_dataset
 
     clips = hold_out(read_dataset(dataset, split or ()))
     clips = [clip for clip in clips if only is None or clip.split == only]
@@ -155,7 +155,8 @@ def _report(evaluation: Evaluation) -> str:
     lines += [f"{names[key]:28}{figure}" for key, figure in evaluation.figures.items()]
     lines += [f"{'marked not sure':28}{evaluation.uncertain:.3f}"]
     if evaluation.outside:
-        lines.append(f"{'of other genres, marked':28}{evaluation.outside}, n = {evaluation.n_outside}")
+        marked = f"{evaluation.outside}, n = {evaluation.n_outside}"
+        lines.append(f"{'of other genres, marked':28}{marked}")
     lines += ["", "tier        n  right"]
     lines += [
         f"{tier:9}{n:4}  {right / n:5.0%}" for tier, (n, right) in evaluation.tiers.items() if n

@@ -34,7 +34,9 @@ def fit_temperature(
     group : ndarray, shape (n,), optional
         Kinds of clips that count equally, however many clips each has.
     """
-    kinds = [np.ones(len(labels), bool)] if group is None else [group == k for k in np.unique(group)]
+    if group is None:
+        group = np.zeros(len(labels))
+    kinds = [group == kind for kind in np.unique(group)]
 
     def loss(log_temperature: float) -> float:
         probabilities = softmax(logits / np.exp(log_temperature))

@@ -146,7 +146,7 @@ def build_cache(
 
     Returns
     -------
-    Examples
+    topgenre.training.examples.Examples
         Clips that cannot be decoded are left out, with a warning in the log.
 
     Raises
@@ -244,8 +244,7 @@ def _read_shards(
     rows = [row for _, metas in shards for row in metas]
     number = {genre: index for index, genre in enumerate(genres)}
     names = {
-        file.name.split(".")[1]
-        for file in shards[0][0].parent.glob(f"{shards[0][0].name}.*.npy")
+        file.name.split(".")[1] for file in shards[0][0].parent.glob(f"{shards[0][0].name}.*.npy")
     }
     return Examples(
         inputs=Inputs([np.load(path.with_suffix(".npy"), mmap_mode="r") for path, _ in shards]),

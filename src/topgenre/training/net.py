@@ -1,7 +1,8 @@
 """The network: timbre and tempo filters over the four spectrogram channels.
 
 Its shape follows its first teacher (Pons & Serra 2019, "musicnn"), so that it can learn that
-teacher's features filter by filter; see `topgenre.training.teacher`. Input, size and weights differ.
+teacher's features filter by filter; see `topgenre.training.teacher`. Input, size and weights are
+its own.
 """
 
 from __future__ import annotations

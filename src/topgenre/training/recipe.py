@@ -200,9 +200,7 @@ def train_model(
     everything = np.ones(len(examples.label), bool)
     final = Trainer(examples, everything, config, run_dir / "final", start)
     net = final.run()
-    fit_last_layers(
-        net, examples, everything, config, other_sounds, tag_scores, final.pooled
-    )
+    fit_last_layers(net, examples, everything, config, other_sounds, tag_scores, final.pooled)
     seconds = final.seconds + sum(fold.seconds for fold in folds) + (start.seconds if start else 0)
     card = model_card(sources, examples, folds, config, seconds)
     path = run_dir / "model.onnx"

@@ -52,17 +52,19 @@ class TargetSpace:
     mean: Array
     scale: Array
     components: Array
+    offset: Array  # shape (n_directions,); zero but for the logits
 
     @classmethod
     def fit(cls, features: Array, weights: Array, n_components: int) -> TargetSpace:
         """Fit on features of shape (n, d), with weights of shape (d,) for their columns."""
         mean, scale = features.mean(0), weights / (features.std(0) + 1e-3)
-        standardised = cls(mean, scale, np.empty((len(mean), 0), np.float32)).standardise(features)
+        standardised = _standardise(features, mean, scale)
         covariance = torch.from_numpy(standardised.T @ standardised / len(features))
         # Randomised: a full decomposition of thousands of columns takes minutes on a busy machine.
         vectors, values, _ = torch.svd_lowrank(covariance, min(n_components + 16, len(mean)), 3)
         values = values[:n_components].clamp_min(1e-8)
-        return cls(mean, scale, (vectors[:, :n_components] / values**0.25).numpy())
+        components = (vectors[:, :n_components] / values**0.25).numpy()
+        return cls(mean, scale, components, np.zeros(n_components, np.float32))
 
     def with_genres(
         self,
@@ -84,28 +86,39 @@ class TargetSpace:
             Variance of these directions, relative to the others'. Without labels they are zero.
         """
         if not len(labels):
-            directions = np.zeros((len(self.mean), n_genres), np.float32)
+            directions, bias = np.zeros((len(self.mean), n_genres), np.float32), np.zeros(n_genres)
         else:
             standardised = self.standardise(features)
             layer = nn.Linear(standardised.shape[1], n_genres)
             regress(layer, standardised, labels, weights, GENRE_L2)
-            directions = layer.weight.detach().numpy().T
+            directions, bias = layer.weight.detach().numpy().T, layer.bias.detach().numpy()
             variance = (standardised @ directions).var(0).sum()
             wanted = share * (standardised @ self.components).var(0).sum()
-            directions = directions * np.float32(math.sqrt(wanted / max(variance, 1e-12)))
-        return replace(self, components=np.concatenate([self.components, directions], 1))
+            factor = np.float32(math.sqrt(wanted / max(variance, 1e-12)))
+            directions, bias = factor * directions, factor * bias
+        return replace(
+            self,
+            components=np.concatenate([self.components, directions], 1),
+            offset=np.concatenate([self.offset, bias]).astype(np.float32),
+        )
 
     def standardise(self, features: Array) -> Array:
         """Centre, scale and clip features of shape (..., d)."""
-        return np.asarray(np.clip((features - self.mean) * self.scale, -_CLIP, _CLIP))
+        return _standardise(features, self.mean, self.scale)
 
     def transform(self, features: Array) -> Array:
         """Project features of shape (..., d) to (..., n_directions)."""
-        return np.asarray(self.standardise(features) @ self.components)
+        return np.asarray(self.standardise(features) @ self.components + self.offset)
 
 
-def standardiser(values: Array) -> TargetSpace:
+def standardiser(values: NDArray[np.floating[Any]]) -> TargetSpace:
     """Return a space whose targets are the columns themselves, standardised."""
-    flat = values.reshape(-1, values.shape[-1])
+    flat = values.reshape(-1, values.shape[-1]).astype(np.float32)
     scale = 1 / (flat.std(0) + np.float32(1e-3))
-    return TargetSpace(flat.mean(0), scale, np.eye(flat.shape[1], dtype=np.float32))
+    width = flat.shape[1]
+    identity = np.eye(width, dtype=np.float32)
+    return TargetSpace(flat.mean(0), scale, identity, np.zeros(width, np.float32))
+
+
+def _standardise(features: Array, mean: Array, scale: Array) -> Array:
+    return np.asarray(np.clip((features - mean) * scale, -_CLIP, _CLIP))

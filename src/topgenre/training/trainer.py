@@ -94,7 +94,7 @@ class Trainer:
         elif isinstance(start, Path):
             rows = np.flatnonzero(train)
             rows = rows[:: max(1, len(rows) // _FIRST_INPUTS)]
-            inputs = np.stack([examples.inputs[row] for row in rows]).astype(np.float32)
+            inputs = np.stack([examples.inputs[int(row)] for row in rows]).astype(np.float32)
             load_weights(self.net, start, torch.from_numpy(inputs))
         self.average: GenreNet = copy.deepcopy(self.net).eval()
         self.pooled = previous.pool_examples() if config.freeze_front and previous else None
@@ -127,14 +127,16 @@ class Trainer:
         # A run may begin with another one that had other teachers.
         if start and start.space and len(start.space.mean) == len(feature_weights(targets)):
             components = start.space.components[:, : config.n_teacher]
-            space, timbre = replace(start.space, components=components), start.timbre
+            offset = start.space.offset[: config.n_teacher]
+            space = replace(start.space, components=components, offset=offset)
+            timbre = start.timbre
         else:
             some = np.flatnonzero(train)[:: max(1, int(train.sum()) // _PCA_BLOCKS)]
             features = teacher_features(targets, some)
             features = features.reshape(-1, features.shape[-1])
             space = TargetSpace.fit(features, feature_weights(targets), config.n_teacher)
             has_timbre = "timbre" in targets
-            timbre = standardiser(targets["timbre"][some].astype(np.float32)) if has_timbre else None
+            timbre = standardiser(targets["timbre"][some]) if has_timbre else None
         rows = self.sampler.labelled
         space = space.with_genres(
             teacher_features(targets, rows).mean(1),
