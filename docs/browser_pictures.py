@@ -20,14 +20,14 @@ from playwright.sync_api import Browser, FilePayload, ViewportSize, sync_playwri
 
 from topgenre.demo import STYLES, synthesise, write_audio
 from topgenre.demo.encode import encode
-from topgenre.files import write_whole
+from topgenre.files import ANYTHING, write_whole
 
 HOME = Path(__file__).with_name("images")
 PERFORMANCES = 30  # of each demo song
 _SAMPLE_RATE = 22_050
 _USER = "/home/you/Music"
 _WIDTH = 1100  # of the report, in pixels
-_PAGE = (1280, 1880)  # of the page
+_PAGE = (1280, 900)  # of the page
 # Above the flat line of a waveform that is not decoded yet, and beside the analysed part.
 _WAVEFORM_IS_THERE = """() => {
   const canvas = document.querySelector(".wave canvas");
@@ -65,7 +65,7 @@ def write_report(folder: Path, performances: int) -> Path:
 
 
 def photograph_result(browser: Browser) -> bytes:
-    """Return the page of ``topgenre serve`` as a browser shows it, down to the spectrogram."""
+    """Return the page of ``topgenre serve`` as a browser shows it."""
     command = [sys.executable, "-m", "topgenre", "serve", "--port", "0", "--workers", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
@@ -76,7 +76,7 @@ def photograph_result(browser: Browser) -> bytes:
         song = encode(synthesise("disco"), ".m4a")
         file: FilePayload = {"name": "disco.m4a", "mimeType": "", "buffer": song}
         window.locator("#file").set_input_files([file])
-        # The links to listen to come after the spectrogram; the waveform, whenever it is decoded.
+        # The links to listen to come after the ranking; the waveform, whenever it is decoded.
         window.locator("section.recommendations a").first.wait_for()
         window.wait_for_function(_WAVEFORM_IS_THERE)
         taken = window.screenshot()
@@ -120,7 +120,7 @@ def main(folder: Path) -> None:
         pictures |= photograph_report(browser, write_report(Path(home).resolve(), PERFORMANCES))
         browser.close()
     for name, picture in pictures.items():
-        write_whole(folder / name, picture)
+        write_whole(folder / name, picture, ANYTHING)
         sys.stdout.write(f"wrote {folder / name}\n")
 
 

@@ -14,11 +14,11 @@ if not _REQUIRED:
     pytest.importorskip("playwright", reason="Playwright is not installed")
 
 # Only where Playwright is installed:
-from playwright.sync_api import Browser, Locator, Page, expect  # noqa: E402
+from playwright.sync_api import Browser, Locator, Page, Route, expect  # noqa: E402
 
 from page_driver import chromium, find_chromium  # noqa: E402
 
-__all__ = ["CHROMIUM", "Browser", "Locator", "Page", "chromium", "expect"]
+__all__ = ["CHROMIUM", "Browser", "Locator", "Page", "Route", "chromium", "expect"]
 
 _found = find_chromium()
 if _found is None:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, P
 from playwright.sync_api import sync_playwright as playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_PATIENCE = 20_000  # milliseconds; a busy machine may be slow, but never that slow
+_PATIENCE = 60_000  # milliseconds; a busy machine may be slow, but never that slow
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 expect.set_options(timeout=_PATIENCE)
@@ -75,13 +75,29 @@ class Visit:
 
     def shows(self, name: str) -> None:
         """Wait until the result of a file is shown, recommendations included."""
-        expect(self.page.locator(".verdict-file")).to_have_text(name)
+        expect(self.page.locator(".song-file .file-name")).to_have_text(name)
         expect(self.page.locator("section.recommendations .recommended")).not_to_contain_text(
             "Looking for music"
         )
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
+
+    @property
+    def whole_track(self) -> Locator:
+        """The switch between the middle and the whole track."""
+        return self.page.get_by_role("switch", name="Analyse whole track")
+
+    def choose(self, menu: str, action: str) -> None:
+        """Open a menu of the page, and choose an action of it."""
+        self.button(menu).click()
+        self.button(action).click()
+
+    def saved(self, menu: str, action: str) -> tuple[str, bytes]:
+        """Return the name and the content of the file that an action of a menu saves."""
+        with self.page.expect_download() as download:
+            self.choose(menu, action)
+        return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
     def tab_to(self, target: Locator, *, most: int = 80) -> None:
         """Press Tab until an element has the focus."""

@@ -25,6 +25,7 @@ from topgenre.teaching.linear import fit_linear
 from topgenre.teaching.measure import assign_folds, cross_validate
 from topgenre.teaching.review import doubtful_tags
 from topgenre.teaching.teach import teach_examples
+from topgenre.teaching.view import open_catalogue
 
 N_EMBEDDING = 256
 NETWORK = "ab" * 32
@@ -346,3 +347,22 @@ def test_what_makes_no_sense_is_said_in_one_line(
     assert result.exit_code in (1, 2)
     assert "Traceback" not in result.output
     assert not list(tmp_path.glob("*.genres"))
+
+
+def test_a_catalogue_is_seen_through_taught_genres(library: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine.genres"
+    run("teach", "--from-tags", "--catalogue", library, "-o", out)
+    before = library.read_bytes()
+    folder = tmp_path / "lists"
+    run("playlists", folder, "--catalogue", library, "--genres", out)
+    assert sorted(path.stem for path in folder.iterdir()) == ["Dub", "Ska"]
+    with open_catalogue(library, out) as catalogue:
+        assert set(catalogue.genres(model_hash(None))) == {"Dub", "Ska"}
+        for song in catalogue.songs():
+            assert song.analysis is not None
+            first = song.analysis.result.genres[0].genre
+            assert first[:3].casefold() == song.path.split("/")[2][:3].casefold()
+        assert len(list(catalogue.surest("Dub", model_hash(None)))) > 5
+    run("report", "--catalogue", library, "--genres", out, "--out", tmp_path / "page.html")
+    assert "Ska" in (tmp_path / "page.html").read_text("utf-8")
+    assert library.read_bytes() == before

@@ -15,6 +15,7 @@ from topgenre.cli import (
     doctor,
     evaluate,
     genres,
+    listen,
     playlists,
     recommend,
     report,
@@ -64,7 +65,7 @@ app = typer.Typer(
 )
 
 for module in (
-    *(classify, recommend, scan, similar, report, playlists, tag, watch, serve, teach),
+    *(classify, listen, recommend, scan, similar, report, playlists, tag, watch, serve, teach),
     *(spectrograms, genres, train, evaluate, doctor),
 ):
     module.add_to(app)

@@ -44,6 +44,8 @@ class Request:
         Whether to name styles, instruments and moods too.
     model : Path or None
         Model file, None for the bundled model.
+    genres : Path or None
+        File of taught genres.
     jobs : int or None
         Worker processes, None for a suitable number.
     whole : bool
@@ -60,6 +62,7 @@ class Request:
     dark: bool = False
     tags: bool = False
     model: Path | None = None
+    genres: Path | None = None
     jobs: int | None = None
     whole: bool = False
     recommend: bool = False
@@ -107,6 +110,7 @@ def classify(
     recommend: Annotated[
         bool, typer.Option("--recommend", help="Recommend music too: one list for all files.")
     ] = False,
+    genres: options.Genres = None,
     model: options.Model = None,
     jobs: options.Jobs = None,
 ) -> None:
@@ -135,6 +139,7 @@ def classify(
         dark=dark,
         tags=tags,
         model=model,
+        genres=genres,
         jobs=jobs,
         whole=whole,
         recommend=recommend,
@@ -147,7 +152,11 @@ def run(request: Request) -> int:
     batch = _Batch(request)
     begin = time.monotonic()
     outcomes = classify_files(
-        request.paths, model=request.model, jobs=request.jobs, whole=request.whole
+        request.paths,
+        model=request.model,
+        jobs=request.jobs,
+        whole=request.whole,
+        genres=request.genres,
     )
     run_batch(outcomes, batch.show, Progress(len(request.paths)))
     batch.finish(time.monotonic() - begin)
@@ -226,7 +235,7 @@ def _printer(request: Request) -> printing.Printer:
     if request.form == "csv":
         from topgenre.classifier import load
 
-        n_genres = len(load(request.model).genres)
+        n_genres = len(load(request.model, genres=request.genres).genres)
         return printing.csv_printer(min(request.top or n_genres, n_genres))
     paths = [path.path if isinstance(path, Failure) else path for path in request.paths]
     return printing.human_printer(paths, request.top, tags=request.tags)

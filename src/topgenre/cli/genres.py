@@ -16,13 +16,14 @@ def add_to(app: typer.Typer) -> None:
 
 def genres(
     as_json: options.AsJson = False,
+    taught: options.Genres = None,
     model: options.Model = None,
 ) -> None:
     """List the genres that the model tells apart."""
     from topgenre.classifier import load
 
-    classifier = load(model)
+    classifier = load(model, genres=taught)
     if as_json:
-        typer.echo(json.dumps({"model": classifier.info.name, "genres": classifier.genres}))
+        typer.echo(json.dumps({"model": classifier.name, "genres": classifier.genres}))
     else:
         typer.echo("\n".join(classifier.genres))

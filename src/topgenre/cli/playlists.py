@@ -37,6 +37,7 @@ def playlists(
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="How many songs of a genre at most.")
     ] = None,
+    genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
     """Write a playlist (.m3u8) for each genre of the scanned library, the surest songs first.
@@ -45,11 +46,12 @@ def playlists(
     touched.
     """
     from topgenre.errors import CatalogueError
-    from topgenre.library.catalogue import Catalogue, model_hash
+    from topgenre.library.catalogue import model_hash
     from topgenre.library.playlists import choose, save
+    from topgenre.teaching.view import open_catalogue
     from topgenre.text import printable
 
-    with Catalogue(catalog, read_only=True) as catalogue:
+    with open_catalogue(catalog, genres, model) as catalogue:
         fingerprint = model_hash(model)
         lists = choose(
             catalogue, model=fingerprint, threshold=threshold, folder=folder, limit=limit

@@ -27,6 +27,7 @@ def report(
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
     ] = None,
+    genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
     """Write a page about the scanned library, to look at in a browser.
@@ -43,11 +44,12 @@ def report(
             param_hint="--out",
         )
     from topgenre.files import spare_others
-    from topgenre.library.catalogue import Catalogue, model_hash
+    from topgenre.library.catalogue import model_hash
     from topgenre.report.summary import summarise
+    from topgenre.teaching.view import open_catalogue
 
     spare_others(out, page.HEAD)
-    with Catalogue(catalog, read_only=True) as catalogue:
+    with open_catalogue(catalog, genres, model) as catalogue:
         found = summarise(catalogue, model=model_hash(model), folder=folder)
     page.save(found, out, written=datetime.now().astimezone())
     options.say_left_out(found.other_model)

@@ -31,8 +31,11 @@ def serve(
     ] = None,
     max_upload: Annotated[
         int | None,
-        typer.Option(min=1, metavar="MB", help="Longest file, in megabytes.  [default: 105]"),
+        typer.Option(
+            min=1, metavar="MB", help="Longest file, in megabytes.  [default: 105; any on loopback]"
+        ),
     ] = None,
+    genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
     """Serve the web page and the REST API until Ctrl-C.
@@ -51,11 +54,14 @@ def serve(
         "workers": workers,
         "max_upload_bytes": max_upload and max_upload * 1_000_000,
         "model": model,
+        "genres": genres,
     }
     try:
         settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = f"TOPGENRE_{'_'.join(map(str, first['loc']))}".upper()
-        raise TopgenreError(f"{name}: {first['msg']}; change or unset it") from error
+        first = error.errors(include_input=False)[0]
+        said = first["msg"].removeprefix("Value error, ")
+        # Where it is about several settings, the message names them.
+        name = f"TOPGENRE_{first['loc'][0]}: ".upper() if first["loc"] else ""
+        raise TopgenreError(f"{name}{said}; change or unset it") from error
     run(settings)

@@ -38,6 +38,7 @@ def watch(
     as_json: Annotated[
         bool, typer.Option("--json", help="Also print each result as one line of JSON.")
     ] = False,
+    genres: options.Genres = None,
     model: options.Model = None,
     jobs: options.Jobs = None,
 ) -> None:
@@ -77,6 +78,7 @@ def watch(
         inbox,
         out,
         model=model,
+        genres=genres,
         jobs=jobs,
         interval=interval,
         charts=not no_charts,

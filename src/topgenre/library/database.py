@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -114,6 +114,35 @@ class Database:
                 self._run(f"ALTER TABLE songs ADD COLUMN {field.name} {field.kind.sql}")
         self._run(f"PRAGMA application_id = {APPLICATION_ID}")
         self._run(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def overlay(self, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Let this connection see other values in some columns; the file stays as it is.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Columns of `topgenre.library.fields.FIELDS`.
+        rows : iterable of sequence
+            For each song its id, and the values for `names`. Other songs keep theirs.
+        """
+        mine = self._columns
+        kept = [name for name in ("id", *fields.BY_NAME) if name in mine and name not in names]
+        seen = [f"iif(o.id IS NULL, s.{n}, o.{n}) AS {n}" for n in names if n in mine]
+        seen += [f"o.{name}" for name in names if name not in mine]
+        marks = ", ".join("?" * (1 + len(names)))
+        with self._explained():
+            self._run("PRAGMA query_only = OFF")
+            self._run(f"CREATE TEMP TABLE overlay (id INTEGER PRIMARY KEY, {', '.join(names)})")
+            self._run("BEGIN")
+            self._database.executemany(f"INSERT INTO temp.overlay VALUES ({marks})", rows)
+            self._run("COMMIT")
+            # A view of this name takes the place of the table in all queries.
+            self._run(
+                f"CREATE TEMP VIEW songs AS SELECT {', '.join([f's.{n}' for n in kept] + seen)} "
+                "FROM main.songs AS s LEFT JOIN temp.overlay AS o ON o.id = s.id"
+            )
+            self._run("PRAGMA query_only = ON")
+        self._columns = mine | set(names)
 
     def damaged(self) -> CatalogueError:
         """Return the error for values that cannot be right."""

@@ -13,6 +13,8 @@ from starlette.middleware.cors import CORSMiddleware
 import topgenre
 from topgenre import design
 from topgenre.classifier import load
+from topgenre.recommend import available
+from topgenre.recommend.items import DEEZER, PREVIEW_HOST
 from topgenre.web import problems
 from topgenre.web.library import SharedLibrary
 from topgenre.web.metrics import Metrics
@@ -55,12 +57,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
     metrics = Metrics()
-    model = load(settings.model).info
+    model = load(settings.model, genres=settings.genres)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = AsyncPool(
-            spec(settings.model, settings.memory_limit_bytes),
+            spec(settings.model, settings.genres, settings.memory_limit_bytes),
             settings.workers,
             settings.time_limit,
             lost=lambda why: metrics.lost.labels(why).inc(),
@@ -127,7 +129,8 @@ def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     if settings.hosts:
         app.add_middleware(HostsMiddleware, hosts=settings.hosts)
     app.add_middleware(ErrorsMiddleware)
-    app.add_middleware(HardeningMiddleware)
+    previews = any(provider.name == DEEZER.name for provider in available())
+    app.add_middleware(HardeningMiddleware, media=PREVIEW_HOST if previews else "")
     app.add_middleware(AccountMiddleware, metrics=metrics)
 
 

@@ -77,6 +77,8 @@ class Settings(BaseSettings):
         Where to listen; port 0 takes a free one.
     model : Path, optional
         Model file, by default the bundled one.
+    genres : Path, optional
+        File of taught genres, which take the place of the model's own.
     workers : int
         Processes that decode and classify.
     queue_size : int
@@ -118,6 +120,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
     model: Path | None = None
+    genres: Path | None = None
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     queue_size: int = Field(default=32, ge=0, le=10_000)
     max_upload_bytes: int | None = Field(default=None, ge=1)

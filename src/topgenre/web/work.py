@@ -50,9 +50,9 @@ class Job:
     cover: bool = False
 
 
-def spec(model: Path | None, memory_limit: int) -> Spec:
+def spec(model: Path | None, genres: Path | None, memory_limit: int) -> Spec:
     """Return how to start the server's workers."""
-    return Spec(partial(_setup, model), memory_limit)
+    return Spec(partial(_setup, model, genres), memory_limit)
 
 
 def problem(name: str, error: TopgenreError | JobError, time_limit: float) -> ProblemError | None:
@@ -73,10 +73,10 @@ def problem(name: str, error: TopgenreError | JobError, time_limit: float) -> Pr
     return None
 
 
-def _setup(model: Path | None) -> Do:
+def _setup(model: Path | None, genres: Path | None) -> Do:
     from topgenre.classifier import load
 
-    classifier = load(model)
+    classifier = load(model, genres=genres)
     _warm_up(classifier)
 
     def do(job: Job, channel: Channel) -> Answer:

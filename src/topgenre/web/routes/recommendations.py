@@ -39,8 +39,10 @@ async def recommendations(
     provider: Annotated[
         list[str] | None, Query(max_length=10, description="Providers; by default the best one.")
     ] = None,
+    artist: Annotated[str | None, Query(max_length=300, description="Of the song.")] = None,
+    title: Annotated[str | None, Query(max_length=300, description="Of the song.")] = None,
 ) -> JSONResponse:
-    """Find music for a mixture of genres, in a section for each provider."""
+    """Find music for a song or a mixture of genres, in a section for each provider."""
     from topgenre.recommend import recommend
     from topgenre.recommend.items import parse_weight
 
@@ -55,7 +57,9 @@ async def recommendations(
         others = None if names is None else [name for name in names if name != LIBRARY]
         found = {}
         if others is None or others:
-            sections = await run_in_threadpool(recommend, weights, limit=limit, providers=others)
+            sections = await run_in_threadpool(
+                recommend, weights, limit=limit, providers=others, artist=artist, title=title
+            )
             found = {section.provider: section.to_dict() for section in sections}
         if names and LIBRARY in names and library is not None:
             found[LIBRARY] = await run_in_threadpool(library.recommended, weights, limit)

@@ -1,53 +1,52 @@
 /** Puts the page together. */
 
 import { connect } from "./engine/engine.js";
-import { byId, h, lessMotion } from "./ui/dom.js";
-import { inWords, listed, sentence } from "./ui/format.js";
-import { genres, setGenres } from "./ui/genres.js";
+import { Problem } from "./engine/problem.js";
 import { History } from "./history/history.js";
 import { HistoryView } from "./history/history-view.js";
 import { Intake } from "./intake/intake.js";
-import { Problem } from "./engine/problem.js";
 import { Queue } from "./queue/queue.js";
 import { QueueView } from "./queue/queue-view.js";
 import { ResultView } from "./result/result-view.js";
 import { Strings } from "./strings/strings.js";
+import { byId, h, lessMotion } from "./ui/dom.js";
+import { inWords, listed, sentence } from "./ui/format.js";
+import { displayName, genres, setGenres, spoken } from "./ui/genres.js";
 import { themeButton } from "./ui/theme.js";
 
 /**
  * @typedef {import("./queue/queue-item.js").Item} Item
  * @typedef {import("./types.js").Info} Info
+ * @typedef {import("./types.js").Mode} Mode
  * @typedef {import("./types.js").Result} Result
  * @typedef {import("./types.js").Shown} Shown
  */
 
-const names = [...byId("string-names").children];
-setGenres(names.map((name) => name.textContent ?? ""));
+setGenres([...byId("string-names").children].map((name) =>
+  name instanceof HTMLElement ? name.dataset.genre ?? "" : ""));
 byId("masthead-tools").append(themeButton());
 
 const canvas = byId("strings");
-if (!(canvas instanceof HTMLCanvasElement)) throw new Error("#strings is no canvas");
+if (!(canvas instanceof HTMLCanvasElement)) throw new Error("#strings is not a canvas");
 const strings = new Strings(canvas);
 const backend = await connect();
 const queue = new Queue(backend.analyser);
 const history = new History();
 
-/** Items of which the first that is done is shown by itself. */
-let awaited = new Set(/** @type {Item[]} */ ([]));
+/** Items of which the first that has a result is shown by itself. */
+let awaited = /** @type {Item[]} */ ([]);
 
-const intake = new Intake(strings, (files, mode) => {
-  awaited = new Set(queue.add(files, mode));
-});
+const intake = new Intake(strings, async (files, mode) => {
+  awaited = await queue.add(files, mode);
+  showAwaited();
+}, changeMode);
 const queueView = new QueueView(queue, (item) => openItem(item, true));
 const historyView = new HistoryView(history, (entry) => {
-  awaited.clear();
+  awaited = [];
   show({ result: entry.result, item: null }, entry.id);
   reveal(true);
 });
-const resultView = new ResultView(backend, (item, mode) => {
-  awaited = new Set([item]);
-  queue.analyse(item, mode);
-});
+const resultView = new ResultView(backend);
 
 /** The history's entry for each result of this visit. */
 const kept = /** @type {WeakMap<Result, string>} */ (new WeakMap());
@@ -55,28 +54,44 @@ const kept = /** @type {WeakMap<Result, string>} */ (new WeakMap());
 queue.addEventListener("item", (event) => {
   const item = /** @type {CustomEvent<Item>} */ (event).detail;
   resultView.follow(item);
-  if (item.state !== "done" || !item.result) return;
-  if (!kept.has(item.result)) {
+  followProgress();
+  if (item.state === "done" && item.result && !kept.has(item.result)) {
     kept.set(item.result, history.add(item.result));
     refreshHistory();
   }
-  if (awaited.has(item)) {
-    awaited.clear();
-    openItem(item, false);
-  }
+  showAwaited();
 });
 queue.addEventListener("change", () => {
   const { shown } = resultView;
   if (shown?.item && !queue.items.includes(shown.item)) {
     resultView.hide();
     queueView.setCurrent(null);
-    soundStrings(null);
   }
+  followProgress();
   refreshHistory();
   refreshDesk();
 });
 history.addEventListener("change", refreshDesk);
 refreshDesk();
+
+/** Show the first of the awaited items, as soon as it is done; the next one where it failed. */
+function showAwaited() {
+  while (awaited[0] && (awaited[0].state === "failed" || awaited[0].state === "cancelled" ||
+      !queue.items.includes(awaited[0]))) awaited.shift();
+  const [first] = awaited;
+  if (first?.state !== "done") return;
+  awaited = [];
+  openItem(first, false);
+}
+
+/** @param {Mode} mode */
+function changeMode(mode) {
+  queue.setMode(mode);
+  const item = resultView.shown?.item;
+  if (!item) return;
+  awaited = [item];
+  queue.analyse(item, mode);
+}
 
 /**
  * @param {Item} item
@@ -84,10 +99,13 @@ refreshDesk();
  */
 function openItem(item, byHand) {
   if (!item.result) return;
-  if (byHand) awaited.clear();
+  if (byHand) awaited = [];
   const again = resultView.shown?.item === item;
   show({ result: item.result, item }, null);
   reveal(byHand && !again);
+  // The switch holds for every song that is looked at.
+  const { mode } = intake.modeSwitch;
+  if (byHand && item.state === "done" && item.result.mode !== mode) changeMode(mode);
 }
 
 /**
@@ -99,61 +117,69 @@ function show(shown, entryId) {
   queueView.setCurrent(shown.item);
   historyView.setCurrent(entryId);
   refreshDesk();
-  soundStrings(shown.result);
-  document.title = `${byId("result-title").textContent}: ${shown.result.path} · topgenre`;
+  document.title = `${byId("result-title").textContent} · ${shown.result.path} · topgenre`;
 }
 
-/** @param {Result | null} result */
-function soundStrings(result) {
-  const shares = result?.genres.map(({ genre, probability }) =>
-    /** @type {[string, number]} */ ([genre, probability]));
-  strings.sound(shares ? new Map(shares) : null);
-  const best = result?.uncertain ? "" : result?.genres[0]?.genre;
-  for (const name of byId("string-names").children) {
-    name.classList.toggle("sounding", name.textContent === best);
-  }
+/** Show in the switch how far the analysis of a whole track is. */
+function followProgress() {
+  const whole = queue.items.find((item) => item.state === "analysing" && item.mode === "whole");
+  intake.modeSwitch.follow(whole?.progress ?? null);
 }
 
 /** @param {boolean} withFocus */
 function reveal(withFocus) {
   if (withFocus) resultView.focus();
   const { top } = resultView.root.getBoundingClientRect();
-  if (top < 0 || top > 0.75 * innerHeight) {
+  if (top < 0 || top > 0.5 * innerHeight) {
     resultView.root.scrollIntoView({ behavior: lessMotion() ? "auto" : "smooth" });
   }
 }
 
-/** What is in the queue is not shown among the past results too. */
+/** What is in the queue is not shown among the earlier results too. */
 function refreshHistory() {
   const results = queue.items.flatMap((item) => Object.values(item.results));
   historyView.setElsewhere(new Set(results.map((result) => kept.get(result) ?? "")));
 }
 
 function refreshDesk() {
-  const filled = queue.items.length > 0 || history.entries.length > 0 ||
-    history.cleared.length > 0 || resultView.shown !== null;
+  const hasResult = resultView.shown !== null;
+  const filled = hasResult || queue.items.length > 0 || history.entries.length > 0 ||
+    history.cleared.length > 0;
   byId("desk").hidden = !filled;
-  document.documentElement.classList.toggle("has-results", filled);
+  const { classList } = document.documentElement;
+  classList.toggle("has-result", hasResult);
+  classList.toggle("has-queue", queue.items.length > 0);
+  intake.setCompact(hasResult);
 }
 
 /** @param {Info} info */
 function learn(info) {
   queue.maxBytes = info.max_upload_bytes ?? Infinity;
-  intake.suggest(info.suffixes);
-  resultView.providers = info.recommendation_providers;
+  intake.learn(info);
+  resultView.info = info;
   byId("colophon-version").textContent = `topgenre ${info.version} · model “${info.model}”`;
   if (info.genres.join() === genres().join()) return;
   setGenres(info.genres);
-  byId("string-names").replaceChildren(...info.genres.map((genre) => h("li", {}, genre)));
+  byId("string-names").replaceChildren(...info.genres.map((genre) =>
+    h("li", { "data-genre": genre }, displayName(genre))));
   byId("genre-count").textContent = inWords(info.genres.length);
-  byId("genre-list").textContent = listed(info.genres);
+  byId("genre-list").textContent = listed(info.genres.map(spoken));
   strings.restring();
 }
 
+byId("privacy").textContent = backend.privacy;
+if (backend.apiDocs) {
+  byId("masthead-tools").prepend(h("a", { class: "button bare", href: backend.apiDocs }, "API"));
+}
 try {
   learn(await backend.info());
 } catch (error) {
   const words = error instanceof Problem ? `${error.title}. ${sentence(error.detail)}` : String(error);
-  intake.complain(`${words} The page goes on without knowing the server's limits.`);
+  intake.complain(words);
+}
+if (backend.listener) {
+  const { LiveView } = await import("./live/live-view.js");
+  new LiveView(backend.listener, (shares) => strings.sound(shares),
+    (words) => intake.complain(words));
 }
 strings.strum();

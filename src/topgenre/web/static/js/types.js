@@ -102,6 +102,7 @@
  * @property {Recommender} recommender
  * @property {Library} library
  * @property {Corrections} corrections
+ * @property {import("./engine/tab/host.js").Host | null} [listener] where it can listen live
  * @property {string} privacy where the sound goes, in a sentence
  * @property {string | null} apiDocs address of the API's documentation
  *
@@ -121,31 +122,31 @@
  * @typedef {{name: string, label: string, kind: string}} RecommendationProvider
  *
  * @typedef {object} RecommendedItem
- * @property {"track" | "playlist" | "search" | "artist"} kind
+ * @property {"track" | "playlist" | "search"} kind
  * @property {string} name
  * @property {string[]} artists
- * @property {string} url
+ * @property {string | null} url null if it cannot be heard
  * @property {string | null} artwork_url
- * @property {string} genre
+ * @property {string} genre empty if it was found for the artist
  * @property {string} query
- * @property {string | null} [preview_url] thirty seconds to hear
- * @property {string | null} [reason] why it is here
+ * @property {string | null} [preview_url] thirty seconds to play
+ * @property {string | null} [spotify_url] the same on Spotify, or a search for it there
  *
  * @typedef {object} RecommendationSection
  * @property {string} provider
  * @property {string} label
- * @property {"search" | "tracks" | "charts" | "library" | "song"} kind
+ * @property {"search" | "tracks" | "artist" | "charts" | "library"} kind
  * @property {RecommendedItem[]} items
  * @property {string[]} notices
  *
  * @typedef {object} Neighbour a song of the library
- * @property {string} path
- * @property {string | null} [title]
+ * @property {string} title
  * @property {string | null} [artist]
+ * @property {string | null} [album]
  * @property {string} genre
  * @property {number} score 0 to 1
  * @property {string[]} [reasons]
- * @property {string | null} [audio_url] where the server plays it
+ * @property {string | null} [audio_url] null if it may not be played
  *
  * ---- The page's own
  *

@@ -1,52 +1,78 @@
-/** How sound gets in: dropped, chosen, pasted or recorded. */
+/** How files get in: dropped, chosen, pasted, recorded, or the sample. */
 
 import { add, announce, byId, h } from "../ui/dom.js";
-import { droppedFiles } from "./dropped-files.js";
+import { megabytes } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
-import { modeSwitch } from "./mode-switch.js";
+import { droppedFiles } from "./dropped-files.js";
+import { ModeSwitch } from "./mode-switch.js";
 import { Recorder } from "./recorder.js";
+import { sample } from "./sample.js";
 
 /**
+ * @typedef {import("../types.js").Info} Info
  * @typedef {import("../types.js").Mode} Mode
  * @typedef {import("../strings/strings.js").Strings} Strings
  * @typedef {{file: Blob, name: string}} Named
  */
 
+/** Formats that people know by name, in the order in which they know them. */
+const FORMATS = ["mp3", "flac", "wav", "m4a", "ogg", "opus", "aiff", "wma"];
+
 export class Intake {
-  /** @type {Mode} */
-  mode = "middle";
   recorder = new Recorder();
   recording = false;
   note = byId("intake-note");
+  hero = byId("intake-controls");
 
   /**
    * @param {Strings} strings
    * @param {(files: Named[], mode: Mode) => void} take
+   * @param {(mode: Mode) => void} changeMode
    */
-  constructor(strings, take) {
+  constructor(strings, take, changeMode) {
     this.strings = strings;
     this.take = take;
+    this.modeSwitch = new ModeSwitch(changeMode);
     this.input = h("input", { type: "file", multiple: true, class: "hidden", tabindex: "-1",
       "aria-hidden": "true", id: "file", onchange: () => this.chosen() });
     this.chooseButton = h("button", { type: "button", class: "button primary", id: "choose",
       onclick: () => this.input.click() }, icon("note"), "Choose files");
     this.recordButton = h("button", { type: "button", class: "button", id: "record",
       onclick: () => void this.record() });
+    this.sampleButton = h("button", { type: "button", class: "button", id: "sample",
+      onclick: () => void this.trySample() }, icon("play"), "Try a sample");
+    this.controls = h("div", { class: "intake-controls" }, this.input, this.chooseButton,
+      this.recordButton, this.sampleButton,
+      h("span", { class: "intake-or" }, "or drop them anywhere"), this.modeSwitch.element);
     this.restRecordButton();
-    add(byId("intake-controls"), this.input, this.chooseButton, this.recordButton,
-      h("span", { class: "intake-or" }, "or drop them anywhere on this page"),
-      modeSwitch("intake-mode", "Listen to the", this.mode, (mode) => { this.mode = mode; }));
+    add(this.hero, this.controls);
     this.acceptDrops();
     addEventListener("paste", (event) => this.files([...event.clipboardData?.files ?? []]));
   }
 
-  /**
-   * A hint to the browser's file dialog; what is chosen all the same is taken.
-   *
-   * @param {string[]} suffixes
-   */
-  suggest(suffixes) {
+  /** @param {Info} info */
+  learn({ suffixes, max_upload_bytes: limit }) {
+    // A hint to the browser's file dialog; other files that are chosen are taken too.
     this.input.accept = ["audio/*", "video/*", ...suffixes].join(",");
+    const known = FORMATS.filter((format) => suffixes.includes(`.${format}`))
+      .map((format) => format.toUpperCase());
+    byId("formats").textContent = `${known.join(", ")} and other audio or video files` +
+      (limit === null ? "." : `, up to ${megabytes(limit)}.`);
+  }
+
+  /**
+   * Put the controls into the bar at the top, or back into the middle of the page.
+   *
+   * @param {boolean} inBar
+   */
+  setCompact(inBar) {
+    const home = inBar ? byId("bar") : this.hero;
+    if (this.controls.parentElement === home) return;
+    const { activeElement } = document;
+    home.append(this.controls);
+    if (activeElement instanceof HTMLElement && home.contains(activeElement)) {
+      activeElement.focus({ preventScroll: true });
+    }
   }
 
   chosen() {
@@ -58,7 +84,19 @@ export class Intake {
   files(files) {
     if (!files.length) return;
     this.complain("");
-    this.take(files.map((file) => ({ file, name: file.name })), this.mode);
+    this.take(files.map((file) => ({ file, name: file.name })), this.modeSwitch.mode);
+  }
+
+  async trySample() {
+    this.sampleButton.disabled = true;
+    this.complain("");
+    try {
+      this.take([await sample()], this.modeSwitch.mode);
+    } catch {
+      this.complain("This browser cannot make the sample. Choose a file instead.");
+    } finally {
+      this.sampleButton.disabled = false;
+    }
   }
 
   acceptDrops() {
@@ -82,7 +120,7 @@ export class Intake {
       if (!holdsFiles(event) || !event.dataTransfer) return;
       event.preventDefault();
       droppedFiles(event.dataTransfer).then(
-        (files) => files.length ? this.files(files) : this.complain("There is no file in there."),
+        (files) => files.length ? this.files(files) : this.complain("No files found in there."),
         () => this.complain("The browser could not read what was dropped. Choose files instead."),
       );
     });
@@ -97,14 +135,13 @@ export class Intake {
     this.recording = true;
     this.complain("");
     const root = document.documentElement;
-    const label = (/** @type {number} */ left) => {
+    const onProgress = (/** @type {Event} */ event) => {
+      const left = /** @type {CustomEvent<number>} */ (event).detail;
       root.classList.add("recording");
       this.recordButton.replaceChildren(icon("stop"), `Stop, ${Math.ceil(left)} s left`);
     };
-    const onProgress = (/** @type {Event} */ event) =>
-      label(/** @type {CustomEvent<number>} */ (event).detail);
     const onLevel = (/** @type {Event} */ event) =>
-      this.strings.shake(/** @type {CustomEvent<number>} */ (event).detail);
+      this.strings.hear(/** @type {CustomEvent<number>} */ (event).detail);
     recorder.addEventListener("progress", onProgress);
     recorder.addEventListener("level", onLevel);
     try {
@@ -118,6 +155,7 @@ export class Intake {
       recorder.removeEventListener("progress", onProgress);
       recorder.removeEventListener("level", onLevel);
       root.classList.remove("recording");
+      this.strings.hear(null);
       this.restRecordButton();
     }
   }
@@ -125,7 +163,7 @@ export class Intake {
   restRecordButton() {
     const dot = icon("record");
     dot.classList.add("record-dot");
-    this.recordButton.replaceChildren(dot, "Record 10 s");
+    this.recordButton.replaceChildren(dot, h("span", {}, "Record 10 s"));
   }
 
   /** @param {string} text */

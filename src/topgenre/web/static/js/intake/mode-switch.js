@@ -1,30 +1,28 @@
-/** The choice between the middle ten seconds and the whole track. */
+/** The one choice of mode: the whole track, or its middle ten seconds. */
 
 import { h } from "../ui/dom.js";
 
 /** @typedef {import("../types.js").Mode} Mode */
 
-/** @type {[Mode, string][]} */
-const CHOICES = [["middle", "Middle 10 s"], ["whole", "Whole track"]];
+export class ModeSwitch {
+  /** @param {(mode: Mode) => void} onchange */
+  constructor(onchange) {
+    this.input = h("input", { type: "checkbox", role: "switch", id: "mode",
+      onchange: () => onchange(this.mode) });
+    this.share = h("span", { class: "switch-share figures", "aria-hidden": "true" });
+    this.element = h("label", { class: "switch", for: "mode" }, this.input,
+      h("span", { class: "switch-track", "aria-hidden": "true" }),
+      h("span", { class: "switch-words" },
+        h("span", { class: "switch-verb" }, "Analyse "), "whole track"), this.share);
+  }
 
-/**
- * @param {string} name of the radio group, one of a kind on the page
- * @param {string} legend
- * @param {Mode} chosen
- * @param {(mode: Mode) => void} onchange
- * @returns {HTMLFieldSetElement}
- */
-export function modeSwitch(name, legend, chosen, onchange) {
-  const choices = CHOICES.map(([mode, words]) => {
-    const input = h("input", {
-      type: "radio",
-      name,
-      value: mode,
-      checked: mode === chosen,
-      onchange: () => onchange(mode),
-    });
-    return h("label", {}, input, h("span", {}, words));
-  });
-  return h("fieldset", { class: "segmented" },
-    h("legend", {}, legend), h("div", { class: "segmented-track" }, ...choices));
+  /** @returns {Mode} */
+  get mode() {
+    return this.input.checked ? "whole" : "middle";
+  }
+
+  /** @param {number | null} share of an analysis that is done; null when none is under way */
+  follow(share) {
+    this.share.textContent = share === null ? "" : `${Math.floor(100 * share)}%`;
+  }
 }

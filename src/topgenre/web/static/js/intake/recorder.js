@@ -29,7 +29,7 @@ export class Recorder extends EventTarget {
       const recorder = new MediaRecorder(stream, options);
       this.running = recorder;
       const blob = await this.take(recorder);
-      return { file: blob, name: `recording.${kind?.[1] ?? "webm"}` };
+      return { file: blob, name: `Recording ${clockTime()}.${kind?.[1] ?? "webm"}` };
     } finally {
       this.running = null;
       meter.end();
@@ -72,7 +72,7 @@ export class Recorder extends EventTarget {
 /** @returns {Promise<MediaStream>} */
 async function microphone() {
   if (!window.isSecureContext) {
-    throw new Error("Browsers lend the microphone only to pages on https:// or on this very " +
+    throw new Error("The browser allows the microphone only on https:// pages or on this " +
       "machine. Choose a file instead.");
   }
   if (!navigator.mediaDevices?.getUserMedia || !("MediaRecorder" in window)) {
@@ -90,14 +90,21 @@ async function microphone() {
         "settings, or choose a file instead.");
     }
     if (name === "NotFoundError" || name === "OverconstrainedError") {
-      throw new Error("There is no microphone. Connect one, or choose a file instead.");
+      throw new Error("No microphone found. Connect one, or choose a file instead.");
     }
-    throw new Error("The microphone cannot be used now; another program may hold it. Choose a " +
-      "file instead.");
+    throw new Error("The microphone cannot be used; another program may be using it. Choose " +
+      "a file instead.");
   }
 }
 
-/** How loud it is, some times a second. */
+/** @returns {string} such as 10.42.05, which every file system takes */
+function clockTime() {
+  const now = new Date();
+  return [now.getHours(), now.getMinutes(), now.getSeconds()]
+    .map((part) => String(part).padStart(2, "0")).join(".");
+}
+
+/** Measures how loud it is, some times a second. */
 class LevelMeter {
   /**
    * @param {MediaStream} stream

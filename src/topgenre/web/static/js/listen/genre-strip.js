@@ -1,8 +1,8 @@
 /** Genres over time: a column for each window of a whole track, its genres stacked by share. */
 
 import { h } from "../ui/dom.js";
-import { capital, clock, percent } from "../ui/format.js";
-import { tone } from "../ui/genres.js";
+import { clock, percent } from "../ui/format.js";
+import { displayName, spoken, tone } from "../ui/genres.js";
 import { LiveCanvas } from "../ui/live-canvas.js";
 import { seekSlider } from "./seek-slider.js";
 import { color } from "../ui/theme.js";
@@ -37,10 +37,9 @@ export class GenreStrip {
     this.tell();
   }
 
-  /** @returns {TimelineWindow | undefined} the last that has begun, unless it has ended */
+  /** @returns {TimelineWindow | undefined} */
   get window() {
-    const now = this.transport.position;
-    return this.windows.findLast(({ start, end }) => start <= now + 0.05 && now <= end + 0.05);
+    return this.transport.windowAt(this.windows);
   }
 
   /**
@@ -59,10 +58,10 @@ export class GenreStrip {
   /** @returns {string} */
   words() {
     const { window } = this;
-    if (!window) return `${clock(this.transport.position)}: nothing to judge here`;
+    if (!window) return `${clock(this.transport.position)}: not analysed`;
     const best = ranked(window).slice(0, 3);
     return `${clock(window.start)} to ${clock(window.end)}: ` +
-      best.map(([genre, share]) => `${genre} ${percent(share)}`).join(", ");
+      best.map(([genre, share]) => `${spoken(genre)} ${percent(share)}`).join(", ");
   }
 
   tell() {
@@ -75,14 +74,14 @@ export class GenreStrip {
       this.windows.some(({ probabilities }) => (probabilities[genre] ?? 0) >= 0.1));
     return h("ul", { class: "legend", "aria-label": "Colours of the genres" },
       ...shown.map((genre) => h("li", {},
-        h("span", { class: `dot ${tone(genre)}`, "aria-hidden": "true" }), capital(genre))));
+        h("span", { class: `dot ${tone(genre)}`, "aria-hidden": "true" }), displayName(genre))));
   }
 
   table() {
     const rows = this.windows.map((window) => h("tr", {},
       h("th", { scope: "row" }, `${clock(window.start)} to ${clock(window.end)}`),
       ...ranked(window).slice(0, 3).map(([genre, share]) =>
-        h("td", {}, `${genre} ${percent(share)}`))));
+        h("td", {}, `${spoken(genre)} ${percent(share)}`))));
     return h("div", { class: "hidden" }, h("table", {},
       h("caption", {}, "The three most probable genres over time"),
       h("thead", {}, h("tr", {}, ...["Time", "First", "Second", "Third"].map((title) =>

@@ -1,10 +1,10 @@
 /** The player: a waveform to seek in, and for whole tracks the genres over time beneath it. */
 
+import { toneOf } from "../result/verdict.js";
 import { h } from "../ui/dom.js";
-import { clock } from "../ui/format.js";
-import { GenreStrip } from "./genre-strip.js";
-import { tone } from "../ui/genres.js";
+import { clock, moment, span } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
+import { GenreStrip } from "./genre-strip.js";
 import { seekSlider } from "./seek-slider.js";
 import { Waveform, outline } from "./waveform.js";
 
@@ -18,30 +18,30 @@ const ARROW_SECONDS = 5;
 export class ListenView {
   /** @type {GenreStrip | null} */
   strip = null;
+  /** Whether another result has taken its place. */
+  ended = false;
 
   /**
    * @param {Result} result
-   * @param {Blob | null} file null where the sound is gone
+   * @param {Blob | null} file null where the file is gone
    * @param {Transport} transport
    */
   constructor(result, file, transport) {
     this.transport = transport;
     this.segment = result.segment;
     this.note = h("p", { class: "listen-note quiet small" });
-    this.playButton = h("button", { type: "button", class: "button primary round",
-      onclick: () => transport.toggle() });
+    this.playButton = playButton(transport, "");
     this.time = h("span", { class: "figures" });
     this.partButton = h("button", { type: "button", class: "button slight", onclick: () =>
       transport.playPart(this.segment.start, this.segment.end) }, "Play the analysed part");
     this.partButton.hidden = result.mode === "whole";
 
-    const best = result.genres[0]?.genre ?? "";
     const canvas = h("canvas", { "aria-hidden": "true" });
     const wave = h("div", { class: "wave" }, canvas);
-    const ink = result.uncertain ? "quiet" : tone(best);
-    this.waveform = new Waveform(canvas, this.segment, transport.duration, ink);
+    this.waveform = new Waveform(canvas, this.segment, transport.duration,
+      toneOf(result) || "quiet");
     seekSlider(wave, transport, {
-      label: "Position in the sound",
+      label: "Position in the song",
       words: () => `${clock(transport.position)} of ${clock(transport.duration)}`,
       step: (position, forward) => position + (forward ? ARROW_SECONDS : -ARROW_SECONDS),
     });
@@ -52,10 +52,14 @@ export class ListenView {
       track.append(this.strip.slider);
     }
     track.append(this.playhead);
+    const title = this.strip ? "Genres over time" : "Player";
     this.element = h("section", { class: "listen", "aria-labelledby": "listen-title" },
-      h("h3", { id: "listen-title", class: "section-title" }, result.mode === "whole" ? "Listen through it" : "Listen"),
-      h("div", { class: "player", hidden: !file }, this.playButton, this.time, this.partButton),
-      track, this.ruler(), this.note);
+      h("h2", { id: "listen-title", class: "section-title" }, title),
+      h("div", { class: "player" },
+        h("div", { class: "player-controls", hidden: !file }, this.playButton, this.time,
+          this.partButton),
+        track, this.ruler()),
+      this.note);
     if (this.strip) this.element.append(this.strip.element);
 
     transport.addEventListener("time", () => this.move());
@@ -63,13 +67,16 @@ export class ListenView {
     this.move();
     this.refresh();
     if (file) void this.drawOutline(file);
-    else this.note.textContent = "The sound itself was not kept; drop the file again to hear it.";
+    else this.note.textContent = "The file itself was not kept. Drop it again to play it.";
   }
 
   /** @param {Blob} file */
   async drawOutline(file) {
     try {
-      this.waveform.show(await outline(file, this.transport.duration));
+      const peaks = await outline(file, this.transport.duration);
+      if (this.ended) return;
+      this.transport.outline = peaks;
+      this.waveform.show(peaks);
     } catch (error) {
       this.note.textContent = error instanceof Error ? error.message : String(error);
     }
@@ -78,16 +85,17 @@ export class ListenView {
   ruler() {
     const { start, end } = this.segment;
     const { duration } = this.transport;
+    const last = moment(duration, duration < 10);
     if (end - start > 0.95 * duration) {
       return h("div", { class: "ruler figures", "aria-hidden": "true" },
-        h("span", {}, "0:00"), h("span", {}, clock(duration)));
+        h("span", {}, "0:00"), h("span", {}, last));
     }
     const middle = ((start + end) / 2 / duration) * 100;
     const label = h("span", { class: "ruler-part" },
-      `${clock(start)}–${clock(end)} analysed`);
-    label.style.setProperty("--at", `${Math.min(80, Math.max(20, middle))}%`);
+      `${span(start, end).replace(" to ", "–")} analysed`);
+    label.style.setProperty("--at", `${Math.min(75, Math.max(25, middle))}%`);
     return h("div", { class: "ruler figures", "aria-hidden": "true" },
-      h("span", {}, "0:00"), label, h("span", {}, clock(duration)));
+      h("span", {}, "0:00"), label, h("span", {}, last));
   }
 
   move() {
@@ -98,19 +106,38 @@ export class ListenView {
   }
 
   refresh() {
-    const { playing, playable } = this.transport;
-    const words = playing ? "Pause" : "Play";
-    this.playButton.replaceChildren(icon(playing ? "pause" : "play"));
-    this.playButton.setAttribute("aria-label", words);
-    this.playButton.title = words;
-    this.playButton.disabled = this.partButton.disabled = !playable;
+    const { playable } = this.transport;
+    this.partButton.disabled = !playable;
     if (playable === false && !this.note.textContent) {
-      this.note.textContent = "This browser cannot play the format; you see the time range only.";
+      this.note.textContent = "This browser cannot play the format.";
     }
   }
 
   end() {
+    this.ended = true;
     this.waveform.end();
     this.strip?.end();
   }
+}
+
+/**
+ * @param {Transport} transport
+ * @param {string} what is played, for screen readers; may be empty
+ * @param {string} [classes]
+ * @returns {HTMLButtonElement} plays and pauses
+ */
+export function playButton(transport, what, classes = "button primary round") {
+  const button = h("button", { type: "button", class: classes,
+    onclick: () => transport.toggle() });
+  const refresh = () => {
+    const { playing, playable } = transport;
+    const words = `${playing ? "Pause" : "Play"} ${what}`.trim();
+    button.replaceChildren(icon(playing ? "pause" : "play"));
+    button.setAttribute("aria-label", words);
+    button.title = words;
+    button.disabled = !playable;
+  };
+  transport.addEventListener("state", refresh);
+  refresh();
+  return button;
 }

@@ -9,6 +9,9 @@ export class Transport extends EventTarget {
   playable = null;
   stopAt = Infinity;
   url = "";
+  /** The song's outline: its greatest magnitude in equal parts, 0 to 1. */
+  /** @type {Float32Array | null} */
+  outline = null;
 
   /**
    * @param {Blob | null} file
@@ -58,6 +61,23 @@ export class Transport extends EventTarget {
   moved() {
     if (this.playable) this.position = Math.min(this.audio.currentTime, this.duration);
     this.tell("time");
+  }
+
+  /** @returns {number} how loud the song is at this moment, 0 to 1 */
+  loudness() {
+    if (!this.outline) return 1;
+    const at = Math.floor((this.position / this.duration) * this.outline.length);
+    return this.outline[Math.min(at, this.outline.length - 1)] ?? 0;
+  }
+
+  /**
+   * @template {{start: number, end: number}} W
+   * @param {readonly W[]} windows in order
+   * @returns {W | undefined} the last one that has begun, unless it has ended
+   */
+  windowAt(windows) {
+    const now = this.position;
+    return windows.findLast(({ start, end }) => start <= now + 0.05 && now <= end + 0.05);
   }
 
   /** @param {number} seconds */

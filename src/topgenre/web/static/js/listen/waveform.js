@@ -7,6 +7,7 @@ const POINTS = 1600; // of the outline
 const RATE = 11_025; // the browser resamples to it, which saves memory
 const LONGEST = 1800; // seconds; a decoded sound lies in memory as a whole
 const LARGEST = 120e6; // bytes
+const PARTS_AT_ONCE = 100; // between which the page may do something else
 
 /**
  * @param {Blob} file
@@ -16,7 +17,7 @@ const LARGEST = 120e6; // bytes
  */
 export async function outline(file, duration) {
   if (duration > LONGEST || file.size > LARGEST) {
-    throw new Error("The sound is too long to draw here; you see its time range only.");
+    throw new Error("The file is too long to draw its waveform here.");
   }
   /** @type {AudioBuffer} */
   let sound;
@@ -24,19 +25,29 @@ export async function outline(file, duration) {
     const context = new OfflineAudioContext(1, 1, RATE);
     sound = await context.decodeAudioData(await file.arrayBuffer());
   } catch {
-    throw new Error("This browser cannot decode the format, so there is no waveform; you see " +
-      "the time range only.");
+    throw new Error("This browser cannot decode the format, so there is no waveform.");
   }
   const samples = sound.getChannelData(0);
   const peaks = new Float32Array(POINTS);
-  const length = duration * RATE; // so that the outline lies on the server's clock
-  for (let i = 0; i < samples.length; i += 1) {
-    const at = Math.floor((i / length) * POINTS);
-    if (at >= POINTS) break;
-    peaks[at] = Math.max(peaks[at] ?? 0, Math.abs(samples[i] ?? 0));
+  const part = (duration * RATE) / POINTS; // on the engine's clock, not the decoder's
+  for (let begin = 0, at = 0; at < POINTS; at += 1) {
+    const end = Math.min(samples.length, Math.round((at + 1) * part));
+    let peak = 0;
+    for (let i = begin; i < end; i += 1) {
+      const height = Math.abs(samples[i] ?? 0);
+      if (height > peak) peak = height;
+    }
+    peaks[at] = peak;
+    begin = end;
+    if (at % PARTS_AT_ONCE === 0) await pause();
   }
   const loudest = peaks.reduce((a, b) => Math.max(a, b), 1e-6);
   return peaks.map((peak) => peak / loudest);
+}
+
+/** @returns {Promise<void>} */
+function pause() {
+  return new Promise((resolve) => setTimeout(resolve));
 }
 
 export class Waveform {

@@ -47,6 +47,11 @@ export class Item {
     return this.active || this.state === "waiting" || this.state === "pausing";
   }
 
+  /** Whether it failed, and has no result of another mode either. */
+  get hopeless() {
+    return this.state === "failed" && !this.result;
+  }
+
   /** @returns {Result | undefined} in the mode it was last asked for, or else in the other */
   get result() {
     return this.results[this.mode] ?? this.results.middle ?? this.results.whole;

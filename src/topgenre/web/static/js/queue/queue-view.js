@@ -1,8 +1,10 @@
-/** The list of files: a row each, with what it is at and what can be done about it. */
+/** The list of files: a row each, with what it is at; those that failed are grouped by reason. */
 
+import { songName } from "../result/song-head.js";
 import { add, byId, h } from "../ui/dom.js";
-import { sentence } from "../ui/format.js";
+import { counted, sentence } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
+import { QueueSummary } from "./queue-summary.js";
 import { say, stateWords } from "./queue-words.js";
 
 /**
@@ -26,7 +28,14 @@ export class QueueView {
     this.open = open;
     this.root = byId("queue");
     this.list = h("ol", { class: "rows" });
-    this.root.append(h("h2", { id: "queue-title" }, "Your sounds"), this.list);
+    this.empty = h("p", { class: "small quiet", hidden: true }, "No file matches.");
+    this.failures = h("details", { class: "failures", hidden: true });
+    this.failureTitle = h("summary", {});
+    this.failureRows = h("div", { class: "failure-groups" });
+    add(this.failures, this.failureTitle, this.failureRows);
+    this.summary = new QueueSummary(queue, () => this.filter());
+    this.root.append(this.summary.element, this.failures, this.empty, this.list);
+    this.keepStripInSight();
     queue.addEventListener("change", () => this.renderAll());
     queue.addEventListener("item", (event) => {
       const item = /** @type {CustomEvent<Item>} */ (event).detail;
@@ -35,12 +44,28 @@ export class QueueView {
     });
   }
 
+  /** On narrow screens all but the strip of files scrolls away. */
+  keepStripInSight() {
+    new ResizeObserver(() => {
+      const above = this.list.getBoundingClientRect().top - this.root.getBoundingClientRect().top;
+      this.root.style.setProperty("--above-strip", `${Math.max(0, above)}px`);
+    }).observe(this.root);
+  }
+
   /** @param {Item | null} item whose result is shown */
   setCurrent(item) {
     const before = this.current;
     this.current = item;
     if (before) this.render(before);
-    if (item) this.render(item);
+    if (!item) return;
+    this.render(item);
+    const row = this.rows.get(item);
+    if (!row) return;
+    const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = row;
+    const { list } = this;
+    // Not scrollIntoView(), which would move the page as well.
+    list.scrollTo({ left: offsetLeft - (list.clientWidth - offsetWidth) / 2,
+      top: offsetTop - (list.clientHeight - offsetHeight) / 2 });
   }
 
   renderAll() {
@@ -59,6 +84,21 @@ export class QueueView {
       if (item.state === "failed") say(item);
     }
     this.root.hidden = items.length === 0;
+    this.root.classList.toggle("single", items.length === 1);
+    this.summary.render();
+    this.filter();
+    this.renderFailures();
+  }
+
+  filter() {
+    let shown = 0;
+    for (const [item, row] of this.rows) {
+      // Those that failed stand in a group of their own.
+      row.hidden = item.hopeless || !this.summary.shows(item);
+      if (!row.hidden) shown += 1;
+    }
+    this.list.hidden = !shown;
+    this.empty.hidden = shown > 0 || this.queue.items.every(({ hopeless }) => hopeless);
   }
 
   /** @param {Item} item */
@@ -74,6 +114,7 @@ export class QueueView {
       if (bar && item.progress !== null) bar.value = item.progress;
       return;
     }
+    const failedBefore = row.dataset.state === "failed";
     row.dataset.looks = looks;
     const focused = row.contains(document.activeElement)
       ? document.activeElement?.getAttribute("data-act") ?? "open"
@@ -82,11 +123,9 @@ export class QueueView {
     row.classList.toggle("current", isCurrent);
     row.replaceChildren(this.heading(item), this.actions(item));
     if (item.active) add(row, progress(item));
-    if (item.problem) {
+    if (item.problem && !item.hopeless) {
       const { title, detail } = item.problem;
-      // Of a failure the title stands in the heading; in a pause the countdown does.
-      const lead = item.state === "failed" ? "" : `${title}. `;
-      add(row, h("p", { class: "row-problem" }, lead, sentence(detail, item.name)));
+      add(row, h("p", { class: "row-problem" }, `${title}. `, sentence(detail, item.name)));
     }
     // The button that had the focus was replaced by its like, or is gone.
     if (focused) {
@@ -94,11 +133,52 @@ export class QueueView {
       if (button instanceof HTMLElement) button.focus();
     }
     if (item.state === "pausing") this.tick();
+    this.summary.render();
+    this.filter();
+    if (failedBefore || item.state === "failed") this.renderFailures();
+  }
+
+  renderFailures() {
+    const failed = this.queue.items.filter(({ hopeless }) => hopeless);
+    this.failures.hidden = !failed.length;
+    // Where nothing but failures came out, they are what there is to see.
+    if (failed.length && failed.length === this.queue.items.length) this.failures.open = true;
+    this.failureTitle.replaceChildren(`${counted(failed.length, "file")} failed`);
+    const groups = grouped(failed);
+    const { activeElement } = document;
+    const focused = this.failureRows.contains(activeElement)
+      ? activeElement?.getAttribute("aria-label") ?? activeElement?.textContent : null;
+    const again = failed.filter(({ problem }) => problem?.mayTryAgain);
+    this.failureRows.replaceChildren(
+      ...[...groups].map(([title, items]) => this.failureGroup(title, items)),
+      h("div", { class: "failure-tools" },
+        again.length > 1 && h("button", { type: "button", class: "button slight", onclick: () =>
+          again.forEach((item) => this.queue.analyse(item)) }, "Try all again"),
+        failed.length > 1 && h("button", { type: "button", class: "button slight", onclick: () =>
+          this.queue.remove(failed) }, "Remove all failed")));
+    if (focused == null || this.failures.hidden) return;
+    const like = [...this.failureRows.querySelectorAll("button")].find((button) =>
+      focused === (button.getAttribute("aria-label") ?? button.textContent));
+    (like ?? this.failureTitle).focus();
+  }
+
+  /**
+   * @param {string} title
+   * @param {Item[]} items
+   */
+  failureGroup(title, items) {
+    return h("section", { "aria-label": title },
+      h("h3", { class: "failure-title" }, items.length > 1 ? `${title} (${items.length})` : title),
+      h("ul", {}, ...items.map((item) => h("li", { class: "failure" },
+        h("span", { class: "failure-words" }, h("span", { class: "row-name" }, item.name),
+          h("span", { class: "small" }, sentence(item.problem?.detail ?? "", item.name))),
+        this.actions(item)))));
   }
 
   /** @param {Item} item */
   heading(item) {
-    const name = h("span", { class: "row-name", title: item.name }, item.name);
+    const words = songName(item.result, item.name);
+    const name = h("span", { class: "row-name", title: item.name }, words);
     const state = h("span", { class: "row-state figures" }, ...stateWords(item));
     if (!item.result) return h("div", { class: "row-open" }, name, state);
     return h(
@@ -134,7 +214,7 @@ export class QueueView {
         () => this.queue.analyse(item)));
     }
     if (item.pending) add(box, act("end", "Cancel", "cross", () => this.queue.cancel(item)));
-    else add(box, act("end", "Remove", "cross", () => this.queue.remove(item)));
+    else add(box, act("end", "Remove", "cross", () => this.queue.remove([item])));
     return box;
   }
 
@@ -150,6 +230,20 @@ export class QueueView {
       }
     }, 250);
   }
+}
+
+/**
+ * @param {Item[]} items
+ * @returns {Map<string, Item[]>} by the title of their problem
+ */
+function grouped(items) {
+  /** @type {Map<string, Item[]>} */
+  const groups = new Map();
+  for (const item of items) {
+    const title = item.problem?.title ?? "";
+    groups.set(title, [...groups.get(title) ?? [], item]);
+  }
+  return groups;
 }
 
 /** @param {Item} item */

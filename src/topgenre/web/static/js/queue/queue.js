@@ -1,14 +1,16 @@
 /** The files of this visit: which wait, which are under way, and what came of them. */
 
-import { Item } from "./queue-item.js";
 import { Problem, emptyFile, tooLarge } from "../engine/problem.js";
+import { Item } from "./queue-item.js";
 
 /**
+ * @typedef {import("../types.js").Analyser} Analyser
  * @typedef {import("../types.js").Mode} Mode
  */
 
 const TRIES = 20; // by itself, against a busy server
 const LONGEST_PAUSE = 60; // seconds
+const SAMPLE = 65_536; // bytes at both ends by which files are told apart
 
 /** Dispatches "change" when the list has, and "item" (its detail) when one of its items has. */
 export class Queue extends EventTarget {
@@ -17,7 +19,7 @@ export class Queue extends EventTarget {
   maxBytes = Infinity;
   timer = 0;
 
-  /** @param {import("../types.js").Analyser} analyser */
+  /** @param {Analyser} analyser */
   constructor(analyser) {
     super();
     this.analyser = analyser;
@@ -26,21 +28,59 @@ export class Queue extends EventTarget {
     });
   }
 
+  /** Take files in, one after the other: a file that is in the list already gets no second row. */
+  /** @type {Promise<unknown>} */
+  adding = Promise.resolve();
+
   /**
    * @param {{file: Blob, name: string}[]} files
    * @param {Mode} mode
-   * @returns {Item[]}
+   * @returns {Promise<Item[]>} an item for each file
    */
   add(files, mode) {
-    const items = files.map(({ file, name }) => new Item(file, name, mode));
-    this.items.push(...items);
-    for (const item of items) {
-      if (item.file.size > this.maxBytes) fail(item, tooLarge(item.file.size, this.maxBytes));
-      else if (item.file.size === 0) fail(item, emptyFile());
+    const adding = this.adding.then(() => this.take(files, mode));
+    this.adding = adding.catch(() => undefined);
+    return adding;
+  }
+
+  /**
+   * @param {{file: Blob, name: string}[]} files
+   * @param {Mode} mode
+   * @returns {Promise<Item[]>}
+   */
+  async take(files, mode) {
+    /** @type {Set<Item>} */
+    const taken = new Set();
+    for (const { file, name } of files) {
+      const known = await this.known(file, name);
+      if (known) {
+        taken.add(known);
+        if (!known.result && !known.pending) this.analyse(known, mode);
+        continue;
+      }
+      const item = new Item(file, name, mode);
+      if (file.size > this.maxBytes) fail(item, tooLarge(file.size, this.maxBytes));
+      else if (file.size === 0) fail(item, emptyFile());
+      this.items.push(item);
+      taken.add(item);
     }
     this.dispatchEvent(new Event("change"));
     this.fill();
-    return items;
+    return [...taken];
+  }
+
+  /**
+   * @param {Blob} file
+   * @param {string} name
+   * @returns {Promise<Item | undefined>} the item that has this file
+   */
+  async known(file, name) {
+    for (const item of this.items) {
+      if (item.name === name && item.file.size === file.size && await alike(item.file, file)) {
+        return item;
+      }
+    }
+    return undefined;
   }
 
   /**
@@ -59,6 +99,15 @@ export class Queue extends EventTarget {
     this.fill();
   }
 
+  /**
+   * Files that still wait are analysed in this mode.
+   *
+   * @param {Mode} mode
+   */
+  setMode(mode) {
+    for (const item of this.items) if (item.state === "waiting" && !item.result) item.mode = mode;
+  }
+
   /** @param {Item} item */
   cancel(item) {
     item.abort.abort();
@@ -68,10 +117,11 @@ export class Queue extends EventTarget {
     this.fill();
   }
 
-  /** @param {Item} item */
-  remove(item) {
-    item.abort.abort();
-    this.items = this.items.filter((other) => other !== item);
+  /** @param {Item[]} items */
+  remove(items) {
+    const gone = new Set(items);
+    for (const item of gone) item.abort.abort();
+    this.items = this.items.filter((item) => !gone.has(item));
     this.dispatchEvent(new Event("change"));
     this.fill();
   }
@@ -97,12 +147,11 @@ export class Queue extends EventTarget {
   /** @param {Item} item */
   async run(item) {
     const abort = new AbortController();
-    const { mode } = item;
+    const { signal } = abort;
+    const { mode, name } = item;
     Object.assign(item, { abort, state: "sending", progress: null, problem: null });
     this.tell(item);
     try {
-      const { name } = item;
-      const { signal } = abort;
       const result = await this.analyser.analyse(item.file, { name, mode, signal,
         onProgress: ({ stage, share }) => {
           if (signal.aborted) return;
@@ -110,11 +159,11 @@ export class Queue extends EventTarget {
           item.state = stage;
           this.tell(item);
         } });
-      if (abort.signal.aborted) return;
+      if (signal.aborted) return;
       item.results[mode] = result;
       item.state = "done";
     } catch (error) {
-      if (abort.signal.aborted) return;
+      if (signal.aborted) return;
       const problem = error instanceof Problem ? error : unexpected(error);
       if (problem.passes && ++item.tries < TRIES) pause(item, problem);
       else fail(item, problem);
@@ -127,6 +176,33 @@ export class Queue extends EventTarget {
   tell(item) {
     this.dispatchEvent(new CustomEvent("item", { detail: item }));
   }
+}
+
+/**
+ * @param {Blob} one
+ * @param {Blob} other of the same size
+ * @returns {Promise<boolean>} whether both begin and end with the same bytes
+ */
+async function alike(one, other) {
+  if (one === other) return true;
+  try {
+    const ends = await Promise.all([one, other].flatMap((file) =>
+      [file.slice(0, SAMPLE), file.slice(-SAMPLE)].map((part) => part.arrayBuffer())));
+    const [a, b, c, d] = ends.map((bytes) => new Uint8Array(bytes));
+    return same(a, c) && same(b, d);
+  } catch {
+    return false; // One of them cannot be read any more; its analysis says so.
+  }
+}
+
+/**
+ * @param {Uint8Array} [a]
+ * @param {Uint8Array} [b]
+ * @returns {boolean}
+ */
+function same(a, b) {
+  return a !== undefined && b !== undefined && a.length === b.length &&
+    a.every((byte, i) => byte === b[i]);
 }
 
 /**

@@ -1,23 +1,25 @@
-/** Results as JSON, CSV and plain text: the shapes that the command line writes too. */
+/** Results as JSON, CSV and plain text: the same shapes as the command line writes. */
 
-import { clock, percent } from "../ui/format.js";
+import { percent } from "../ui/format.js";
+import { spoken } from "../ui/genres.js";
+import { analysedPart, verdictOf } from "./verdict.js";
 
 /** @typedef {import("../types.js").Result} Result */
 
 /**
- * A result without its pictures.
- *
  * @param {Result} result
- * @returns {Result}
+ * @returns {Result} without its pictures
  */
 export function plain(result) {
   const { spectrograms: _, ...rest } = result;
-  return rest;
+  if (!rest.song) return rest;
+  const { cover: __, ...song } = rest.song;
+  return { ...rest, song };
 }
 
 /**
  * @param {Result[]} results
- * @returns {Blob} one object, or a list of them if there are more
+ * @returns {Blob} one object, or a list if there are several
  */
 export function asJson(results) {
   const all = results.map(plain);
@@ -27,7 +29,7 @@ export function asJson(results) {
 
 /**
  * @param {Result[]} results
- * @returns {Blob} a header and a row for each
+ * @returns {Blob} a header and a row per result
  */
 export function asCsv(results) {
   const most = Math.max(0, ...results.map(({ genres }) => genres.length));
@@ -68,12 +70,10 @@ function cell(value) {
  * @returns {string}
  */
 export function asText(result, top) {
-  const best = result.genres.slice(0, top);
-  const ranking = best.map(({ genre, probability }) => `${genre} ${percent(probability)}`);
-  const { start, end } = result.segment;
-  const doubt = result.uncertain ? "not sure; as a hint: " : "";
-  return `${result.path}: ${doubt}${ranking.join(", ")}\n` +
-    `(${clock(start)} to ${clock(end)}, ${result.model})`;
+  const ranking = result.genres.slice(0, top)
+    .map(({ genre, probability }) => `${spoken(genre)} ${percent(probability)}`);
+  return `${result.path}: ${verdictOf(result)}\n${ranking.join(", ")}\n` +
+    `(${analysedPart(result)}; ${result.model})`;
 }
 
 /**
@@ -83,25 +83,4 @@ export function asText(result, top) {
  */
 export function exportName(path, suffix) {
   return `${path.replace(/\.[^.]*$/, "") || "result"}.topgenre${suffix}`;
-}
-
-/**
- * @param {string} text
- * @returns {Promise<boolean>} whether it is in the clipboard
- */
-export async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    // Pages that are not on https have no clipboard of their own, but this older way.
-    const area = document.createElement("textarea");
-    area.value = text;
-    area.className = "hidden";
-    document.body.append(area);
-    area.select();
-    const copied = document.execCommand("copy");
-    area.remove();
-    return copied;
-  }
 }

@@ -1,8 +1,9 @@
-/** What can be done with a result: copy, save and share it. */
+/** Sharing and exporting a result: a menu for each. */
 
+import { copyText } from "../ui/clipboard.js";
 import { announce, download, h } from "../ui/dom.js";
-import { asCsv, asJson, asText, copyText, exportName } from "./exports.js";
-import { icon } from "../ui/icons.js";
+import { menu } from "../ui/menu.js";
+import { asCsv, asJson, asText, exportName } from "./exports.js";
 import { sharePicture } from "./share-picture.js";
 
 /** @typedef {import("../types.js").Result} Result */
@@ -13,32 +14,25 @@ import { sharePicture } from "./share-picture.js";
  * @returns {HTMLElement}
  */
 export function resultActions(result, top) {
-  const said = h("span", { class: "action-note small quiet" });
+  const note = h("span", { class: "action-note small quiet" });
   const say = (/** @type {string} */ words) => {
-    said.textContent = words;
+    note.textContent = words;
     announce(words);
   };
-  const button = (/** @type {string} */ picture, /** @type {string} */ words,
-    /** @type {() => void | Promise<void>} */ act) =>
-    h("button", {
-      type: "button",
-      class: "button slight",
-      onclick: async () => {
-        try {
-          await act();
-        } catch (error) {
-          say(error instanceof Error ? error.message : String(error));
-        }
-      },
-    }, icon(picture), words);
-
+  const tried = (/** @type {() => void | Promise<void>} */ act) => async () => {
+    try {
+      await act();
+    } catch (error) {
+      say(error instanceof Error ? error.message : String(error));
+    }
+  };
   const copy = async () => {
     const copied = await copyText(asText(result, top()));
     say(copied ? "Copied." : "The browser does not let the page copy.");
   };
   const save = async () =>
     download(await sharePicture(result), exportName(result.path, ".png"));
-  const share = async () => {
+  const send = async () => {
     try {
       await navigator.share({ files: [await pictureFile(result)], text: asText(result, top()) });
     } catch (error) {
@@ -46,14 +40,17 @@ export function resultActions(result, top) {
     }
   };
 
-  return h("div", { class: "result-actions", role: "group", "aria-label": "Keep or share it" },
-    button("copy", "Copy text", copy),
-    button("picture", "Save picture", save),
-    canShare() && button("share", "Share picture", share),
-    button("down", "JSON", () =>
-      download(asJson([result]), exportName(result.path, ".json"))),
-    button("down", "CSV", () => download(asCsv([result]), exportName(result.path, ".csv"))),
-    said);
+  return h("div", { class: "result-actions" },
+    menu("share", "Share", [
+      ...canShare() ? [{ words: "Send picture …", icon: "share", act: tried(send) }] : [],
+      { words: "Copy as text", icon: "copy", act: tried(copy) },
+      { words: "Save as picture", icon: "picture", act: tried(save) },
+    ]),
+    menu("down", "Export", [
+      { words: "JSON", act: () => download(asJson([result]), exportName(result.path, ".json")) },
+      { words: "CSV", act: () => download(asCsv([result]), exportName(result.path, ".csv")) },
+    ]),
+    note);
 }
 
 /** @param {Result} result */

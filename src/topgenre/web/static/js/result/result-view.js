@@ -1,42 +1,43 @@
-/** One result in full: the verdict, the ranking, the sound, the spectrograms, and more music. */
+/** One result: the verdict beside the ranking, then music, the player, and how it was decided. */
 
-import { Bars } from "./bars.js";
-import { byId, h } from "../ui/dom.js";
-import { capital, clock, percent, sentence } from "../ui/format.js";
-import { tone } from "../ui/genres.js";
 import { ListenView } from "../listen/listen-view.js";
-import { modeSwitch } from "../intake/mode-switch.js";
-import { RecommendationsView } from "../recommend/recommendations-view.js";
-import { resultActions } from "./result-actions.js";
-import { SpectrogramView } from "../spectrograms/spectrogram-view.js";
 import { Transport } from "../listen/transport.js";
+import { LibraryView } from "../recommend/library-view.js";
+import { RecommendationsView } from "../recommend/recommendations-view.js";
+import { SpectrogramView } from "../spectrograms/spectrogram-view.js";
+import { add, byId, h } from "../ui/dom.js";
+import { clock, percent, sentence } from "../ui/format.js";
+import { displayName, tone } from "../ui/genres.js";
+import { recall, remember } from "../ui/storage.js";
+import { Bars } from "./bars.js";
+import { correction } from "./correction.js";
+import { resultActions } from "./result-actions.js";
+import { songHead } from "./song-head.js";
+import { analysedPart, changes, explanation, tierOf, toneOf, verdictOf } from "./verdict.js";
 
 /**
- * @typedef {import("../types.js").Mode} Mode
+ * @typedef {import("../types.js").Backend} Backend
+ * @typedef {import("../types.js").Info} Info
  * @typedef {import("../types.js").Result} Result
  * @typedef {import("../types.js").Shown} Shown
  * @typedef {import("../queue/queue-item.js").Item} Item
  */
 
+const MOST_TAGS = 6;
+
 export class ResultView {
   root = byId("result");
   /** @type {Shown | null} */
   shown = null;
-  /** @type {Transport | null} */
-  transport = null;
   /** @type {{end: () => void}[]} what must be ended before another result is shown */
   parts = [];
-  /** @type {import("../types.js").RecommendationProvider[]} */
-  providers = [];
-  busyNote = h("p", { class: "result-busy", hidden: true });
+  /** @type {Info | null} */
+  info = null;
+  busy = h("div", { class: "result-busy", hidden: true });
 
-  /**
-   * @param {import("../types.js").Backend} backend
-   * @param {(item: Item, mode: Mode) => void} analyse in another mode
-   */
-  constructor(backend, analyse) {
+  /** @param {Backend} backend */
+  constructor(backend) {
     this.backend = backend;
-    this.analyse = analyse;
   }
 
   /** @param {Shown} shown */
@@ -44,76 +45,98 @@ export class ResultView {
     this.end();
     this.shown = shown;
     const { result, item } = shown;
-    const { segment } = result;
-    const duration = Math.max(result.duration ?? 0, segment.end);
     const file = item?.file ?? null;
-    this.transport = new Transport(file, duration);
-    const listen = new ListenView(result, file, this.transport);
-    const recommendations = new RecommendationsView(result, this.providers,
-      this.backend.recommender);
-    const bars = new Bars(result);
-    this.parts = [this.transport, listen, recommendations];
-    this.busyNote.hidden = true;
+    const duration = Math.max(result.duration ?? 0, result.segment.end);
+    const transport = new Transport(file, duration);
+    const bars = new Bars(result, transport);
+    const music = new RecommendationsView(result, this.backend.recommender, transport,
+      this.info?.recommendation_providers ?? []);
+    const listen = new ListenView(result, file, transport);
+    this.parts = [transport, bars, music, listen];
+    this.busy.hidden = true;
+    this.root.className = `result ${tierOf(result)} ${toneOf(result)}`;
     this.root.replaceChildren(
-      this.head(shown),
-      h("section", { class: "ranking", "aria-labelledby": "ranking-title" },
-        h("h3", { id: "ranking-title", class: "section-title" }, "The ranking"),
-        bars.slider, bars.list, resultActions(result, () => bars.top)),
-      listen.element,
+      songHead(result, transport, file !== null),
+      this.busy,
+      h("div", { class: "answer" },
+        this.verdict(result, transport, bars),
+        h("section", { class: "ranking", "aria-label": "Ranking" }, bars.list,
+          h("div", { class: "ranking-foot" },
+            this.info?.corrections && correction(result, this.backend.corrections),
+            bars.slider))),
+      music.element,
     );
-    if (result.spectrograms) {
-      const spectrograms = new SpectrogramView(result.spectrograms, this.transport,
-        result.mode === "whole");
-      this.parts.push(spectrograms);
-      this.root.append(spectrograms.element);
+    if (this.info?.library) {
+      const library = new LibraryView(result, file, this.backend.library, transport);
+      this.parts.push(library);
+      add(this.root, library.element);
     }
-    this.root.append(recommendations.element);
+    add(this.root, listen.element, this.decision(result, transport));
     this.root.hidden = false;
   }
 
-  /** @param {Shown} shown */
-  head({ result, item }) {
-    const { start, end } = result.segment;
-    const length = result.duration === null ? "" : ` of ${clock(result.duration)}`;
-    return h("header", { class: "verdict" },
-      h("p", { class: "verdict-file" }, result.path),
-      title(result),
-      h("p", { class: "verdict-words" }, ...words(result)),
-      result.notices.length > 0 && h("ul", { class: "notices" },
-        ...result.notices.map((notice) => h("li", {}, sentence(notice)))),
-      h("p", { class: "quiet small figures" },
-        `${clock(start)} to ${clock(end)}${length} · ${result.model}`),
-      item && modeSwitch("result-mode", "Listen to the", result.mode, (mode) =>
-        this.analyse(item, mode)),
-      this.busyNote,
-    );
+  /**
+   * @param {Result} result
+   * @param {Transport} transport
+   * @param {Bars} bars
+   */
+  verdict(result, transport, bars) {
+    const notices = result.notices.map((notice) => h("li", {}, sentence(notice)));
+    return h("section", { class: "verdict", "aria-label": "Answer" },
+      h("h1", { id: "result-title", class: "verdict-title", tabindex: "-1" }, verdictOf(result)),
+      h("p", { class: "verdict-words" }, explanation(result)),
+      changes(result) && sections(result, transport),
+      tags(result),
+      notices.length > 0 && h("ul", { class: "notices small" }, ...notices),
+      resultActions(result, () => bars.top));
   }
 
   /**
-   * Say what the shown item is at.
+   * @param {Result} result
+   * @param {Transport} transport
+   */
+  decision(result, transport) {
+    const isOpen = (/** @type {unknown} */ value) => typeof value === "boolean";
+    const body = h("div", { class: "decision-body" },
+      h("p", { class: "quiet small figures" },
+        `${analysedPart(result)} · ${result.model}. The model looks at four pictures of the ` +
+        "sound and gives each genre a probability."));
+    // Drawn when they are looked at: four pictures cost time that nobody may want to spend.
+    const fill = () => {
+      if (!result.spectrograms || body.children.length > 1) return;
+      const view = new SpectrogramView(result.spectrograms, transport, result.mode === "whole");
+      this.parts.push(view);
+      add(body, view.element);
+    };
+    const details = h("details", { class: "decision", ontoggle: () => {
+      remember("decision", details.open);
+      if (details.open) fill();
+    } }, h("summary", {}, h("h2", {}, "How it decided")), body);
+    details.open = recall("decision", false, isOpen);
+    if (details.open) fill();
+    return details;
+  }
+
+  /**
+   * Say how far the analysis of the shown item is.
    *
    * @param {Item} item
    */
   follow(item) {
     if (item !== this.shown?.item) return;
-    const { state, mode, problem } = item;
+    const { state, progress, problem } = item;
     if (state === "failed" && problem) {
-      this.busyNote.textContent = `${problem.title}. ${sentence(problem.detail, item.name)}`;
+      this.busy.replaceChildren(h("p", {},
+        `${problem.title}. ${sentence(problem.detail, item.name)}`));
     } else if (item.pending) {
-      this.busyNote.textContent = mode === "whole"
-        ? "Listening to the whole track …" : "Listening to the middle ten seconds …";
+      const words = item.mode === "whole" ? "Analysing the whole track" : "Analysing";
+      this.busy.replaceChildren(
+        h("p", { class: "figures" }, progress === null || state !== "analysing"
+          ? `${words} …` : `${words}, ${Math.floor(100 * progress)}%`),
+        h("progress", { class: "row-progress", "aria-label": words,
+          ...progress === null ? {} : { max: 1, value: progress } }));
     }
-    this.busyNote.hidden = !(item.pending || state === "failed");
-    if (!item.pending) this.resetMode();
-  }
-
-  resetMode() {
-    const inputs = this.root.querySelectorAll("input[name=result-mode]");
-    for (const input of inputs) {
-      if (input instanceof HTMLInputElement) {
-        input.checked = input.value === this.shown?.result.mode;
-      }
-    }
+    this.busy.hidden = !(item.pending || state === "failed");
   }
 
   focus() {
@@ -133,23 +156,23 @@ export class ResultView {
   }
 }
 
-/** @param {Result} result */
-function title({ genres: [best], uncertain }) {
-  const classes = uncertain || !best ? "verdict-title unsure" : `verdict-title ${tone(best.genre)}`;
-  return h("h2", { id: "result-title", class: classes, tabindex: "-1" },
-    uncertain || !best ? "Not sure" : capital(best.genre));
-}
-
 /**
  * @param {Result} result
- * @returns {(string | Node)[]}
+ * @param {Transport} transport
  */
-function words({ genres: [best, next], uncertain }) {
-  if (!best) return [];
-  if (uncertain) {
-    return [`topgenre will not name a genre here. Read the ranking as a hint; ${best.genre} is ` +
-      "first in it."];
-  }
-  const sure = [h("strong", {}, percent(best.probability)), " sure"];
-  return next ? [...sure, `; ${next.genre} comes next with ${percent(next.probability)}.`] : sure;
+function sections(result, transport) {
+  const parts = result.sections?.map(({ start, end, genre }) => h("li", {},
+    h("button", { type: "button", class: `chip ${tone(genre)}`, onclick: () =>
+      transport.seek(start) },
+    h("span", { class: "dot", "aria-hidden": "true" }), displayName(genre),
+    h("span", { class: "quiet figures" }, `${clock(start)}–${clock(end)}`)))) ?? [];
+  return h("ol", { class: "chips", "aria-label": "Sections" }, ...parts);
+}
+
+/** @param {Result} result */
+function tags({ tags: all }) {
+  const best = all?.slice(0, MOST_TAGS) ?? [];
+  return best.length > 0 && h("ul", { class: "chips", "aria-label": "Styles and instruments" },
+    ...best.map(({ name, probability }) => h("li", { class: "chip plain", title:
+      percent(probability) }, name)));
 }

@@ -24,6 +24,8 @@ export function ember(value) {
   return [part(0), part(1), part(2)];
 }
 
-/** All 256 colours as pixels in the byte order of ImageData. */
-export const PIXELS = new Uint8ClampedArray(256 * 4);
-for (let i = 0; i < 256; i += 1) PIXELS.set([...ember(i / 255), 255], 4 * i);
+const bytes = new Uint8ClampedArray(256 * 4);
+for (let i = 0; i < 256; i += 1) bytes.set([...ember(i / 255), 255], 4 * i);
+
+/** All 256 colours as pixels of ImageData. */
+export const PIXELS = new Uint32Array(bytes.buffer);

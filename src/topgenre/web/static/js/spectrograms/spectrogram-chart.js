@@ -7,7 +7,7 @@ import { color, font } from "../ui/theme.js";
 /** @typedef {import("./spectrogram.js").Spectrogram} Spectrogram */
 
 /** Room around the picture in pixels. */
-export const MARGIN = { left: 62, right: 12, top: 8, bottom: 60 };
+export const MARGIN = { left: 78, right: 12, top: 8, bottom: 60 };
 const SCALE_WIDTH = 110;
 
 /**
@@ -52,9 +52,9 @@ function drawFrequencies(context, box, spectrogram) {
     context.fillText(words, box.x - 9, y);
     if (!bands) line(context, box.x - 5, y, box.x - 1, y);
   }
-  context.textAlign = "left";
   context.textBaseline = "alphabetic";
-  context.fillText("Hz", 0, box.y + box.height + 18);
+  context.textAlign = "right";
+  context.fillText("Hz", box.x - 9, box.y + box.height + 18);
 }
 
 /**

@@ -14,7 +14,7 @@ import { tabList } from "../ui/tabs.js";
 
 /** @type {Record<string, [string, string]>} title and what one sees */
 const WORDS = {
-  full: ["Full", "All of the sound: how strong each frequency is at each moment."],
+  full: ["Full", "All of the sound: how loud each frequency is at each moment."],
   harmonic: ["Harmonic", "What lasts: voices, strings, chords. Tones are horizontal lines."],
   percussive: ["Percussive", "What strikes: drums and plucks. Beats are vertical lines."],
   onset: ["Onsets", "Where something begins, in four ranges from bass to treble: the rhythm."],
@@ -24,11 +24,11 @@ export class SpectrogramView {
   /**
    * @param {Spectrograms} data
    * @param {Transport} transport
-   * @param {boolean} isPart whether more was heard than is shown
+   * @param {boolean} isPart whether more was analysed than is shown
    */
   constructor(data, transport, isPart) {
     this.transport = transport;
-    this.remark = isPart ? " Of the whole track you see the middle." : "";
+    this.remark = isPart ? " This is the middle of the track." : "";
     this.time = { start: data.start, end: data.start + data.n_frames * data.hop_seconds };
     this.pictures = new Map(data.channels.map((channel) =>
       [channel.name, new Spectrogram(channel, data.n_frames)]));
@@ -44,7 +44,8 @@ export class SpectrogramView {
     this.panel = h("div", { role: "tabpanel", id: "spectrogram", tabindex: 0 },
       this.caption, frame, this.numbers);
     this.element = h("section", { class: "spectrograms", "aria-labelledby": "spectrograms-title" },
-      h("h3", { id: "spectrograms-title", class: "section-title" }, "What it heard"), tabs, this.panel);
+      h("h3", { id: "spectrograms-title" }, "Spectrograms"),
+      tabs, this.panel);
     this.live = new LiveCanvas(this.canvas, (context, width, height) => {
       const picture = this.pictures.get(this.current);
       if (picture) drawChart(context, width, height, picture, this.time);

@@ -29,10 +29,12 @@ export class Spectrogram {
     this.canvas.width = frames;
     this.canvas.height = rows;
     const image = new ImageData(frames, rows);
+    const pixels = new Uint32Array(image.data.buffer);
     for (let row = 0; row < rows; row += 1) {
+      const line = bytes.subarray(row * frames, (row + 1) * frames);
+      const begin = (rows - 1 - row) * frames;
       for (let frame = 0; frame < frames; frame += 1) {
-        const value = 4 * (bytes[row * frames + frame] ?? 0);
-        image.data.set(PIXELS.subarray(value, value + 4), 4 * ((rows - 1 - row) * frames + frame));
+        pixels[begin + frame] = PIXELS[line[frame] ?? 0] ?? 0;
       }
     }
     this.canvas.getContext("2d")?.putImageData(image, 0, 0);

@@ -1,37 +1,38 @@
 /**
  * Ten strings, a genre each: the page's picture of itself.
  *
- * They are plucked by a pointer that crosses them, shaken by a microphone, and come to sound as
- * strongly as a result is sure.
+ * They are plucked by a pointer that crosses them, shaken by a microphone, and sound as strongly
+ * as genres are probable.
  */
 
 import { lessMotion } from "../ui/dom.js";
 import { genres, tone } from "../ui/genres.js";
 import { LiveCanvas } from "../ui/live-canvas.js";
-import { SoundString, drawString } from "./sound-string.js";
 import { color } from "../ui/theme.js";
+import { Motion } from "./motion.js";
+import { SoundString, drawString } from "./sound-string.js";
 
 export class Strings {
   /** @type {SoundString[]} */
   strings = [];
   /** Where the pointer was last. */
   lastY = -1;
-  lastFrame = 0;
 
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
-    this.restring();
     this.live = new LiveCanvas(canvas, (context, width, height) =>
       this.draw(context, width, height));
+    this.motion = new Motion(() => this.strings, () => this.live.redraw());
+    this.restring();
     canvas.addEventListener("pointermove", (event) => this.cross(event));
     canvas.addEventListener("pointerleave", () => { this.lastY = -1; });
   }
 
-  /** Take a string for each genre that there is now. */
+  /** Take a string for each genre. */
   restring() {
     this.strings = genres().map((_, index) => new SoundString(index));
-    this.wake();
+    this.motion.wake();
   }
 
   /** One after the other, from the first to the last. */
@@ -39,7 +40,7 @@ export class Strings {
     if (lessMotion()) return;
     this.strings.forEach((string, i) => setTimeout(() => {
       string.pluck(0.28, 8);
-      this.wake();
+      this.motion.wake();
     }, 300 + 55 * i));
   }
 
@@ -55,9 +56,9 @@ export class Strings {
       string.aim = shares?.get(genre) ?? 0;
       string.restAim = shares ? 0 : 1;
       if (lessMotion()) [string.level, string.rest] = [string.aim, string.restAim];
-      else string.pluck(0.3, 2 + 10 * string.aim);
+      else if (shares) string.pluck(0.3, 2 + 10 * string.aim);
     });
-    this.wake();
+    this.motion.wake();
   }
 
   /**
@@ -68,7 +69,22 @@ export class Strings {
   shake(strength) {
     if (lessMotion()) return;
     for (const string of this.strings) string.pluck(0.2 + 0.6 * Math.random(), 12 * strength);
-    this.wake();
+    this.motion.wake();
+  }
+
+  /**
+   * Show how loud it is, before anybody knows what genre.
+   *
+   * @param {number | null} level 0 to 1; null when the sound ends
+   */
+  hear(level) {
+    for (const string of this.strings) {
+      string.aim = level ?? 0;
+      string.restAim = level === null ? 1 : 0;
+      if (lessMotion()) [string.level, string.rest] = [string.aim, string.restAim];
+      else string.pluck(0.2 + 0.6 * Math.random(), 14 * (level ?? 0));
+    }
+    this.motion.wake();
   }
 
   /** @param {PointerEvent} event */
@@ -81,26 +97,9 @@ export class Strings {
         const rest = (i + 0.5) * row;
         if ((this.lastY - rest) * (y - rest) < 0) string.pluck(x, row * 0.42);
       });
-      this.wake();
+      this.motion.wake();
     }
     this.lastY = y;
-  }
-
-  wake() {
-    if (!this.lastFrame) {
-      this.lastFrame = performance.now();
-      requestAnimationFrame((now) => this.frame(now));
-    }
-  }
-
-  /** @param {number} now milliseconds */
-  frame(now) {
-    const seconds = Math.min(0.05, Math.max(0, now - this.lastFrame) / 1000);
-    for (const string of this.strings) string.step(seconds);
-    this.live.redraw();
-    const moves = this.strings.some((string) => string.moves);
-    this.lastFrame = moves ? now : 0;
-    if (moves) requestAnimationFrame((next) => this.frame(next));
   }
 
   /**

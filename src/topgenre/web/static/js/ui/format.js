@@ -24,6 +24,30 @@ export function clock(seconds) {
 }
 
 /**
+ * A stretch of time, with tenths where whole seconds would say too little.
+ *
+ * @param {number} start seconds
+ * @param {number} end seconds
+ * @returns {string} "0:03 to 0:13"
+ */
+export function span(start, end) {
+  const tenths = end - start < 10 - 0.05;
+  return `${moment(start, tenths)} to ${moment(end, tenths)}`;
+}
+
+/**
+ * @param {number} seconds
+ * @param {boolean} tenths
+ * @returns {string}
+ */
+export function moment(seconds, tenths) {
+  if (!tenths) return clock(Math.round(seconds));
+  const rounded = Math.round(10 * seconds) / 10;
+  const rest = Math.round(10 * (rounded % 1)) % 10;
+  return rest ? `${clock(rounded)}.${rest}` : clock(rounded);
+}
+
+/**
  * @param {number} bytes
  * @returns {string}
  */

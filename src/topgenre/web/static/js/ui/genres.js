@@ -1,6 +1,10 @@
-/** The genres of this server's model, and the tone that each is shown in. */
+/** The genres of the model: their names for people, and the tone that each is shown in. */
+
+import { capital } from "./format.js";
 
 const TONES = 10;
+/** @type {Record<string, string>} */
+const SPELLINGS = { hiphop: "hip-hop" };
 
 /** @type {string[]} */
 let known = [];
@@ -13,6 +17,22 @@ export function setGenres(genres) {
 /** @returns {readonly string[]} */
 export function genres() {
   return known;
+}
+
+/**
+ * @param {string} genre
+ * @returns {string} as it is written within a sentence
+ */
+export function spoken(genre) {
+  return SPELLINGS[genre] ?? genre;
+}
+
+/**
+ * @param {string} genre
+ * @returns {string} as it is written by itself
+ */
+export function displayName(genre) {
+  return capital(spoken(genre));
 }
 
 /**
