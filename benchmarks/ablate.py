@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from topgenre.evaluation.calibration import softmax
 from topgenre.evaluation.metrics import figures, interval_of_mean, top_k_hits
 from topgenre.training import recipe
+from topgenre.training.card import calibrate
 from topgenre.training.config import TrainConfig
-from topgenre.training.examples import Examples
+from topgenre.training.examples import Examples, fold_splits
+from topgenre.training.head import fit_last_layers, predict
 from topgenre.training.trainer import Trainer
 
 
@@ -63,18 +65,18 @@ def run(
     """Return the probabilities of held-out clips, and their rows."""
     config = dataclasses.replace(config, **variant.settings)
     folds = []
-    for number, split in enumerate(recipe.fold_splits(examples, config.n_folds)):
+    for number, split in enumerate(fold_splits(examples, config.n_folds)):
         changed = variant.change(dataclasses.replace(examples, split=split))
         train = split != "valid"
         trainer = Trainer(changed, train, config, folder / f"{variant.name}-{number}", start)
         net = trainer.run()
-        recipe.fit_last_layers(net, changed, train, config, [], None, trainer.pooled)
+        fit_last_layers(net, changed, train, config, [], None, trainer.pooled)
         rows = np.flatnonzero((split == "valid") & examples.middle & (examples.label >= 0))
-        folds.append(recipe.predict(net, examples, rows, trainer.pooled))
+        folds.append(predict(net, examples, rows, trainer.pooled))
     probabilities = []
     for number, outputs in enumerate(folds):
         others = [other for index, other in enumerate(folds) if index != number]
-        calibration = recipe.calibrate(others, examples)
+        calibration = calibrate(others, examples)
         probabilities.append(softmax(outputs.logits / calibration.temperature))
     return np.concatenate(probabilities), np.concatenate([outputs.rows for outputs in folds])
 

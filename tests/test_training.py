@@ -29,10 +29,17 @@ from topgenre.evaluation.metrics import (
 )
 from topgenre.training import recipe
 from topgenre.training.config import TrainConfig
-from topgenre.training.examples import BLOCK_SAMPLES, build_cache, concatenate, cut_blocks
+from topgenre.training.examples import (
+    BLOCK_SAMPLES,
+    build_cache,
+    concatenate,
+    cut_blocks,
+    fold_splits,
+)
 from topgenre.training.export import export
+from topgenre.training.head import fit_last_layers
 from topgenre.training.net import GenreNet, load_weights
-from topgenre.training.recipe import Sources, fit_last_layers, fold_splits, train_model
+from topgenre.training.recipe import Sources, train_model
 from topgenre.training.tags import SOURCES
 from topgenre.training.teacher import TAGS, MusicnnTeacher, column_weights
 from topgenre.training.trainer import Trainer

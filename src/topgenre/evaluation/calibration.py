@@ -81,6 +81,6 @@ def fit_whole_temperature(
     return fit_temperature(np.log(np.maximum(means, 1e-12)) * temperature, labels, group)
 
 
-def uncertain_below(probabilities: Floats) -> float:
-    """Return the confidence that all but `UNCERTAIN_SHARE` of these clips reach."""
-    return float(np.quantile(probabilities.max(axis=1), UNCERTAIN_SHARE))
+def uncertain_below(probabilities: Floats, share: float = UNCERTAIN_SHARE) -> float:
+    """Return the confidence that all but a share of these clips reach."""
+    return float(np.quantile(probabilities.max(axis=1), share))

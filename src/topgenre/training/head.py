@@ -8,14 +8,22 @@ for the weights that ship.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from topgenre.training.config import TrainConfig
+from topgenre.training.examples import Examples
 from topgenre.training.net import GenreNet
+from topgenre.training.sampler import balanced_weights
+from topgenre.training.tags import TagScores, fit_tags
 
+MUSIC_BLOCKS = 3000  # of music without labels, about, that show what music is
 # Half the squared weights on standardised embeddings, against the mean loss. The layer for music
 # has many and varied examples, that for genres has few.
 MUSIC_L2 = 0.1
@@ -98,3 +106,87 @@ def regress(
     with torch.no_grad():
         layer.weight.copy_(slope / scale)
         layer.bias.copy_(offset - (slope / scale) @ mean)
+
+
+class HeldOut(NamedTuple):
+    """Outputs of a network for blocks of clips that it has not seen.
+
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (n, n_genres)
+    tags : ndarray of float32, shape (n, n_tags)
+    rows : ndarray of int64, shape (n,)
+        Of the examples.
+    """
+
+    logits: NDArray[np.float32]
+    tags: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+def fit_last_layers(
+    net: GenreNet,
+    examples: Examples,
+    train: NDArray[np.bool_],
+    config: TrainConfig,
+    other_sounds: Sequence[NDArray[np.floating[Any]]],
+    tag_scores: TagScores | None,
+    pooled: NDArray[np.float16] | None = None,
+) -> None:
+    """Fit the layers for genres, music and tags to some examples."""
+    rows = np.flatnonzero(train & (examples.label >= 0))
+    labelled = embed_rows(net, examples, rows, pooled)
+    weights = balanced_weights(examples, rows, config.other_weight)
+    regress(net.genre, labelled, examples.label[rows], weights, config.genre_l2)
+    if net.teacher is not None and config.genre_directions:
+        add_teacher(net, labelled, config.teacher_share)
+    # Without music beyond the data set, one independent recording in twenty would not count as
+    # music.
+    more = np.flatnonzero(train & (examples.label < 0))
+    more = more[:: max(1, len(more) // MUSIC_BLOCKS)]
+    unlabelled = embed_rows(net, examples, more, pooled)
+    music = np.concatenate([labelled, unlabelled])
+    fit_music(net, music, embed(net, other_sounds))
+    if tag_scores:
+        chosen = np.concatenate([rows, more])
+        fit_tags(net, music, tag_scores._replace(scores=tag_scores.scores[chosen]))
+
+
+def predict(
+    net: GenreNet,
+    examples: Examples,
+    rows: NDArray[np.int64],
+    pooled: NDArray[np.float16] | None = None,
+) -> HeldOut:
+    """Return the network's outputs for some rows."""
+    embeddings = torch.from_numpy(embed_rows(net, examples, rows, pooled))
+    with torch.no_grad():
+        logits = net.genre(embeddings).numpy()
+        tags = torch.zeros(len(rows), 0) if net.tags is None else net.tags(embeddings).sigmoid()
+    return HeldOut(logits, tags.numpy(), rows)
+
+
+@torch.no_grad()
+def embed_rows(
+    net: GenreNet,
+    examples: Examples,
+    rows: NDArray[np.int64],
+    pooled: NDArray[np.float16] | None,
+) -> NDArray[np.float32]:
+    """Return the embeddings of some rows, from their pooled windows if these are known."""
+    if pooled is None:
+        return embed(net, (examples.inputs[row] for row in rows))
+    net.eval()
+    windows = torch.from_numpy(pooled[0, rows].astype(np.float32))
+    return net.embed_windows(windows).mean(1).numpy()
+
+
+@torch.no_grad()
+def embed(net: GenreNet, inputs: Iterable[NDArray[np.floating[Any]]]) -> NDArray[np.float32]:
+    """Return the embeddings of inputs of shape (4, 128, n_frames)."""
+    net.eval()
+    embeddings = [np.zeros((0, net.genre.in_features), np.float32)]
+    for x in inputs:
+        batch = torch.from_numpy(x[None].astype(np.float32))
+        embeddings.append(net(batch.contiguous(memory_format=torch.channels_last))[2].numpy())
+    return np.concatenate(embeddings)

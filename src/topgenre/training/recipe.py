@@ -5,53 +5,35 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from topgenre.audio import SEGMENT_SECONDS, Segment
 from topgenre.classifier import ModelInfo
 from topgenre.errors import DatasetError
-from topgenre.evaluation.calibration import (
-    fit_temperature,
-    fit_whole_temperature,
-    softmax,
-    uncertain_below,
-)
 from topgenre.evaluation.dataset import HELD_OUT, hold_out, read_dataset, read_unlabelled
-from topgenre.evaluation.metrics import (
-    Figure,
-    area_under_curve,
-    confusion,
-    figures,
-    top_k_hits,
-)
+from topgenre.evaluation.metrics import top_k_hits
 from topgenre.spectrograms import compute, network_input
+from topgenre.training.card import Calibration, calibrate, model_card, reliable_tags
 from topgenre.training.config import TrainConfig
-from topgenre.training.examples import BLOCK_FRAMES, Examples, Teacher, build_cache, concatenate
+from topgenre.training.examples import (
+    BLOCK_FRAMES,
+    Examples,
+    Teacher,
+    build_cache,
+    concatenate,
+    fold_splits,
+)
 from topgenre.training.export import export
-from topgenre.training.head import add_teacher, fit_music, regress
+from topgenre.training.head import HeldOut, fit_last_layers, predict
 from topgenre.training.net import GenreNet
 from topgenre.training.not_music import not_music
-from topgenre.training.sampler import balanced_weights
-from topgenre.training.tags import SOURCES as TAG_SOURCES
-from topgenre.training.tags import (
-    STYLES,
-    THRESHOLD,
-    TagScores,
-    fit_tags,
-    keep_tags,
-    reliable,
-    tag_infos,
-    teacher_scores,
-)
+from topgenre.training.tags import TagScores, keep_tags, tag_infos, teacher_scores
 from topgenre.training.targets import teacher_features
 from topgenre.training.teacher import MusicnnTeacher
 from topgenre.training.trainer import Trainer
@@ -62,10 +44,6 @@ log = logging.getLogger(__name__)
 LABELLED_HOP = 5.0  # seconds between blocks of labelled and of varied music
 UNLABELLED_HOP = 20.0
 N_NOT_MUSIC = 320  # synthetic sounds other than music
-MUSIC_BLOCKS = 3000  # of music without labels, about, that show what music is
-MIN_TAG_AREA = 0.9  # under the ROC curve, against the teachers
-MIN_LABEL_AREA, MIN_STYLE_CLIPS = 0.8, 4  # against the labels of other collections
-MAX_OUTSIDE_SHARE = 0.03  # of clips of the known genres, for each style outside them
 
 Progress = Callable[[int, int], object]
 
@@ -110,22 +88,6 @@ class Sources:
     start: Path | None = None
 
 
-class HeldOut(NamedTuple):
-    """Outputs of a network for blocks of clips that it has not seen.
-
-    Attributes
-    ----------
-    logits : ndarray of float32, shape (n, n_genres)
-    tags : ndarray of float32, shape (n, n_tags)
-    rows : ndarray of int64, shape (n,)
-        Of the examples.
-    """
-
-    logits: NDArray[np.float32]
-    tags: NDArray[np.float32]
-    rows: NDArray[np.int64]
-
-
 class Fold(NamedTuple):
     """A network, and its outputs for the clips that it has not seen."""
 
@@ -133,14 +95,6 @@ class Fold(NamedTuple):
     held_out: HeldOut
     teacher_accuracy: float | None
     seconds: float
-
-
-class Calibration(NamedTuple):
-    """What is fitted to held-out outputs."""
-
-    temperature: float
-    temperature_whole: float
-    uncertain_below: float
 
 
 def train_model(
@@ -187,8 +141,8 @@ def train_model(
         )
         for number, split in enumerate(fold_splits(examples, config.n_folds))
     ]  # fmt: skip
-    kept, thresholds = reliable_tags(folds, examples, tag_scores)
     held_out = [fold.held_out for fold in folds]
+    kept, thresholds, areas = reliable_tags(held_out, examples, tag_scores)
     calibration = calibrate(held_out, examples)
     for number, fold in enumerate(folds):
         others = [other for index, other in enumerate(held_out) if index != number] or held_out
@@ -202,7 +156,14 @@ def train_model(
     net = final.run()
     fit_last_layers(net, examples, everything, config, other_sounds, tag_scores, final.pooled)
     seconds = final.seconds + sum(fold.seconds for fold in folds) + (start.seconds if start else 0)
-    card = model_card(sources, examples, folds, config, seconds)
+    card = {
+        "dataset": sources.dataset.name,
+        "teachers": [name for name in ("musicnn", "yamnet") if getattr(sources, name)],
+        "start": sources.start.name if sources.start else None,
+        "teacher_accuracy": [fold.teacher_accuracy for fold in folds],
+        "tag_areas": areas,
+        **model_card(held_out, examples, config, seconds),
+    }
     path = run_dir / "model.onnx"
     write_model(net, path, name, examples, calibration, kept, thresholds, card)
     (run_dir / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
@@ -265,38 +226,6 @@ def pretrain(
     return trainer
 
 
-def fold_splits(examples: Examples, n_folds: int) -> list[NDArray[np.str_]]:
-    """Split the labelled clips so that those of an artist stay together where known.
-
-    The first fold is the published ``valid``. The others are runs of neighbouring names within
-    each genre of ``train``, since the clips of an artist mostly have neighbouring numbers. Of
-    other collections, each is held out as a whole by one fold; the folds get about as many clips.
-
-    Returns
-    -------
-    list of ndarray of str
-        For each fold the split of every block, with the fold as ``valid``.
-    """
-    fold = np.full(len(examples.label), -1)
-    from_dataset = (examples.label >= 0) & (examples.collection == "")
-    fold[from_dataset & (examples.split == "valid")] = 0
-    for genre in range(len(examples.genres)):
-        rows = np.flatnonzero(from_dataset & (examples.label == genre) & (fold < 0))
-        names, clip = np.unique(examples.clip[rows], return_inverse=True)
-        fold[rows] = 1 + clip * (n_folds - 1) // max(1, len(names))
-    sizes = np.zeros(n_folds)
-    collections, counts = np.unique(examples.collection, return_counts=True)
-    for collection, count in sorted(zip(collections, counts, strict=True), key=lambda c: -c[1]):
-        if collection:
-            smallest = int(sizes.argmin())
-            fold[examples.collection == collection] = smallest
-            sizes[smallest] += count
-    return [
-        np.where(fold < 0, examples.split, np.where(fold == number, "valid", "train"))
-        for number in range(n_folds)
-    ]
-
-
 def train_fold(
     examples: Examples,
     tag_scores: TagScores | None,
@@ -329,122 +258,6 @@ def teacher_accuracy(trainer: Trainer, rows: NDArray[np.int64]) -> float | None:
     return float((found == examples.label[rows]).mean())
 
 
-def fit_last_layers(
-    net: GenreNet,
-    examples: Examples,
-    train: NDArray[np.bool_],
-    config: TrainConfig,
-    other_sounds: Sequence[NDArray[np.floating[Any]]],
-    tag_scores: TagScores | None,
-    pooled: NDArray[np.float16] | None = None,
-) -> None:
-    """Fit the layers for genres, music and tags to some examples."""
-    rows = np.flatnonzero(train & (examples.label >= 0))
-    labelled = embed_rows(net, examples, rows, pooled)
-    weights = balanced_weights(examples, rows, config.other_weight)
-    regress(net.genre, labelled, examples.label[rows], weights, config.genre_l2)
-    if net.teacher is not None and config.genre_directions:
-        add_teacher(net, labelled, config.teacher_share)
-    # Without music beyond the data set, one independent recording in twenty would not count as
-    # music.
-    more = np.flatnonzero(train & (examples.label < 0))
-    more = more[:: max(1, len(more) // MUSIC_BLOCKS)]
-    unlabelled = embed_rows(net, examples, more, pooled)
-    music = np.concatenate([labelled, unlabelled])
-    fit_music(net, music, embed(net, other_sounds))
-    if tag_scores:
-        chosen = np.concatenate([rows, more])
-        fit_tags(net, music, tag_scores._replace(scores=tag_scores.scores[chosen]))
-
-
-def predict(
-    net: GenreNet,
-    examples: Examples,
-    rows: NDArray[np.int64],
-    pooled: NDArray[np.float16] | None = None,
-) -> HeldOut:
-    """Return the network's outputs for some rows."""
-    embeddings = torch.from_numpy(embed_rows(net, examples, rows, pooled))
-    with torch.no_grad():
-        logits = net.genre(embeddings).numpy()
-        tags = torch.zeros(len(rows), 0) if net.tags is None else net.tags(embeddings).sigmoid()
-    return HeldOut(logits, tags.numpy(), rows)
-
-
-def calibrate(held_out: Sequence[HeldOut], examples: Examples) -> Calibration:
-    """Fit temperatures and the threshold of doubt to held-out outputs.
-
-    The data set and the other collections count equally, so that neither is badly off.
-    """
-    logits, rows = joined(held_out, examples)
-    label, group = examples.label[rows], examples.collection[rows] == ""
-    middle = examples.middle[rows]
-    temperature = fit_temperature(logits[middle], label[middle], group[middle])
-    means, first = clip_means(softmax(logits / temperature), examples.clip[rows])
-    whole = fit_whole_temperature(means, temperature, label[first], group[first])
-    travelled = middle & ~group if (middle & ~group).any() else middle
-    doubt_below = uncertain_below(softmax(logits[travelled] / temperature))
-    return Calibration(temperature, whole, doubt_below)
-
-
-def joined(
-    held_out: Sequence[HeldOut], examples: Examples
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the logits and the rows of all labelled held-out blocks."""
-    logits = np.concatenate([outputs.logits for outputs in held_out])
-    rows = np.concatenate([outputs.rows for outputs in held_out])
-    labelled = examples.label[rows] >= 0
-    return logits[labelled], rows[labelled]
-
-
-def clip_means(
-    values: NDArray[Any], clips: NDArray[np.str_]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the mean of each clip's values, and the index of its first row."""
-    _, first, clip, count = np.unique(
-        clips, return_index=True, return_inverse=True, return_counts=True
-    )
-    sums = np.zeros((len(first), values.shape[1]))
-    np.add.at(sums, clip, values)
-    return sums / count[:, None], first
-
-
-def reliable_tags(
-    folds: Sequence[Fold], examples: Examples, tag_scores: TagScores | None
-) -> tuple[list[int], dict[str, float]]:
-    """Choose the tags to keep, and thresholds for the styles outside the genres.
-
-    A tag is kept if the networks rank it as the teachers do on clips that they have not seen
-    (`MIN_TAG_AREA`). A style outside the genres must also be confirmed by the collections' labels,
-    and marks at most `MAX_OUTSIDE_SHARE` of their clips of the known genres.
-    """
-    if not tag_scores:
-        return [], {}
-    rows = np.concatenate([fold.held_out.rows for fold in folds])
-    tags = np.concatenate([fold.held_out.tags for fold in folds])
-    middle = examples.middle[rows]
-    rows, tags = rows[middle], tags[middle]
-    kept, areas = reliable(tags, tag_scores.top[rows], MIN_TAG_AREA)
-    thresholds: dict[str, float] = {}
-    outside = examples.style[rows]
-    known = (examples.label[rows] >= 0) & (examples.collection[rows] != "")
-    for number, source in enumerate(TAG_SOURCES):
-        log.info("tag %-18s area %.3f against the teachers", source.name, areas[number])
-        if number not in kept or not source.outside:
-            continue
-        named = (examples.label[rows] < 0) & np.isin(outside, STYLES.get(source.name, ()))
-        if named.sum() < MIN_STYLE_CLIPS or not known.any():
-            kept.remove(number)
-            continue
-        area = area_under_curve(tags[named | known, number], named[named | known])
-        limit = float(np.quantile(tags[known, number], 1 - MAX_OUTSIDE_SHARE))
-        thresholds[source.name] = round(max(limit, THRESHOLD), 3)
-        log.info("    against %d labels %.3f, threshold %.3f", named.sum(), area, limit)
-        if area < MIN_LABEL_AREA:
-            kept.remove(number)
-    return kept, thresholds
-
-
 def write_model(
     net: GenreNet,
     path: Path,
@@ -471,103 +284,6 @@ def write_model(
         card=card,
     )
     log.info("wrote %s, within %.0e of PyTorch", path, export(net, info, path))
-
-
-def model_card(
-    sources: Sources,
-    examples: Examples,
-    folds: Sequence[Fold],
-    config: TrainConfig,
-    seconds: float,
-) -> dict[str, Any]:
-    """Describe data, figures and settings; the temperature of each fold is fitted to the others."""
-    held_out = [fold.held_out for fold in folds]
-    found, rows = [], []
-    for number, outputs in enumerate(held_out):
-        others = [other for index, other in enumerate(held_out) if index != number] or held_out
-        middle = examples.middle[outputs.rows] & (examples.label[outputs.rows] >= 0)
-        found.append(softmax(outputs.logits[middle] / calibrate(others, examples).temperature))
-        rows.append(outputs.rows[middle])
-    probabilities, every = np.concatenate(found), np.concatenate(rows)
-    from_dataset = examples.collection[every] == ""
-    labelled = (examples.label >= 0) & (examples.collection == "")
-    unlabelled = (examples.label < 0) & (examples.collection == "")
-    clips = {
-        "train": labelled & (examples.split != "valid"),
-        "valid": labelled & (examples.split == "valid"),
-        "collections": examples.collection != "",
-        "unlabelled": unlabelled,
-    }
-    card: dict[str, Any] = {
-        "trained": datetime.now(UTC).date().isoformat(),
-        "dataset": sources.dataset.name,
-        "clips": {name: len(np.unique(examples.clip[chosen])) for name, chosen in clips.items()},
-        "teachers": [
-            name for name in ("musicnn", "yamnet") if getattr(sources, name)
-        ],
-        "start": sources.start.name if sources.start else None,
-        "measured": _measured(
-            probabilities[from_dataset], examples.label[every[from_dataset]], config.seed,
-            f"{len(folds)} grouped folds, middle 10 s, by networks that never saw them",
-        ),
-        "config": config.to_dict(),
-        "minutes": round(seconds / 60, 1),
-        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
-    }  # fmt: skip
-    if not from_dataset.all():
-        card["measured_elsewhere"] = _measured(
-            probabilities[~from_dataset], examples.label[every[~from_dataset]], config.seed,
-            "other collections, each held out by its fold",
-        )  # fmt: skip
-    taught = [fold.teacher_accuracy for fold in folds if fold.teacher_accuracy is not None]
-    if taught:
-        sizes = [len(chosen) for chosen in rows]
-        card["teacher_accuracy"] = round(float(np.average(taught, weights=sizes)), 4)
-    return card
-
-
-def _measured(
-    probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], seed: int, split: str
-) -> dict[str, Any]:
-    measured = figures(probabilities, labels)
-    log.info("%s: %s", split, ", ".join(f"{key} {f}" for key, f in measured.items()))
-    return {
-        "split": split,
-        "n": len(labels),
-        "seed": seed,
-        "figures": {key: _rounded(figure) for key, figure in measured.items()},
-        "confusion": confusion(probabilities, labels).tolist(),
-    }
-
-
-def _rounded(figure: Figure) -> list[float]:
-    return [round(value, 4) for value in (figure.value, figure.low, figure.high)]
-
-
-@torch.no_grad()
-def embed_rows(
-    net: GenreNet,
-    examples: Examples,
-    rows: NDArray[np.int64],
-    pooled: NDArray[np.float16] | None,
-) -> NDArray[np.float32]:
-    """Return the embeddings of some rows, from their pooled windows if these are known."""
-    if pooled is None:
-        return embed(net, (examples.inputs[row] for row in rows))
-    net.eval()
-    windows = torch.from_numpy(pooled[0, rows].astype(np.float32))
-    return net.embed_windows(windows).mean(1).numpy()
-
-
-@torch.no_grad()
-def embed(net: GenreNet, inputs: Iterable[NDArray[np.floating[Any]]]) -> NDArray[np.float32]:
-    """Return the embeddings of inputs of shape (4, 128, n_frames)."""
-    net.eval()
-    embeddings = [np.zeros((0, net.genre.in_features), np.float32)]
-    for x in inputs:
-        batch = torch.from_numpy(x[None].astype(np.float32))
-        embeddings.append(net(batch.contiguous(memory_format=torch.channels_last))[2].numpy())
-    return np.concatenate(embeddings)
 
 
 def non_music_inputs(folders: Sequence[Path], run_dir: Path) -> list[NDArray[np.floating[Any]]]:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from topgenre.classifier import TagInfo
-from topgenre.evaluation.metrics import area_under_curve
 from topgenre.training.net import GenreNet
 from topgenre.training.teacher import TAGS as MUSICNN_TAGS
 from topgenre.training.yamnet import N_FEATURES
@@ -65,8 +64,6 @@ SOURCES = (
     TagSource("bluegrass", (), (226,)),
     TagSource("swing", (), (225,)),
     TagSource("opera", (), (233,)),
-    TagSource("soundtrack", (), (265,)),
-    TagSource("video game music", (), (267,)),
     TagSource("synthesizer", (), (153,)),
     TagSource("drum machine", (), (158,)),
     TagSource("acoustic guitar", (), (138,)),
@@ -201,29 +198,3 @@ def tag_infos(kept: list[int], thresholds: dict[str, float]) -> tuple[TagInfo, .
         TagInfo(s.name, thresholds.get(s.name, THRESHOLD), s.outside)
         for s in (SOURCES[number] for number in kept)
     )
-
-
-def reliable(
-    probabilities: Array, top: NDArray[np.bool_], minimum: float
-) -> tuple[list[int], list[float]]:
-    """Find the tags that the network ranks as the teachers do, on clips that it has not seen.
-
-    Parameters
-    ----------
-    probabilities : ndarray of float32, shape (n, n_tags)
-    top : ndarray of bool, shape (n, n_tags)
-        Of the teachers.
-    minimum : float
-        Least area under the ROC curve.
-
-    Returns
-    -------
-    list of int
-        The tags to keep.
-    list of float
-        The area of every tag.
-    """
-    areas = [
-        area_under_curve(probabilities[:, number], top[:, number]) for number in range(top.shape[1])
-    ]
-    return [number for number, area in enumerate(areas) if area >= minimum], areas
