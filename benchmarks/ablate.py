@@ -120,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--yamnet", type=Path)
     parser.add_argument("--config", type=Path)
+    parser.add_argument("--only", action="append", choices=[v.name for v in VARIANTS], default=[])
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     sources = recipe.Sources(
@@ -138,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results = {
         variant.name: run(examples, variant, config, options.run_dir / "ablation", start)
         for variant in VARIANTS
+        if not options.only or variant.name in options.only
     }
     print(table(results, examples))  # the command's answer
 
