@@ -19,7 +19,7 @@ SOURCE = ROOT / "src"
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
 # Single commands that import what the others may not.
-ALONE = {"training": {"train", "evaluate"}, "demo": {"doctor"}, "web": {"serve"}}
+ALONE = {"training": {"train"}, "demo": {"doctor"}, "web": {"serve"}}
 
 
 class Import(NamedTuple):
