@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, FilePayload, ViewportSize, sync_playwri
 
 from topgenre.demo import STYLES, synthesise, write_audio
 from topgenre.demo.encode import encode
-from topgenre.files import write_whole
+from topgenre.files import ANYTHING, write_whole
 
 HOME = Path(__file__).with_name("images")
 PERFORMANCES = 30  # of each demo song
@@ -120,7 +120,7 @@ def main(folder: Path) -> None:
         pictures |= photograph_report(browser, write_report(Path(home).resolve(), PERFORMANCES))
         browser.close()
     for name, picture in pictures.items():
-        write_whole(folder / name, picture)
+        write_whole(folder / name, picture, ANYTHING)
         sys.stdout.write(f"wrote {folder / name}\n")
 
 

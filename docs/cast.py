@@ -27,7 +27,7 @@ from rich.style import Style
 from rich.text import Text
 
 from topgenre.demo import write_demo
-from topgenre.files import write_whole
+from topgenre.files import ANYTHING, write_whole
 
 HOME = Path(__file__).with_name("images")
 NAME = "cast.svg"
@@ -234,7 +234,7 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as home:
         write_demo(Path(home, "demo"))
         drawing = draw(record(COMMANDS, Path(home).resolve()))
-    write_whole(folder / NAME, drawing.encode())
+    write_whole(folder / NAME, drawing.encode(), ANYTHING)
     sys.stdout.write(f"wrote {folder / NAME}\n")
 
 

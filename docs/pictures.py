@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from topgenre.charts import canvas, save_bar_chart, save_spectrograms
 from topgenre.classifier import load
 from topgenre.demo import synthesise
 from topgenre.demo.encode import encode
-from topgenre.files import write_whole
+from topgenre.files import ANYTHING, write_whole
 from topgenre.spectrograms import (
     CHANNELS,
     HOP_LENGTH,
@@ -69,18 +70,20 @@ def main(folder: Path) -> None:
     whole, middle = song()
     spectrograms = compute(middle, NAME)
     drawn = figures(whole, middle, spectrograms)
-    for name, figure in drawn.items():
-        with canvas.drawing():
-            canvas.save(figure, folder / name)
-    save_spectrograms(spectrograms, folder / "spectrograms.png")
-    opus = io.BytesIO(encode(synthesise("reggae"), ".opus"))
-    save_bar_chart(load().classify(opus, name="reggae.opus"), folder / "bars.png")
-    for name in (*drawn, "spectrograms.png", "bars.png"):
-        _shrink(folder / name)
-        sys.stdout.write(f"wrote {folder / name}\n")
+    with tempfile.TemporaryDirectory() as temporary:
+        large = Path(temporary)
+        for name, figure in drawn.items():
+            with canvas.drawing():
+                canvas.save(figure, large / name)
+        save_spectrograms(spectrograms, large / "spectrograms.png")
+        opus = io.BytesIO(encode(synthesise("reggae"), ".opus"))
+        save_bar_chart(load().classify(opus, name="reggae.opus"), large / "bars.png")
+        for name in (*drawn, "spectrograms.png", "bars.png"):
+            _shrink(large / name, folder / name)
+            sys.stdout.write(f"wrote {folder / name}\n")
 
 
-def _shrink(path: Path) -> None:
+def _shrink(path: Path, target: Path) -> None:
     """Keep the pixels and colours that a page shows; the others are most of the file."""
     from PIL import Image
 
@@ -89,7 +92,7 @@ def _shrink(path: Path) -> None:
         smaller = picture.convert("RGB")
         smaller.thumbnail((_WIDEST, _WIDEST))
         smaller.quantize(128).save(shrunk, "PNG", optimize=True)
-    write_whole(path, shrunk.getvalue())
+    write_whole(target, shrunk.getvalue(), ANYTHING)
 
 
 def _figure(width: float, height: float, rows: int, columns: int = 1) -> tuple[Figure, Any]:

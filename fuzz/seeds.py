@@ -1,6 +1,6 @@
-"""Seeds for the fuzzer: small files of every kind that the three surfaces read, all synthesised.
+"""Seeds for the fuzzer: small files of every kind that the targets read, all synthesised.
 
-``python fuzz/seeds.py FOLDER`` writes them to ``FOLDER/audio``, ``preprocessed`` and ``tags``.
+``python fuzz/seeds.py FOLDER`` writes them to ``FOLDER/audio`` and so on, by the targets' names.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from targets import SEPARATOR
 from topgenre import preprocessed
 from topgenre.audio import SAMPLE_RATE, Segment
 from topgenre.spectrograms import CHANNELS, compute
+from topgenre.tagging.formats import GenreTag
+from topgenre.tagging.journal import Journal
 
 _SECONDS = 1.3  # little more than the shortest sound that is judged
 _BIT_RATE = 32_000
@@ -124,6 +126,28 @@ def tags() -> Iterator[tuple[str, bytes]]:
     yield "ape.mp3", file.getvalue()
 
 
+def journals() -> Iterator[tuple[str, bytes]]:
+    """Give journals of some changes, whole and cut short."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "journal")
+        with Journal(path) as journal:
+            for number in range(3):
+                journal.note(f"{number}", GenreTag((), {}), GenreTag(("Rock",), {"tags": {}}))
+            journal.forget(journal.entries()[1])
+        data = path.read_bytes()
+    yield "whole", data
+    yield "unfinished", data[:-20]
+    yield "unended", data[:-1]
+    yield "damaged", data.replace(b",", b"\r", 1)
+    yield "empty", b""
+
+
+def parts() -> Iterator[tuple[str, bytes]]:
+    """Give names that look like those of copies."""
+    yield "copy", b"0123456789abcdef-01234567"
+    yield "other", b"x"
+
+
 def _encoded(container: str, codec: str, options: dict[str, str]) -> bytes:
     sound: Floats = noise(_SECONDS, 16_000)
     return encode(sound, 16_000, container, codec, _BIT_RATE, options=options)
@@ -165,7 +189,13 @@ def _with_tags(data: bytes) -> bytes:
 
 def write(folder: Path) -> None:
     """Write all seeds."""
-    surfaces = {"audio": audio, "preprocessed": preprocessed_files, "tags": tags}
+    surfaces = {
+        "audio": audio,
+        "preprocessed": preprocessed_files,
+        "tags": tags,
+        "journal": journals,
+        "parts": parts,
+    }
     for surface, seeds in surfaces.items():
         target = folder / surface
         target.mkdir(parents=True, exist_ok=True)

@@ -11,17 +11,16 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from topgenre import preprocessed
-from topgenre.audio import SAMPLE_RATE, load_segment
-from topgenre.classifier import LONGEST_WHOLE
+from topgenre import files, preprocessed
+from topgenre.audio import SAMPLE_RATE, load_segment, load_windows
 from topgenre.errors import AudioError, PreprocessedFileError, TagError, TopgenreError
 from topgenre.library.tags import read_tags
-from topgenre.spectrograms import CHANNELS, network_input
+from topgenre.spectrograms import CHANNELS, CONTEXT, HOP_LENGTH, network_input
 from topgenre.tagging.formats import GenreTag
+from topgenre.tagging.journal import Journal
 from topgenre.tagging.rewrite import read_genre, restore_genre, write_genre
 
 SEPARATOR = b"|||"  # between the members of a preprocessed file that is put together here
@@ -32,7 +31,10 @@ _folder = tempfile.TemporaryDirectory(prefix="topgenre-fuzz-")
 
 def audio(data: bytes) -> None:
     """Decode a sound: its middle, or, for one input in two, the whole of it."""
-    seconds = LONGEST_WHOLE if len(data) % 2 else 10.0
+    if len(data) % 2:
+        _whole(data)
+        return
+    seconds = 10.0
     try:
         segment = load_segment(io.BytesIO(data), seconds=seconds, name="input")
     except AudioError as error:
@@ -42,6 +44,21 @@ def audio(data: bytes) -> None:
     assert SAMPLE_RATE <= len(segment.samples) <= seconds * SAMPLE_RATE
     assert np.isfinite(segment.samples).all()
     assert 0 <= segment.start <= segment.end < math.inf
+
+
+def _whole(data: bytes) -> None:
+    done = 0.0
+    file = io.BytesIO(data)
+    try:
+        for windows in load_windows(file, grid=HOP_LENGTH, context=CONTEXT, name="input"):
+            assert np.isfinite(windows.samples).all()
+            assert windows.offsets
+            assert all(offset % HOP_LENGTH == 0 for offset in windows.offsets)
+            assert windows.offsets[-1] + windows.length <= len(windows.samples)
+            assert done < windows.done <= 1
+            done = windows.done
+    except AudioError as error:
+        _check_message(error)
 
 
 def preprocessed_file(data: bytes) -> None:
@@ -59,33 +76,71 @@ def preprocessed_file(data: bytes) -> None:
 
 
 def tags(data: bytes) -> None:
-    """Read tags, write a genre, and take it back; or leave the file to the last byte as it is."""
+    """Read tags, write a genre, and take it back to the byte; or leave the file as it is."""
     path = Path(_folder.name, "input.mp3")
     path.write_bytes(data)
     read_tags(str(path))
+    noted: list[tuple[GenreTag, GenreTag]] = []
+    genres = ("Rock", "Jäzz")
     try:
-        before = read_genre(path)
-        after = write_genre(path, ["Rock", "Jäzz"])
+        write_genre(path, genres, commit=lambda old, new: noted.append((old, new)))
     except TagError as error:
         _check_message(error)
         assert path.read_bytes() == data
     else:
-        assert after.genres == ("Rock", "Jäzz"), after
-        assert read_genre(path) == after
+        assert read_genre(path).genres == genres
         written = path.read_bytes()
-        try:
-            restored = restore_genre(path, before.raw)
-        except TagError as error:
-            _check_message(error)
-            assert path.read_bytes() == written
-        else:
-            # MP4 keeps an empty list of tags where there was none.
-            assert _genre(restored) == _genre(before), (restored, before)
+        for old, new in noted:
+            if "undo" in new.raw:
+                restore_genre(path, (old, new))
+                assert path.read_bytes() == data
+            # As if another program had changed something else since.
+            path.write_bytes(written)
+            try:
+                restored = restore_genre(path, (old, new._replace(raw={})))
+            except TagError as error:
+                _check_message(error)
+                assert path.read_bytes() == written
+            else:
+                assert restored.genres == old.genres, (restored, old)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+    path.unlink()
 
 
-def _genre(tag: GenreTag) -> dict[str, Any]:
-    return tag.raw | ({"tags": None} if tag.raw["format"] == "mp4" else {})
+def journal(data: bytes) -> None:
+    """Open a file as a journal and write a line; what is not a journal keeps every byte."""
+    path = Path(_folder.name, "input.ndjson")
+    path.write_bytes(data)
+    try:
+        with Journal(path) as opened:
+            entries = opened.entries()
+            assert path.read_bytes() == data
+            opened.note("song", GenreTag((), {}), GenreTag(("Rock",), {}))
+    except TagError as error:
+        _check_message(error)
+        assert path.read_bytes() == data
+    else:
+        with Journal(path) as opened:
+            _, *others = opened.entries()
+        assert others == entries
+        # All that may go is an unfinished last line.
+        assert path.read_bytes().startswith(data[: data.rfind(b"\n") + 1])
+    path.unlink()
+
+
+def parts(data: bytes) -> None:
+    """Sweep a folder with a file of any name; only what is certainly ours goes."""
+    folder = Path(_folder.name)
+    name = data[:100].decode("utf-8", "replace").replace("/", "_").replace("\0", "_")
+    other = folder / f".topgenre-{name}.part"
+    other.write_bytes(data)
+    with files.new_part(folder / "song") as (part, file):
+        file.write(data)
+        files.sweep(folder, again=True)
+        assert part.exists()
+    assert other.read_bytes() == data
+    other.unlink()
+    assert not list(folder.iterdir())
 
 
 def _archive(data: bytes) -> bytes:
@@ -109,4 +164,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "audio": audio,
     "preprocessed": preprocessed_file,
     "tags": tags,
+    "journal": journal,
+    "parts": parts,
 }

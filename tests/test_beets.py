@@ -173,3 +173,23 @@ def test_a_setting_that_makes_no_sense_is_one_line(
     for options, why in settings:
         beets.configure(**options)
         assert why in beets.run("topgenre", code=1)
+
+
+def test_one_song_says_nothing_of_the_rest_of_its_album(
+    tmp_path: Path, songs: dict[Path, Result]
+) -> None:
+    """A song that is judged alone must not replace the genres of the whole album."""
+    (path, result), *_ = songs.items()
+    (genre,) = expected(result)
+    beets = Beets(tmp_path, auto=False, threshold=0.0)
+    for title in ("one", "two", "three"):
+        beets.add(path, title, ["Chanson"])
+    beets.run("import", str(beets.inbox))
+    beets.run("modify", "-a", "-y", "-I", "album:Something", "genres=Chanson")
+    assert beets.genres(albums=True) == {"Something": "Chanson"}
+    beets.run("topgenre", "--force", "title:one")
+    assert beets.genres() == {"one": genre, "two": "Chanson", "three": "Chanson"}
+    assert beets.genres(albums=True) == {"Something": "Chanson"}
+    # All of its songs do say what it is.
+    beets.run("topgenre", "--force")
+    assert beets.genres(albums=True) == {"Something": genre}

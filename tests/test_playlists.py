@@ -92,7 +92,7 @@ def test_files_of_others_are_spared_and_nothing_is_written_then(
     other.write_text("my own list\n", encoding="utf-8")
     result = library.call("playlists", tmp_path)
     assert result.exit_code == 1
-    assert f"{other}: it is there already, and not from topgenre" in result.stderr
+    assert f"{other}: it exists already and is not from topgenre" in result.stderr
     assert other.read_text(encoding="utf-8") == "my own list\n"
     assert not (tmp_path / "jazz.m3u8").exists()
 

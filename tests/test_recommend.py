@@ -604,8 +604,8 @@ class TestServiceInTrouble:
     @pytest.mark.parametrize(
         ("reply", "said"),
         [
-            (Reply(502, "<html>"), "a fault of its own (502)"),
-            (Reply(reset=True), "broke the connection off"),
+            (Reply(502, "<html>"), "a problem of its own (502)"),
+            (Reply(reset=True), "broke off the connection"),
             (Reply(200, '{"tracks": ', {"Content-Type": "application/json"}), "unexpected form"),
             (Reply(200, "<html>Log in to this Wi-Fi</html>"), "unexpected form"),
             (Reply(200, '{"playlists": {}}', {"Content-Type": "text/html"}), "unexpected form"),
@@ -1038,11 +1038,11 @@ class TestPlaylist:
         path = Path("mixed.m3u8")
         assert save(sections, path) == 7
         lines = path.read_text(encoding="utf-8").splitlines()
-        assert lines[:3] == ["#EXTM3U", "#PLAYLIST:topgenre", "#EXTGRP:Spotify"]
-        assert lines[3:5] == [
+        assert lines[2:4] == ["#PLAYLIST:topgenre", "#EXTGRP:Spotify"]
+        assert lines[4:6] == [
             "#EXTINF:-1,rock artist 0 - rock song 0", sections[0].items[0].url,
         ]  # fmt: skip
-        assert lines.index("#EXTGRP:Deezer charts") == 9
+        assert lines.index("#EXTGRP:Deezer charts") == 10
         assert not [line for line in lines if "/search/" in line or "/playlist/" in line]
         assert save(sections[:1], path) == 3  # its own file may be replaced
         assert "Deezer" not in path.read_text(encoding="utf-8")
@@ -1051,7 +1051,7 @@ class TestPlaylist:
         item = Item("track", "a\nb\r#EXTINF", ("x\ny",), "file:///a\nb", None, "rock", "q")
         section = Section("library", "My\nlibrary", "library", (item,))
         save([section], Path("one.m3u8"))
-        assert Path("one.m3u8").read_text(encoding="utf-8").splitlines()[2:] == [
+        assert Path("one.m3u8").read_text(encoding="utf-8").splitlines()[3:] == [
             "#EXTGRP:My library", "#EXTINF:-1,x y - a b #EXTINF", "file:///a b",
         ]  # fmt: skip
 

@@ -20,7 +20,7 @@ NEEDED = (
     *("pyproject.toml", "README.md", "LICENSE"),
     *(".gitignore", ".gitattributes", ".git_archival.txt"),
 )
-UNKNOWN = "0.1.dev0"
+UNKNOWN = "1.0.1.dev0"
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 

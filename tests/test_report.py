@@ -56,14 +56,14 @@ def test_the_numbers_are_those_of_the_catalogue(library: Library) -> None:
     library.add_failure("c/u.mp3", "only 0.2 s of sound", TooShortError)
     result = library.call("report")
     assert result.exit_code == 0
-    assert result.stdout == "report of 13 songs written to topgenre-report.html\n"
+    assert result.stdout == "wrote topgenre-report.html (13 songs)\n"
     assert "another model classified them: 1 song;" in result.stderr
     page = Path("topgenre-report.html").read_text(encoding="utf-8")
     text = words(page)
     assert f"13 songs in {library.folder} . Jazz comes first, with 92.3% of them." in text
-    assert "songs judged 13 hours of sound; 1 of unknown length 4.0" in text
+    assert "songs classified 13 hours of sound; 1 of unknown length 4.0" in text
     assert "not sure: 1 song 7.7% files failed 3" in text
-    assert "Left out: 1 song whose file is gone and 1 song that another model judged" in text
+    assert "Left out: 1 song whose file is gone and 1 song that another model classified" in text
     assert "Jazz 12 92.3% Rock 1 7.7% , 1 of them not sure Blues 0 0.0%" in text
     assert "about 11 of 13 first genres are right" in text
     assert "40% to 50% 1 1" in text
@@ -90,8 +90,8 @@ def test_a_library_in_which_all_has_failed(library: Library) -> None:
     library.add_failure("a/3.mp3")
     assert library.call("report").exit_code == 0
     text = words(Path("topgenre-report.html").read_text(encoding="utf-8"))
-    assert f"No song in {library.folder / 'a'} could be judged." in text
-    assert "Failed files 1 file could not be judged." in text
+    assert f"No song in {library.folder / 'a'} could be classified." in text
+    assert "Failed files 1 file could not be classified." in text
     assert "Map" not in text
 
 
@@ -116,7 +116,7 @@ def test_only_a_report_is_replaced(library: Library) -> None:
     Path("other.html").write_text("<!doctype html>\n<p>my page", encoding="utf-8")
     result = library.call("report", "--out", "other.html")
     assert result.exit_code == 1
-    assert "other.html: it is there already, and not from topgenre" in result.stderr
+    assert "other.html: it exists already and is not from topgenre" in result.stderr
     assert Path("other.html").read_text(encoding="utf-8").endswith("my page")
     assert library.call("report", "--out", "song.mp3").exit_code == 2
     result = library.call("report", "--out", "none/there.html")
@@ -182,7 +182,7 @@ def test_a_huge_library_gives_a_page_of_bounded_size(library: Library) -> None:
     found = summarise(library.catalogue, model=library.model)
     page = render(found, written=DATE)
     text = words(page)
-    assert f"Drawn are 4,000 of the {copies + 1:,} songs" in text
+    assert f"The map shows 4,000 of the {copies + 1:,} songs" in text
     assert len(drawn(page)["songs"]) == MOST_POINTS
     assert f"The 1,000 least sure of {copies + 1:,} are listed." in text
     assert page.count("data-confidence") == MOST_REVIEWED

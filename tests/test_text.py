@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topgenre.report.page.markup import text as as_markup
+from topgenre.report.page import plain as as_markup
 from topgenre.text import csv_cell, without_controls
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "=HYPERLINK(0)", "-2+3|cmd"]

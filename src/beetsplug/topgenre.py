@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ class TopgenrePlugin(BeetsPlugin):
 
     def commands(self) -> Sequence[ui.Subcommand]:
         """Add ``beet topgenre``."""
-        command = ui.Subcommand("topgenre", help="tell genres by what the music sounds like")
+        command = ui.Subcommand("topgenre", help="identify genres by what the music sounds like")
         command.parser.add_option(
             "-f",
             "--force",
@@ -53,7 +53,7 @@ class TopgenrePlugin(BeetsPlugin):
             help="replace existing genres",
         )
         command.parser.add_option(
-            "-p", "--pretend", action="store_true", default=False, help="change nothing, only show"
+            "-p", "--pretend", action="store_true", default=False, help="only show the changes"
         )
         command.func = self._command
         return [command]
@@ -79,10 +79,11 @@ class TopgenrePlugin(BeetsPlugin):
     def _fill(
         self, items: Iterable[Item], *, force: bool, pretend: bool = False, write: bool = False
     ) -> None:
-        albums: dict[int | None, tuple[Album, dict[str, float]]] = {}
+        albums: dict[int | None, Album] = {}
+        judged: dict[int | None, tuple[GenreProbability, ...]] = {}
         for item in items:
             if _genres(item) and not force:
-                self._log.debug("{}: has a genre, which is kept", _name(item))
+                self._log.debug("{}: already has a genre", _name(item))
                 continue
             chosen = self._judge(item)
             if not chosen:
@@ -92,17 +93,37 @@ class TopgenrePlugin(BeetsPlugin):
                 item.store()
                 if write:
                     item.try_write()
+            judged[item.id] = chosen
             album = item.get_album()
             if album is not None:
-                _, shares = albums.setdefault(album.id, (album, {}))
-                for genre, share in chosen:
-                    shares[genre] = shares.get(genre, 0.0) + share
-        for album, shares in albums.values():
-            if force or not _genres(album):
-                best = sorted(shares, key=lambda genre: (-shares[genre], genre))
-                self._put(album, best[: self._policy.count], pretend)
-                if not pretend:
-                    album.store(inherit=False)  # the songs have genres of their own
+                albums[album.id] = album
+        for album in albums.values():
+            self._fill_album(album, judged, force=force, pretend=pretend)
+
+    def _fill_album(
+        self,
+        album: Album,
+        judged: Mapping[int | None, tuple[GenreProbability, ...]],
+        *,
+        force: bool,
+        pretend: bool,
+    ) -> None:
+        """Give an album the genres of its songs, if it has none or all songs have been judged.
+
+        A song says nothing of the others: an album of which only some have been judged keeps its
+        genres.
+        """
+        everything = all(item.id in judged for item in album.items())
+        if _genres(album) and not (force and everything):
+            return
+        shares: dict[str, float] = {}
+        for item in album.items():
+            for genre, share in judged.get(item.id, ()):
+                shares[genre] = shares.get(genre, 0.0) + share
+        best = sorted(shares, key=lambda genre: (-shares[genre], genre))
+        self._put(album, best[: self._policy.count], pretend)
+        if not pretend:
+            album.store(inherit=False)  # the songs have genres of their own
 
     def _judge(self, item: Item) -> tuple[GenreProbability, ...]:
         """Return the genres to give to a song; none if that cannot be told."""

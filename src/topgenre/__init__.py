@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 try:
     from topgenre._version import __version__ as __version__
 except ModuleNotFoundError:  # sources that have been neither built nor installed
-    __version__ = "0.1.dev0"
+    __version__ = "1.0.1.dev0"
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier as Classifier

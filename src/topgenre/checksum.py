@@ -10,7 +10,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from topgenre.files import write_whole
+from topgenre.files import ANYTHING, write_whole
 
 _KEY = b"topgenre.sha256"
 _DIGITS = 64
@@ -32,7 +32,8 @@ def intact(data: bytes) -> bool:
 
 def stamp(path: str | os.PathLike[str]) -> None:
     """Put the checksum into a model file that has none yet, such as one of an older version."""
-    write_whole(Path(path), stamped(Path(path).read_bytes()))
+    target = Path(path).resolve()
+    write_whole(target, stamped(target.read_bytes()), ANYTHING)
 
 
 def _split(data: bytes) -> tuple[bytes, bytes | None]:

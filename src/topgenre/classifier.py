@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeGuard
@@ -19,7 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre import preprocessed
-from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, SILENCE_PEAK, Segment, load_segment
+from topgenre.audio import (
+    SAMPLE_RATE,
+    SEGMENT_SECONDS,
+    SILENCE_PEAK,
+    Segment,
+    load_segment,
+    load_windows,
+)
 from topgenre.checksum import intact
 from topgenre.errors import ModelError, PreprocessedFileError
 from topgenre.head import GenreHead
@@ -33,12 +40,18 @@ from topgenre.result import (
     find_sections,
     rank,
 )
-from topgenre.spectrograms import Spectrograms, compute, network_input
+from topgenre.spectrograms import (
+    CONTEXT,
+    HOP_LENGTH,
+    Spectrograms,
+    compute,
+    network_input,
+    window_inputs,
+)
 
 MODEL_FORMAT = 1
 METADATA_KEY = "topgenre"
 _DEFAULT_BORDERS = Borders()
-LONGEST_WHOLE = 1800.0  # seconds of a track that are analysed as a whole: 160 MB of samples
 
 Array = NDArray[np.float32]
 
@@ -158,6 +171,15 @@ class Prediction(NamedTuple):
     base: Array
 
 
+class _Span(NamedTuple):
+    """A part of a source, in seconds, as `topgenre.audio.Segment` describes it."""
+
+    start: float
+    end: float
+    notices: tuple[str, ...] = ()
+    duration: float | None = None
+
+
 class Classifier:
     """A loaded model. It keeps no state between calls and may be shared by threads.
 
@@ -245,8 +267,8 @@ class Classifier:
             Music, or a preprocessed ``.npz`` file.
         whole : bool
             Classify the whole track: the mean over windows of 10 s, and the genres over time.
-            Silent windows are left out; of a track of more than half an hour the middle half-hour
-            is used, and a notice says so.
+            Silent windows are left out; of a track of more than half an hour, windows from all of
+            it are used, and a notice says so.
         name : str, optional
             Name of the source in results and errors; by default its path.
         progress : callable
@@ -276,18 +298,17 @@ class Classifier:
             raise PreprocessedFileError(
                 f"{label}: a preprocessed file holds 10 s, not a whole track; name the music file"
             )
-        segment = load_segment(source, seconds=LONGEST_WHOLE, name=label)
-        windows = list(_windows(segment))
-        parts = []
-        for number, window in enumerate(windows, 1):
-            parts.append(self.predict(network_input(compute(window))[None]))
-            progress(number / len(windows))
+        parts: list[Prediction] = []
+        windows: list[_Span] = []
+        for batch in load_windows(source, grid=HOP_LENGTH, context=CONTEXT, name=label):
+            parts.append(self.predict(window_inputs(batch)))
+            for offset in batch.offsets:
+                start = batch.start + offset / SAMPLE_RATE
+                windows.append(_Span(start, start + batch.length / SAMPLE_RATE))
+            progress(batch.done)
         prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-        result = self._result(prediction, segment, label, tuple(windows))
-        if segment.duration and segment.duration > LONGEST_WHOLE:
-            longest = f"of this long track, the middle {LONGEST_WHOLE / 60:g} min were analysed"
-            result = replace(result, notices=(*result.notices, longest))
-        return result
+        analysed = _Span(windows[0].start, windows[-1].end, batch.notices, batch.duration)
+        return self.build_result(prediction, analysed, label, tuple(windows))
 
     def classify_spectrograms(self, spectrograms: Spectrograms) -> Result:
         """Classify four spectrograms."""
@@ -302,7 +323,7 @@ class Classifier:
         ndarray of float32, shape (n_embedding,)
         """
         prediction = self.predict(network_input(spectrograms)[None])
-        result = self._result(prediction, spectrograms, spectrograms.source)
+        result = self.build_result(prediction, spectrograms, spectrograms.source)
         return result, prediction.embedding[0]
 
     def embed(self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None) -> Array:
@@ -353,14 +374,26 @@ class Classifier:
     def _ranked(self, probabilities: Array) -> tuple[GenreProbability, ...]:
         return _ranked(self.genres, probabilities)
 
-    def _result(
+    def build_result(
         self,
         prediction: Prediction,
-        analysed: Segment | Spectrograms,
+        analysed: _Span | Segment | Spectrograms,
         label: str,
-        windows: tuple[Segment, ...] = (),
+        windows: Sequence[_Span | Segment] = (),
     ) -> Result:
-        """Average a prediction over its windows and build the Result."""
+        """Average a prediction over its windows and build the Result.
+
+        Parameters
+        ----------
+        prediction : Prediction
+            Of `analysed`, or of its windows.
+        analysed : Segment or Spectrograms
+            The sound that the network heard.
+        label : str
+            Name of the source.
+        windows : tuple of Segment
+            The windows of a whole track, a row of the prediction each.
+        """
         info = self.info
         calibrated = self.head or info
         mean, base = prediction.probabilities.mean(axis=0), prediction.base.mean(axis=0)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.errors import TeachingError
-from topgenre.files import spare_others, write_whole
+from topgenre.files import write_whole
 from topgenre.result import Borders
 from topgenre.text import printable
 
@@ -109,8 +109,7 @@ class GenreHead:
         body = json.dumps(record, indent=1).encode("ascii")
         digest = hashlib.sha256(body).hexdigest()
         content = _START + f'\n "sha256": "{digest}",'.encode() + body[1:] + b"\n"
-        spare_others(Path(path), _START)
-        write_whole(Path(path), content)
+        write_whole(Path(path), content, _START)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> GenreHead:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from unicodedata import category
@@ -60,10 +59,11 @@ def check_place(path: Path) -> None:
     OutputError
         If there is one.
     """
-    with suppress(OSError, OutputError):
-        spare_others(path, _FORMER_HEAD)
-        return
-    spare_others(path, HEAD)
+    spare_others(path, _ours)
+
+
+def _ours(head: bytes) -> bool:
+    return head.startswith((HEAD, _FORMER_HEAD))
 
 
 def save(entries: Iterable[Entry], path: Path, *, title: str = "topgenre") -> int:
@@ -93,8 +93,7 @@ def save(entries: Iterable[Entry], path: Path, *, title: str = "topgenre") -> in
         seconds = -1 if entry.seconds is None else round(entry.seconds)
         lines += [_line(f"#EXTINF:{seconds},{entry.title}"), entry.place]
         count += 1
-    check_place(path)
-    write_whole(path, b"\n".join([*lines, b""]))
+    write_whole(path, b"\n".join([*lines, b""]), _ours)
     return count
 
 

@@ -74,7 +74,12 @@ def save(spectrograms: Spectrograms, path: str | os.PathLike[str]) -> None:
         metadata=np.frombuffer(json.dumps(metadata).encode(), np.uint8),
         **{channel: getattr(spectrograms, channel) for channel in CHANNELS},
     )
-    write_whole(target, buffer.getvalue())
+    write_whole(target, buffer.getvalue(), _ours)
+
+
+def _ours(head: bytes) -> bool:
+    """Tell whether a file begins like one of `save`: a ZIP file, whose first member is known."""
+    return head.startswith(b"PK") and head[30:42] == b"metadata.npy"
 
 
 def load(path: str | os.PathLike[str]) -> Spectrograms:

@@ -13,16 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre import hpss
-from topgenre.audio import SAMPLE_RATE, Segment
+from topgenre.audio import SAMPLE_RATE, Segment, Windows, keep_freed_memory
 
 N_FFT = 2048  # samples in a window: 93 ms
 HOP_LENGTH = 512  # samples between windows: 23 ms
 N_MELS = 128  # mel bands from 0 Hz to the Nyquist frequency
 ONSET_CHANNELS = (0, 32, 64, 96, 128)  # mel bands that bound the four onset sub-bands
 N_BINS = N_FFT // 2 + 1
+# Samples around a window on which its frames depend: half a median, and half a Fourier window.
+CONTEXT = HOP_LENGTH * (hpss.KERNEL_SIZE // 2 + 1) + N_FFT // 2
 CHANNELS = ("full", "harmonic", "percussive", "onset")
 
 _FRAMES_AT_ONCE = 32  # of the Fourier transform: they stay in the cache
+_FRAMES_OF_A_PRODUCT = 512
 _BANDS_AT_ONCE = 4  # of the mel projection: more would multiply more zeros
 _AMIN = 1e-10  # the power that librosa.power_to_db takes for zero
 _TOP_DB = 80.0  # and how far below the loudest value it lets any other fall
@@ -105,12 +108,14 @@ def mel_project(power: Array) -> Array:
     -------
     ndarray of float32, shape (128, n_frames)
         ``librosa.filters.mel(sr=22050, n_fft=2048) @ power``, at the cost of one pass over
-        memory. For 10 s each matrix product is so small that OpenBLAS does not spread it over
-        threads, which would fight other workers.
+        memory. Each matrix product is so small that OpenBLAS does not spread it over threads,
+        which would fight other workers.
     """
     projected = np.empty((N_MELS, power.shape[1]), np.float32)
-    for bands, bins, weights in _mel_bank():
-        np.matmul(weights, power[bins], out=projected[bands])
+    for first in range(0, power.shape[1], _FRAMES_OF_A_PRODUCT):
+        frames = slice(first, first + _FRAMES_OF_A_PRODUCT)
+        for bands, bins, weights in _mel_bank():
+            np.matmul(weights, power[bins, frames], out=projected[bands, frames])
     return projected
 
 
@@ -156,18 +161,6 @@ def onset_strength(mel_power: Array) -> Array:
     return strength
 
 
-@cache
-def _keep_freed_memory() -> None:
-    """Have the next call reuse memory that this one frees, where the C library is glibc.
-
-    glibc hands the end of its heap back to the system as soon as more than twice the largest block
-    ever freed lies idle there. That is less than one call uses, so each call would fetch the same
-    2000 pages anew, which takes up to as long as the work on them. A larger block, never touched
-    and so never real, lifts that limit.
-    """
-    np.empty(16 << 20, np.uint8)
-
-
 def compute(segment: Segment, source: str = "") -> Spectrograms:
     """Compute the four spectrograms of a segment.
 
@@ -186,13 +179,8 @@ def compute(segment: Segment, source: str = "") -> Spectrograms:
     ----------
     D. Fitzgerald, "Harmonic/percussive separation using median filtering", DAFx 2010.
     """
-    _keep_freed_memory()
-    by_frame = stft_power(segment.samples)
-    full = np.ascontiguousarray(by_frame.T)
-    harmonic, percussive = np.empty_like(full), np.empty_like(full)
-    hpss.running_median(by_frame, out=harmonic.T)
-    hpss.running_median(full, out=percussive)
-    hpss.share_power(full, harmonic, percussive)
+    keep_freed_memory()
+    full, harmonic, percussive = _powers(segment.samples)
     return Spectrograms(
         full=full,
         harmonic=harmonic,
@@ -204,6 +192,17 @@ def compute(segment: Segment, source: str = "") -> Spectrograms:
         notices=segment.notices,
         duration=segment.duration,
     )
+
+
+def _powers(samples: Array) -> tuple[Array, Array, Array]:
+    """Return full, harmonic and percussive power, each of shape (1025, n_frames)."""
+    by_frame = stft_power(samples)
+    full = np.ascontiguousarray(by_frame.T)
+    harmonic, percussive = np.empty_like(full), np.empty_like(full)
+    hpss.running_median(by_frame, out=harmonic.T)
+    hpss.running_median(full, out=percussive)
+    hpss.share_power(full, harmonic, percussive)
+    return full, harmonic, percussive
 
 
 def network_input(spectrograms: Spectrograms) -> Array:
@@ -223,13 +222,42 @@ def network_input(spectrograms: Spectrograms) -> Array:
         32 mel bands it stands for.
     """
     powers = (spectrograms.full, spectrograms.harmonic, spectrograms.percussive)
-    channels = np.empty((len(CHANNELS), N_MELS, spectrograms.full.shape[1]), np.float32)
+    return _as_input(np.stack([mel_project(power) for power in powers]), spectrograms.onset)
+
+
+def _as_input(mel_powers: Array, onset: Array) -> Array:
+    """Scale mel powers (3, 128, n_frames) and an onset strength (4, n_frames) for the network."""
+    channels = np.empty((len(CHANNELS), *mel_powers.shape[1:]), np.float32)
     levels = channels[:3]
-    for level, power in zip(levels, powers, strict=True):
-        level[:] = mel_project(power)
-    levels /= np.float32(max(float(levels[0].mean()), _AMIN))
+    np.divide(mel_powers, np.float32(max(float(mel_powers[0].mean()), _AMIN)), out=levels)
     np.maximum(levels, np.float32(1e-6), out=levels)
     np.log10(levels, out=levels)
     levels *= 0.5
-    channels[3] = np.repeat(spectrograms.onset * np.float32(0.1), N_MELS // 4, axis=0)
+    channels[3] = np.repeat(onset * np.float32(0.1), N_MELS // 4, axis=0)
     return channels
+
+
+def window_inputs(windows: Windows) -> Array:
+    """Compute the network inputs of neighbouring windows by one transform and two medians for all.
+
+    Parameters
+    ----------
+    windows : Windows
+        With offsets that are multiples of `HOP_LENGTH`, and `CONTEXT` samples around them.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_windows, 4, 128, n_frames)
+        What `network_input` gives for each window, except for its edges: in the first and last 17
+        frames, a window of its own would have met silence and its own reflection instead of what
+        lies around it. All levels of a window are relative to the mean over the edges too.
+    """
+    keep_freed_memory()
+    full, harmonic, percussive = _powers(windows.samples)
+    mels = np.stack([mel_project(power) for power in (full, harmonic, percussive)])
+    inputs = []
+    for offset in windows.offsets:
+        first = offset // HOP_LENGTH
+        mel = mels[:, :, first : first + 1 + windows.length // HOP_LENGTH]
+        inputs.append(_as_input(mel, onset_strength(mel[0])))
+    return np.stack(inputs)

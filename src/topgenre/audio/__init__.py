@@ -8,17 +8,41 @@ that part is decoded, mixed down and resampled.
 """
 
 import os
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from typing import BinaryIO
 
-from topgenre.audio.segment import SAMPLE_RATE, SEGMENT_SECONDS, SILENCE_PEAK, Excerpt, Segment
+from topgenre.audio.frames import keep_freed_memory
+from topgenre.audio.mp3 import Mp3Track
+from topgenre.audio.ogg import is_chained
+from topgenre.audio.segment import (
+    SAMPLE_RATE,
+    SEGMENT_SECONDS,
+    SILENCE_PEAK,
+    Excerpt,
+    Segment,
+    Sound,
+)
 from topgenre.audio.source import Reader, name_of, opened
 from topgenre.audio.track import DECODING_ERRORS, CountedTrack, Track, refuse
+from topgenre.audio.wav import WavTrack
+from topgenre.audio.whole import Windows, windows_of
 from topgenre.errors import SourceNotFoundError
 from topgenre.text import printable
 
-__all__ = ["SAMPLE_RATE", "SEGMENT_SECONDS", "SILENCE_PEAK", "Segment", "load_segment"]
+__all__ = [
+    "SAMPLE_RATE",
+    "SEGMENT_SECONDS",
+    "SILENCE_PEAK",
+    "Segment",
+    "Windows",
+    "keep_freed_memory",
+    "load_segment",
+    "load_windows",
+]
 
+_Way = Callable[[], AbstractContextManager[Sound]]
 _NOTHING_FOUND = tuple(error for error in DECODING_ERRORS if error is not MemoryError)
 
 
@@ -59,12 +83,60 @@ def load_segment(
     TooShortError
         The whole sound is shorter than one second.
     SilentError
-        The segment never rises above -80 dBFS.
+        Nothing in the sound rises above -80 dBFS.
     """
+    keep_freed_memory()
     label = printable(name if name is not None else name_of(source))
+    length = round(seconds * SAMPLE_RATE)
+    with _readable(source, label) as file:
+        excerpt, _ = _middle(file, label, length)
+        return excerpt.segment(label, length)
+
+
+def load_windows(
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    grid: int,
+    context: int,
+    name: str | None = None,
+) -> Iterator[Windows]:
+    """Decode a whole sound, a few windows of 10 s at a time.
+
+    Parameters
+    ----------
+    source : str, path or binary file object
+        As for `load_segment`.
+    grid : int
+        Windows begin at multiples of so many samples.
+    context : int
+        Samples that are given before and after the windows, where there are any.
+    name : str, optional
+        What messages call the source.
+
+    Yields
+    ------
+    Windows
+        With all windows of a sound of up to half an hour, side by side, and of a longer one with
+        180 of them, spread over all of it; only some seconds are held in memory at any time.
+
+    Raises
+    ------
+    AudioError
+        As `load_segment` does; before the first, or after the last.
+    """
+    keep_freed_memory()
+    label = printable(name if name is not None else name_of(source))
+    with _readable(source, label) as file:
+        _, way = _middle(file, label, round(SEGMENT_SECONDS * SAMPLE_RATE))
+        with way() as track:
+            yield from windows_of(track, label, grid=grid, context=context)
+
+
+@contextmanager
+def _readable(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[Reader]:
     try:
         with opened(source, label) as file:
-            return _middle(file, label, round(seconds * SAMPLE_RATE))
+            yield file
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise SourceNotFoundError(
@@ -72,18 +144,34 @@ def load_segment(
         ) from error
 
 
-def _middle(file: Reader, label: str, length: int) -> Segment:
-    """Decode the middle `length` output samples, by seeking if that gives all of them."""
-    attempts: list[Excerpt] = []
-    for track_type in (Track, CountedTrack):
-        # Whatever fails here counts as nothing found: the second way may still work. Only where
-        # memory is short for sound that is there, neither will, and the file is not to blame.
-        with suppress(*_NOTHING_FOUND), track_type(file, label) as track:
-            excerpt = Excerpt.of(track, length)
+def _middle(file: Reader, label: str, length: int) -> tuple[Excerpt, _Way]:
+    """Decode the middle `length` output samples, and return the way in which that worked best."""
+    attempts: list[tuple[Excerpt, _Way]] = []
+    for way in _ways(file, label):
+        # Whatever fails here counts as nothing found: the next way may still work. Only where
+        # memory is short for sound that is there, none will, and the file is not to blame.
+        with suppress(*_NOTHING_FOUND), way() as track:
+            excerpt = Excerpt.middle(track, length)
             if excerpt is not None:
-                attempts.insert(0, excerpt)  # where both are as good, counting is to be trusted
+                attempts.insert(0, (excerpt, way))  # the later is to be trusted, if as good
                 if excerpt.plausible:
                     break
     if not attempts:
         refuse(file, label)
-    return min(attempts, key=lambda attempt: attempt.missing).segment(label, length)
+    return min(attempts, key=lambda attempt: attempt[0].missing)
+
+
+def _ways(file: Reader, label: str) -> Iterator[_Way]:
+    """Give the ways to read a file, the cheapest first."""
+    direct: Sound | None = None
+    with suppress(*_NOTHING_FOUND):
+        direct = WavTrack.of(file) or Mp3Track.of(file)
+    if direct:
+        yield partial(_as_it_is, direct)
+    if not is_chained(file):
+        yield partial(Track, file, label)
+    yield partial(CountedTrack, file, label)
+
+
+def _as_it_is(track: Sound) -> AbstractContextManager[Sound]:
+    return nullcontext(track)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, gcd
+from typing import Protocol
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from topgenre.audio.track import JITTER, Block, Samples, Track
+from topgenre.audio.frames import Block, Mix, Samples
+from topgenre.audio.track import JITTER
 from topgenre.errors import DamagedAudioError, SilentError, TooShortError
 
 SAMPLE_RATE = 22_050  # Hz
 SEGMENT_SECONDS = 10.0
 MIN_SECONDS = 1.0
 SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16-bit audio, so that dither alone is silence
-_LEAD = Fraction(1, 2)  # s decoded around the segment: codec history and filter edges end in it
+# Seconds decoded before and after the segment: codec history and filter edges end in them.
+_LEAD, _TRAIL = Fraction(1, 2), Fraction(1, 10)
+# If channels cancel each other, what is left of their mean is faint, and 25 dB below their side:
+# coding noise, 30 dB below the sound.
+_FAINT_PEAK = 10 ** (-20 / 20)
+_CANCELLED = 10 ** (-25 / 10)
+_MOST_PROBES = 120  # for sound around a silent middle; each decodes 10 s
 _MAX_AMPLITUDE = 1_000.0  # 60 dB over full scale: no music, but what damaged codecs produce
 _MAX_BAD_SHARE = 0.01  # of the samples
 _BATCH = 1 << 20  # samples that are resampled at once: 24 s at 44.1 kHz
@@ -46,6 +55,22 @@ class Segment:
     duration: float | None = None
 
 
+Extent = tuple[Fraction, Fraction]  # the times of the first and last sample, in seconds
+
+
+class Sound(Protocol):
+    """What can be cut: the interface of `topgenre.audio.track.Track`."""
+
+    def extent(self) -> Extent | None:
+        """Return the times of the first and last sample."""
+
+    def shortfall(self, start: Fraction, end: Fraction) -> float:
+        """Return the seconds that the header promises beyond an extent that was found."""
+
+    def blocks(self, start: Fraction, end: Fraction, mix: Mix) -> Iterator[Block]:
+        """Decode from `start` to `end`, and some more on both sides."""
+
+
 @dataclass(slots=True)
 class Excerpt:
     """The segment as far as it could be decoded.
@@ -57,26 +82,67 @@ class Excerpt:
     total: int
     samples: Samples
     covered: NDArray[np.bool_]
-    bad_seconds: float = 0.0
+    bad_seconds: float = 0.0  # that were set to zero
     shortfall: float = 0.0  # seconds that the header promises, but that were not found
+    notices: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, track: Track, length: int) -> Excerpt | None:
-        """Decode the middle `length` output samples, or give None if the sound cannot be found."""
+    def empty(cls, begin: int, total: int, length: int) -> Excerpt:
+        """Return an excerpt of which nothing has been decoded."""
+        return cls(begin, total, np.zeros(length, np.float32), np.zeros(length, np.bool_))
+
+    @classmethod
+    def middle(cls, track: Sound, length: int) -> Excerpt | None:
+        """Decode the middle `length` output samples, or the nearest ones with sound.
+
+        None if the sound cannot be found.
+        """
         extent = track.extent()
         if extent is None:
             return None
+        excerpt = cls.audible(track, extent, None, length)
+        if not excerpt.complete or not excerpt.silent or len(excerpt.samples) == excerpt.total:
+            return excerpt
+        begin = _nearest_sound(track, extent, excerpt)
+        if begin is None:
+            return excerpt
+        excerpt = cls.audible(track, extent, begin, length)
+        excerpt.notices += ("the middle is silent: the nearest 10 s with sound were analysed",)
+        return excerpt
+
+    @classmethod
+    def audible(cls, track: Sound, extent: Extent, begin: int | None, length: int) -> Excerpt:
+        """Decode `length` output samples, with what is heard of channels that cancel each other."""
+        excerpt = cls.of(track, extent, begin, length)
+        if excerpt.peak >= _FAINT_PEAK:
+            return excerpt
+        side = cls.of(track, extent, begin, length, Mix.SIDE)
+        if side.silent or excerpt.power > _CANCELLED * side.power:
+            return excerpt
+        side.notices += ("the channels cancel each other: their difference was analysed",)
+        return side
+
+    @classmethod
+    def of(
+        cls,
+        track: Sound,
+        extent: Extent,
+        begin: int | None,
+        length: int,
+        mix: Mix = Mix.MEAN,
+    ) -> Excerpt:
+        """Decode `length` output samples from `begin` on; by default those in the middle."""
         start, end = extent
         total = int((end - start) * SAMPLE_RATE)
-        begin = max(0, total - length) // 2
         length = min(length, total)
-        excerpt = cls(begin, total, np.zeros(length, np.float32), np.zeros(length, np.bool_))
+        if begin is None:
+            begin = (total - length) // 2
+        excerpt = cls.empty(begin, total, length)
         first = start + Fraction(begin, SAMPLE_RATE)
         last = first + Fraction(length, SAMPLE_RATE)
-        if track.promised:
-            excerpt.shortfall = float(track.promised - (end - start))
+        excerpt.shortfall = track.shortfall(start, end)
         run: _Run | None = None
-        for block in track.blocks(first - _LEAD, last + _LEAD):
+        for block in track.blocks(first - _LEAD, last + _TRAIL, mix):
             if run is None or not run.continues(block):
                 if run:
                     excerpt._place(run, end=True)
@@ -109,6 +175,21 @@ class Excerpt:
         return self.complete and abs(self.shortfall) <= 1
 
     @property
+    def peak(self) -> float:
+        """The largest amplitude."""
+        return _peak(self.samples)
+
+    @property
+    def power(self) -> float:
+        """The mean square."""
+        return float(np.dot(self.samples, self.samples)) / max(1, len(self.samples))
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing can be heard."""
+        return self.peak < SILENCE_PEAK
+
+    @property
     def missing(self) -> float:
         """Seconds of the segment that could not be decoded."""
         return int(np.count_nonzero(~self.covered)) / SAMPLE_RATE
@@ -116,20 +197,13 @@ class Excerpt:
     def segment(self, label: str, length: int) -> Segment:
         """Check the excerpt and say what is wrong with it."""
         self._check(label)
-        notices = []
+        notices = list(self.notices)
         if len(self.samples) < min(length, SEGMENT_SECONDS * SAMPLE_RATE):
             notices.append(
                 f"only {self.total / SAMPLE_RATE:.1f} s of sound: "
                 f"judgements rest on {SEGMENT_SECONDS:g} s as a rule"
             )
-        if self.shortfall > 1:
-            notices.append(
-                f"the file is cut off: {self.shortfall:.1f} s that its header promises are missing"
-            )
-        if not self.complete:
-            notices.append(f"{self.missing:.1f} s of the segment are damaged and left silent")
-        if self.bad_seconds:
-            notices.append("damaged samples were set to zero")
+        notices += damage_notices(self.shortfall, self.missing, self.bad_seconds)
         return Segment(
             self.samples,
             self.begin / SAMPLE_RATE,
@@ -139,21 +213,73 @@ class Excerpt:
         )
 
     def _check(self, label: str) -> None:
-        sound = self.total / SAMPLE_RATE
+        check_length(label, self.total, self.shortfall)
         decoded = len(self.samples) / SAMPLE_RATE - self.missing
-        if sound < MIN_SECONDS and self.shortfall <= 1:
-            raise TooShortError(
-                f"{label}: only {sound:.2f} s of sound; at least {MIN_SECONDS:g} s are needed."
-            )
         if decoded < MIN_SECONDS or self.bad_seconds > _MAX_BAD_SHARE * decoded:
-            raise DamagedAudioError(
-                f"{label}: too little of its middle can be decoded; get a fresh copy of the file."
-            )
-        if np.abs(self.samples).max() < SILENCE_PEAK:
-            raise SilentError(
-                f"{label}: the middle {len(self.samples) / SAMPLE_RATE:.1f} s are silent; "
-                "cut out a part with sound."
-            )
+            raise damaged(label)
+        if self.silent:
+            raise silent(label)
+
+
+def damage_notices(shortfall: float, missing: float, bad_seconds: float) -> list[str]:
+    """Say how many seconds the header promises in vain, and how many are lost in between."""
+    notices = []
+    if shortfall > 1:
+        notices.append(
+            f"the file is cut off: {shortfall:.1f} s that its header promises are missing"
+        )
+    if missing >= JITTER:
+        notices.append(f"{missing:.1f} s of the segment are damaged and left silent")
+    if bad_seconds:
+        notices.append("damaged samples were set to zero")
+    return notices
+
+
+def check_length(label: str, total: int, shortfall: float) -> None:
+    """Raise TooShortError unless a sound, of which nothing is lost, lasts a second."""
+    seconds = total / SAMPLE_RATE
+    if seconds < MIN_SECONDS and shortfall <= 1:
+        raise TooShortError(
+            f"{label}: only {seconds:.2f} s of sound; at least {MIN_SECONDS:g} s are needed."
+        )
+
+
+def damaged(label: str) -> DamagedAudioError:
+    """Return the error for sound that cannot be decoded."""
+    return DamagedAudioError(
+        f"{label}: too little of its middle can be decoded; get a fresh copy of the file."
+    )
+
+
+def silent(label: str) -> SilentError:
+    """Return the error for sound that cannot be heard."""
+    return SilentError(
+        f"{label}: it is silent from beginning to end; choose a file that holds sound."
+    )
+
+
+def _nearest_sound(track: Sound, extent: Extent, silent: Excerpt) -> int | None:
+    """Return where the nearest excerpt with sound begins, that is as long as a silent one."""
+    length, last = len(silent.samples), silent.total - len(silent.samples)
+    step = max(length, silent.total // _MOST_PROBES)
+    for distance in range(step, silent.total, step):
+        found = []
+        for begin in (silent.begin + distance, silent.begin - distance):
+            if -length < begin < silent.total:
+                begin = min(max(begin, 0), last)
+                probe = Excerpt.of(track, extent, begin, length, Mix.PEAK)
+                (loud,) = np.nonzero(np.abs(probe.samples) >= SILENCE_PEAK)
+                if len(loud):  # let the sound fill the excerpt, as far as it goes
+                    edge = loud[0] if begin > silent.begin else loud[-1] + 1 - length
+                    found.append(min(max(begin + int(edge), 0), last))
+        if found:
+            return min(found, key=lambda begin: abs(begin - silent.begin))
+    return None
+
+
+def _peak(samples: Samples) -> float:
+    """Return the largest amplitude; not-a-number if any sample is that."""
+    return float(max(samples.max(), -samples.min())) if len(samples) else 0.0
 
 
 class _Run:
@@ -182,8 +308,6 @@ class _Run:
         position = round((block.time - start) * self.rate)
         lead = position % step
         self._blocks = [np.zeros(lead, np.float32)]
-        if self.rate != SAMPLE_RATE:
-            self._resampler = soxr.ResampleStream(self.rate, SAMPLE_RATE, 1, quality="HQ")
         self._skip = ceil(Fraction(lead * SAMPLE_RATE, self.rate))
         self._at = (position - lead) * SAMPLE_RATE // self.rate + self._skip - begin
 
@@ -202,13 +326,21 @@ class _Run:
         """Give the output samples since the last call, and where in the segment they belong."""
         sound = np.concatenate(self._blocks)
         self._blocks, self.pending = [np.zeros(0, np.float32)], 0
-        bad = ~(np.abs(sound) <= _MAX_AMPLITUDE)  # true of not-a-number too
-        sound[bad] = 0.0
-        self.n_bad += int(np.count_nonzero(bad))
-        if self._resampler:
-            sound = self._resampler.resample_chunk(sound, last=end)
+        if not _peak(sound) <= _MAX_AMPLITUDE:
+            bad = ~(np.abs(sound) <= _MAX_AMPLITUDE)  # true of not-a-number too
+            sound[bad] = 0.0
+            self.n_bad += int(np.count_nonzero(bad))
+        if self.rate != SAMPLE_RATE:
+            sound = self._at_our_rate(sound, end=end)
         skip = min(self._skip, len(sound))
         at = self._at
         self._skip -= skip
         self._at += len(sound) - skip
         return at, sound[skip:]
+
+    def _at_our_rate(self, sound: Samples, *, end: bool) -> Samples:
+        if end and self._resampler is None:  # all at once, which is faster
+            return np.asarray(soxr.resample(sound, self.rate, SAMPLE_RATE, quality="HQ"))
+        if self._resampler is None:
+            self._resampler = soxr.ResampleStream(self.rate, SAMPLE_RATE, 1, quality="HQ")
+        return np.asarray(self._resampler.resample_chunk(sound, last=end))

@@ -13,6 +13,7 @@ from topgenre.errors import NotAudioError, SourceNotFoundError
 _MAX_STREAM_BYTES = 4 << 30  # of a pipe, which has to be kept on disk before it can be searched
 _SPOOL_IN_MEMORY = 32 << 20
 _READ_BYTES = 1 << 16
+_BEHIND_TAGS = (b"RIFF", b"RF64", b"FORM", b"OggS", b"fLaC", b"MAC ", b"MPCK", b"MP+", b"wvPk")
 
 
 def name_of(source: object) -> str:
@@ -26,7 +27,8 @@ def name_of(source: object) -> str:
 class Reader:
     """What FFmpeg sees of a source: bytes only, neither its name nor a way to close it.
 
-    It never raises while FFmpeg reads, as PyAV would print what it cannot raise at once.
+    Offsets count from `begin`; what lies before cannot be seen. It never raises while FFmpeg
+    reads, as PyAV would print what it cannot raise at once.
 
     Attributes
     ----------
@@ -34,8 +36,9 @@ class Reader:
         Why reading failed, if it did; FFmpeg then saw the end of the file there.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], begin: int = 0) -> None:
         self._file = file
+        self._begin = begin
         self.failure: OSError | None = None
 
     def read(self, size: int) -> bytes:
@@ -49,13 +52,14 @@ class Reader:
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to an offset, and give it, or -1 if there is no such place."""
         try:
-            return self._file.seek(offset, whence)
+            begin = self._begin if whence == os.SEEK_SET else 0
+            return max(self._file.seek(begin + offset, whence) - self._begin, 0)
         except (OSError, ValueError, OverflowError):
             return -1
 
     def tell(self) -> int:
         """Give the offset."""
-        return self._file.tell()
+        return self._file.tell() - self._begin
 
 
 @contextmanager
@@ -73,12 +77,32 @@ def opened(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[Re
         file.seek(0)
         if not file.read(1):
             raise NotAudioError(f"{label}: it is empty; choose a file that holds sound.")
-        reader = Reader(file)
+        reader = Reader(file, _behind_tags(file))
         try:
             yield reader
         finally:
             if reader.failure:
                 raise reader.failure
+
+
+def _behind_tags(file: IO[bytes]) -> int:
+    """Return where a container begins that stands behind ID3 tags, where FFmpeg overlooks it."""
+    at = 0
+    while True:
+        file.seek(at)
+        head = file.read(12)
+        length = id3_length(head)
+        if not length:
+            return at if head.startswith(_BEHIND_TAGS) or head[4:8] == b"ftyp" else 0
+        at += length
+
+
+def id3_length(head: bytes) -> int:
+    """Return the bytes of the ID3v2 tag that begins with `head`; 0 if it is none."""
+    if len(head) < 10 or not head.startswith(b"ID3"):
+        return 0
+    footer = 10 if head[5] & 0x10 else 0
+    return 10 + footer + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
 
 
 def _open_path(path: Path, label: str) -> IO[bytes]:

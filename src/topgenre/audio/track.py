@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from math import ceil
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import av
-import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.plane import AudioPlane
 from av.audio.stream import AudioStream
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Discard
-from numpy.typing import NDArray
+from av.stream import Discard, Disposition
 
+from topgenre.audio.frames import MAX_CHANNELS, RATES, Block, Mix, Pile
 from topgenre.audio.mp4 import exaggerates
 from topgenre.audio.source import Reader
 from topgenre.errors import DamagedAudioError, NoAudioStreamError, NotAudioError
@@ -36,9 +34,8 @@ _SIGNATURES = (
     *(b"0&\xb2u", b"\xff\xf1", b"\xff\xf9", b"\xff\xfa", b"\xff\xfb", b"\xff\xf3"),
 )
 _READ_BYTES = 1 << 16
-_RATES = range(2_000, 768_001)  # Hz
-_MAX_CHANNELS = 64
 JITTER = Fraction(1, 10)  # s by which time stamps may differ from the count of samples
+_JITTER_S = float(JITTER)
 _HEAD_PACKETS = _TAIL_PACKETS = 32
 # Time stamps that stand still would have all of a sound decoded for a part of it.
 _MAX_REPEATS = 3
@@ -46,16 +43,6 @@ _SPARE = 60  # s
 # The longest in use are of 27 s. All frames of a packet are decoded at once, and there are codecs
 # that need a dozen bytes for hours of silence.
 _LONGEST_PACKET = 60  # s
-
-# Sample formats of FFmpeg without the "p" of the planar ones: type, middle, full scale.
-_FORMATS: dict[str, tuple[type[np.number], float, float]] = {
-    "u8": (np.uint8, 2.0**7, 2.0**7),
-    "s16": (np.int16, 0.0, 2.0**15),
-    "s32": (np.int32, 0.0, 2.0**31),
-    "s64": (np.int64, 0.0, 2.0**63),
-    "flt": (np.float32, 0.0, 1.0),
-    "dbl": (np.float64, 0.0, 1.0),
-}
 
 # What FFmpeg and NumPy may raise over bytes that make no sense.
 DECODING_ERRORS = (
@@ -66,8 +53,6 @@ DECODING_ERRORS = (
     RuntimeError,
     ValueError,
 )
-
-Samples = NDArray[np.float32]
 
 
 def refuse(file: Reader, label: str) -> NoReturn:
@@ -116,13 +101,14 @@ class Track:
         if not streams.audio:
             self._container.close()
             raise NoAudioStreamError(f"{label}: there is no sound track in it; choose another.")
-        self.stream: AudioStream = streams.audio[0]
+        self.stream = _chosen(streams.audio)
         for other in streams:
             if other is not self.stream:
                 other.discard = Discard.all
         self._check(label)
         assert self.stream.time_base is not None
         self.tick: Fraction = self.stream.time_base
+        self._longest = int(_LONGEST_PACKET / self.tick)  # ticks
         self._first = 0  # time stamp of the first packet
 
     def _check(self, label: str) -> None:
@@ -130,15 +116,15 @@ class Track:
         if codec is None:
             raise NotAudioError(f"{label}: its sound is in a codec that cannot be decoded.")
         layout = codec.layout
-        if not 1 <= layout.nb_channels <= _MAX_CHANNELS:
+        if not 1 <= layout.nb_channels <= MAX_CHANNELS:
             raise DamagedAudioError(
-                f"{label}: it claims {layout.nb_channels} channels (1 to {_MAX_CHANNELS} can be "
+                f"{label}: it claims {layout.nb_channels} channels (1 to {MAX_CHANNELS} can be "
                 "read); get a fresh copy of the file."
             )
-        if codec.sample_rate not in _RATES:
+        if codec.sample_rate not in RATES:
             raise DamagedAudioError(
-                f"{label}: it claims {codec.sample_rate} samples per second ({_RATES.start} to "
-                f"{_RATES.stop - 1} can be read); get a fresh copy of the file."
+                f"{label}: it claims {codec.sample_rate} samples per second ({RATES.start} to "
+                f"{RATES.stop - 1} can be read); get a fresh copy of the file."
             )
         # PyAV 17.1 to 18.1 free a custom channel layout twice, which ends the process. Only the
         # number of channels matters here, and a layout without an order has nothing to free.
@@ -172,15 +158,23 @@ class Track:
             self._container.seek(max(int(start / self.tick), self._first), stream=self.stream)
         return self._container.demux(self.stream)
 
+    def shortfall(self, start: Fraction, end: Fraction) -> float:
+        """Return the seconds that the header promises beyond an extent that was found."""
+        if self.promised is None:
+            return 0.0
+        # Some headers count from the first sample, some from zero on the container's clock.
+        return float(min((self.promised - (end - start), self.promised - end), key=abs))
+
     def extent(self) -> tuple[Fraction, Fraction] | None:
         """Decode the two ends of the sound: the times of the first and last sample."""
-        start = self._start()
+        start = self._start() if self._is_timed() else None
         if start is None:
             return None
         # The tail where the header puts it; if there is none, or no header, wherever it is.
         looks: list[Fraction | None] = [None]
         if self.claimed:
-            looks = [max(start, start + self.claimed - 1), start]
+            ends = sorted({start + self.claimed, self.claimed})
+            looks = [*(max(start, end - 1) for end in ends if end > start), start]
         for look in looks:
             with suppress(*DECODING_ERRORS):
                 end = self._end(look)
@@ -188,15 +182,24 @@ class Track:
                     return start, end
         return None
 
+    def _is_timed(self) -> bool:
+        """Tell whether time stamps can be trusted after seeking.
+
+        In WAV they follow from the average bytes per second, which only PCM has exactly.
+        """
+        name = self._container.format.name
+        return name != "wav" or self.stream.codec_context.name.startswith("pcm_")
+
     def _start(self) -> Fraction | None:
         first = None
+        clock = _Clock(self.tick)
         for count, packet in enumerate(self.packets()):
             if packet.pts is not None and first is None:
                 self._first = packet.pts
                 first = packet.pts * self.tick
-            for frame in _decoded(packet):
-                if frame.pts is not None:
-                    return frame.pts * self.tick
+            for frame in self._decoded(packet):
+                if clock.place(frame, packet):
+                    return clock.time
             if count == _HEAD_PACKETS:
                 break
         return first
@@ -210,20 +213,25 @@ class Track:
                 if latest is not None and packet.pts < latest - jump:
                     raise ValueError("time stamps begin anew, as in files joined end to end")
                 latest = packet.pts
-        ends = [
-            frame.pts * self.tick + Fraction(frame.samples, frame.sample_rate)
-            for packet in last
-            for frame in _decoded(packet)
-            if frame.pts is not None and frame.sample_rate
-        ]
-        return ends[-1] if ends else None
+        end = None
+        clock = _Clock(self.tick)
+        for packet in last:
+            for number, frame in enumerate(self._decoded(packet)):
+                if clock.place(frame, packet if number == 0 else None):
+                    begin = clock.time if frame.pts is None else frame.pts * self.tick
+                    end = begin + Fraction(frame.samples, frame.sample_rate)
+                    clock.advance(frame.samples)
+        return end
 
-    def blocks(self, start: Fraction, end: Fraction) -> Iterator[Block]:
+    def blocks(self, start: Fraction, end: Fraction, mix: Mix = Mix.MEAN) -> Iterator[Block]:
         """Decode from `start` to `end`, and some more on both sides."""
+        pile: Pile | None = None
+        clock = _Clock(self.tick)
         earlier: Packet[AudioStream] | None = None
         left = float(_MAX_REPEATS * (end - start) + _SPARE)
+        until = float(end)
         # Whole ticks, as fractions would take half as long as decoding itself.
-        first, after, beyond = (ceil(time / self.tick) for time in (start, end, end + 1))
+        first, beyond = (ceil(time / self.tick) for time in (start, end + 1))
         for packet in self.packets(start):
             if packet.pts is not None:
                 if packet.pts < first:
@@ -234,13 +242,36 @@ class Track:
             # A packet may hold seconds, and so what is sought lie in the one that began earlier.
             packets = [packet] if earlier is None else [earlier, packet]
             earlier = None
-            for frame in (frame for packet in packets for frame in _decoded(packet)):
-                if frame.pts is None or frame.sample_rate not in _RATES:
-                    continue
-                left -= frame.samples / frame.sample_rate
-                if frame.pts >= after or left < 0:
-                    return
-                yield Block(frame.pts * self.tick, frame.sample_rate, _mono(frame))
+            for packet in packets:
+                stamped: Packet[AudioStream] | None = (
+                    packet  # by which the first frame can be placed
+                )
+                for frame in self._decoded(packet):
+                    if not clock.place(frame, stamped):
+                        continue
+                    stamped = None
+                    if clock.now >= until or left < 0:
+                        if pile:
+                            yield pile.mixed(mix)
+                        return
+                    if pile is None or clock.anew or not pile.takes(frame):
+                        if pile:
+                            yield pile.mixed(mix)
+                        pile = Pile(clock.time, frame)
+                    n_samples = pile.add(frame)
+                    clock.advance(n_samples)
+                    left -= n_samples / pile.rate
+        if pile:
+            yield pile.mixed(mix)
+
+    def _decoded(self, packet: Packet[AudioStream]) -> list[AudioFrame]:
+        """Decode one packet; a damaged one gives nothing, and shows as a gap."""
+        if packet.duration and packet.duration > self._longest:
+            return []
+        try:
+            return packet.decode()
+        except DECODING_ERRORS:
+            return []
 
 
 class CountedTrack(Track):
@@ -250,6 +281,9 @@ class CountedTrack(Track):
         super().__init__(file, label)
         self._file, self._label = file, label
         self._used = False
+
+    def _is_timed(self) -> bool:
+        return True
 
     def packets(self, start: Fraction | None = None) -> Iterator[Packet[AudioStream]]:
         """Give all packets, with time stamps that never jump."""
@@ -274,54 +308,72 @@ class CountedTrack(Track):
             yield packet
 
 
-def _decoded(packet: Packet[AudioStream]) -> list[AudioFrame]:
-    """Decode one packet; a damaged one gives nothing, and shows as a gap."""
-    if (
-        packet.duration
-        and packet.time_base
-        and packet.duration * packet.time_base > _LONGEST_PACKET
-    ):
-        return []
-    try:
-        return packet.decode()
-    except DECODING_ERRORS:
-        return []
+class _Clock:
+    """When each frame begins: where the one before ends, unless its time stamp differs.
 
-
-@np.errstate(over="ignore", invalid="ignore")  # infinite samples are sorted out later
-def _mono(frame: AudioFrame) -> Samples:
-    """Average the channels; full scale becomes 1.0."""
-    dtype, middle, full_scale = _FORMATS[frame.format.name.removesuffix("p")]
-    channels = frame.layout.nb_channels
-    if frame.format.is_planar:
-        # Not `frame.planes`, which looks for planes beyond the last of more than eight.
-        mixed = np.zeros(frame.samples, np.float32)
-        for i in range(channels):
-            plane = np.frombuffer(memoryview(AudioPlane(frame, i)), dtype, frame.samples)
-            np.add(mixed, plane, out=mixed, dtype=np.float32, casting="unsafe")
-        mixed /= np.float32(channels)
-    else:
-        sound = np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples * channels)
-        mixed = sound.reshape(-1, channels).mean(axis=1, dtype=np.float32)
-    if middle:
-        mixed -= np.float32(middle)
-    if full_scale != 1.0:
-        mixed /= np.float32(full_scale)
-    return mixed
-
-
-class Block(NamedTuple):
-    """Some decoded sound.
+    Many decoders stamp only the first of several frames, or none at all; the packet's stamp has to
+    do then.
 
     Attributes
     ----------
-    time : Fraction
-        Seconds at which it begins.
-    rate : int
-        Samples per second.
-    samples : ndarray of float32, shape (n,)
+    now : float
+        Seconds, rounded: good enough to compare.
+    anew : bool
+        Whether the last placed frame does not follow the one before.
     """
 
-    time: Fraction
-    rate: int
-    samples: Samples
+    def __init__(self, tick: Fraction) -> None:
+        self.anew = True
+        self.now = 0.0
+        self._tick, self._seconds = tick, float(tick)
+        self._base: Fraction | None = None
+        self._samples = self._rate = 0
+
+    @property
+    def time(self) -> Fraction:
+        """Seconds, exactly."""
+        assert self._base is not None
+        return self._base + (Fraction(self._samples, self._rate) if self._rate else 0)
+
+    def place(self, frame: AudioFrame, packet: Packet[AudioStream] | None) -> bool:
+        """Set the clock to the beginning of a frame, or return False if that is unknown.
+
+        Parameters
+        ----------
+        frame : AudioFrame
+        packet : Packet, optional
+            What the frame comes from, if it is the first one.
+        """
+        stamp, rate = frame.pts, frame.sample_rate
+        ahead = 0.0 if stamp is None else stamp * self._seconds - self.now
+        if stamp is not None and rate == self._rate and -_JITTER_S < ahead < _JITTER_S:
+            self.anew = False  # as nearly always; what follows would take a third of all time
+            return True
+        if rate not in RATES:
+            return False
+        tolerance = _JITTER_S
+        if stamp is None and packet is not None and packet.pts is not None:
+            stamp = packet.pts
+            ahead = stamp * self._seconds - self.now
+            # It may have come out of the packet before, as some decoders lag behind.
+            tolerance = max(tolerance, (packet.duration or 0) * self._seconds)
+        if self._base is None and stamp is None:
+            return False
+        jumps = self._base is None or abs(ahead) > tolerance
+        self.anew = jumps or rate != self._rate
+        if self.anew:
+            self._base = self.time if stamp is None or not jumps else stamp * self._tick
+            self.now, self._samples, self._rate = float(self._base), 0, rate
+        return True
+
+    def advance(self, n_samples: int) -> None:
+        """Set the clock to the end of a frame."""
+        self._samples += n_samples
+        self.now += n_samples / self._rate
+
+
+def _chosen(streams: Sequence[AudioStream]) -> AudioStream:
+    """Return the stream that players play: the first default one that can be decoded."""
+    readable = [stream for stream in streams if stream.codec_context is not None] or streams
+    default = (stream for stream in readable if stream.disposition & Disposition.default)
+    return next(default, readable[0])

@@ -42,6 +42,7 @@ _FALLBACKS = (
     "Droid Sans Fallback",
 )
 _DPI = 160
+_MARK = "topgenre"
 
 # Matplotlib's settings belong to the whole process, so only one picture at a time changes them.
 _settings = threading.RLock()
@@ -130,13 +131,19 @@ def save(figure: Figure, path: str | Path, *, ground: str = "white") -> None:
         If the file cannot be written, or its suffix is neither ``.png`` nor ``.svg``.
     """
     kind = picture_format(path)
-    # Neither dates nor versions: a picture changes only where what it shows has changed.
+    # Neither dates nor versions: a picture changes only where what it shows has changed. But who
+    # drew it, since no picture of anybody else may be replaced.
     metadata: dict[str, Any] = (
-        {"Software": "topgenre"} if kind == "png" else {"Date": None, "Creator": "topgenre"}
+        {"Software": _MARK} if kind == "png" else {"Date": None, "Creator": _MARK}
     )
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata, facecolor=ground)
-    write_whole(path, buffer.getvalue())
+    write_whole(path, buffer.getvalue(), _ours)
+
+
+def _ours(head: bytes) -> bool:
+    mark = _MARK.encode()
+    return b"Software\0" + mark in head or b"<dc:title>" + mark + b"</dc:title>" in head
 
 
 def drawable(text: str) -> str:

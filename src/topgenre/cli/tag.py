@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,10 @@ from topgenre.text import json_safe
 
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Catalogue
-    from topgenre.tagging.policy import Policy, Tagging, Undone
+    from topgenre.tagging.apply import Tagging, Undone
+    from topgenre.tagging.policy import Policy
+
+    Outcome = Tagging | Undone | Failure
 
 _SPECTROGRAMS = ".npz"  # made from a song, and without tags
 
@@ -27,7 +31,7 @@ _SPECTROGRAMS = ".npz"  # made from a song, and without tags
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
-        short_help="Write genres into the tags of music files, and take them back.",
+        short_help="Write genres into the tags of music files, and undo it.",
         epilog="Examples: topgenre tag Music/   |   topgenre tag Music/ --write   |   "
         "topgenre tag --undo",
     )(tag)
@@ -36,27 +40,25 @@ def add_to(app: typer.Typer) -> None:
 def tag(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH", help="Music files, or folders of them.", show_default=False),
+        typer.Argument(metavar="PATH", help="Music files or folders.", show_default=False),
     ] = None,
     write: Annotated[
-        bool, typer.Option("--write", help="Change the files; without it, only say how.")
+        bool, typer.Option("--write", help="Change the files. Without it, only show the changes.")
     ] = False,
     undo: Annotated[
         bool,
-        typer.Option(
-            "--undo", help="Put back what the last run has changed; with PATH, all ever changed."
-        ),
+        typer.Option("--undo", help="Undo the changes of the last run or, with PATH, of all runs."),
     ] = False,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave files alone that have a genre.  [default]")
+        bool, typer.Option("--keep", help="Leave files that already have a genre.  [default]")
     ] = False,
     append: Annotated[
-        bool, typer.Option("--append", help="Add to the genres that a file has.")
+        bool, typer.Option("--append", help="Add to the genres that a file already has.")
     ] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Write in place of the genres that a file has.")
+        bool, typer.Option("--replace", help="Replace the genres that a file already has.")
     ] = False,
-    top: Annotated[int, typer.Option(min=1, metavar="N", help="How many genres at most.")] = 1,
+    top: Annotated[int, typer.Option(min=1, metavar="N", help="Write at most N genres.")] = 1,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -69,7 +71,8 @@ def tag(
     include_uncertain: Annotated[
         bool,
         typer.Option(
-            "--include-uncertain", help="Write what topgenre is not sure of; --threshold is then 0."
+            "--include-uncertain",
+            help="Write uncertain results as well; --threshold is then 0 by default.",
         ),
     ] = False,
     names: Annotated[
@@ -77,16 +80,16 @@ def tag(
         typer.Option(
             "--map",
             metavar="FILE",
-            help='Your names of genres: a .toml file with lines like hiphop = "Rap", or a .csv.',
+            help='Your names for genres: a .toml file with lines like hiphop = "Rap", or a .csv.',
         ),
     ] = None,
     preserve_mtime: Annotated[
-        bool, typer.Option("--preserve-mtime", help="Keep the files' times of change.")
+        bool, typer.Option("--preserve-mtime", help="Keep modification times.")
     ] = False,
     as_json: options.AsJsonLines = False,
     catalog: options.Catalog = None,
     no_catalog: Annotated[
-        bool, typer.Option("--no-catalog", help="Judge all files anew, scanned or not.")
+        bool, typer.Option("--no-catalog", help="Analyse all files again, scanned or not.")
     ] = False,
     journal: Annotated[
         Path | None,
@@ -99,26 +102,26 @@ def tag(
 ) -> None:
     """Write genres into the tags of music files.
 
-    Without --write, nothing is changed: you see what would be. Files that have a genre are left
-    alone, and so are those that topgenre is not sure of, unless you say otherwise. The sound and
-    all other tags stay as they are, and --undo takes everything back.
+    Without --write, nothing is changed: the changes are only shown. Files that already have a genre
+    are left alone, and so are files whose genre is uncertain, unless you say otherwise. The sound
+    and all other tags stay as they are, and --undo takes everything back.
     """
     from topgenre.tagging.policy import Existing, Policy
 
     if sum((keep, append, replace)) > 1:
-        raise typer.BadParameter("choose one of --keep, --append, --replace", param_hint="--append")
+        raise typer.BadParameter("use one of --keep, --append and --replace", param_hint="--append")
     if catalog and no_catalog:
-        raise typer.BadParameter("it contradicts --catalog", param_hint="--no-catalog")
+        raise typer.BadParameter("use --catalog or --no-catalog, not both", param_hint="--catalog")
     if undo and (write or append or replace or names or include_uncertain):
         raise typer.BadParameter(
-            "it takes PATH, --journal, --catalog, --preserve-mtime and --json only",
+            "only PATH, --journal, --catalog, --preserve-mtime and --json go with it",
             param_hint="--undo",
         )
+    files = _Files(catalog, not no_catalog, journal, preserve_mtime)
     if undo:
-        failed = _undo(paths or [], catalog, no_catalog, journal, preserve_mtime, as_json)
-        raise typer.Exit(1 if failed else 0)
+        raise typer.Exit(1 if _undo(paths or [], files, as_json) else 0)
     if not paths:
-        raise typer.BadParameter("name music files or folders, or say --undo", param_hint="PATH")
+        raise typer.BadParameter("name music files or folders, or use --undo", param_hint="PATH")
     if "-" in paths:
         raise typer.BadParameter("standard input has no tags; name a file", param_hint="-")
     existing: Existing = "append" if append else "replace" if replace else "keep"
@@ -128,10 +131,28 @@ def tag(
         for path in find_audio(paths)
         if path in paths or isinstance(path, Failure) or not path.lower().endswith(_SPECTROGRAMS)
     ]
-    failed = _tag(
-        found, policy, write, catalog, no_catalog, journal, model, jobs, preserve_mtime, as_json
-    )
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if _tag(found, policy, files, model, jobs, write, as_json) else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files that a run uses beside the music, as the options name them."""
+
+    catalog: Path | None
+    use_catalog: bool
+    journal: Path | None
+    preserve_mtime: bool
+
+    def catalogue(self, *, write: bool) -> AbstractContextManager[Catalogue | None]:
+        """Open the catalogue, if there is one or one was asked for."""
+        from topgenre.library.catalogue import Catalogue, default_path
+        from topgenre.library.find import is_gone
+
+        gone = is_gone(str(self.catalog or default_path()))
+        if not self.use_catalog or (self.catalog is None and gone):
+            return nullcontext()
+        # One that is not there is not made.
+        return Catalogue(self.catalog, read_only=gone or not write)
 
 
 def _names(path: Path | None, model: Path | None) -> dict[str, str]:
@@ -150,111 +171,101 @@ def _names(path: Path | None, model: Path | None) -> dict[str, str]:
 def _tag(
     paths: list[str | Failure],
     policy: Policy,
-    write: bool,
-    catalog: Path | None,
-    no_catalog: bool,
-    journal: Path | None,
+    files: _Files,
     model: Path | None,
     jobs: int | None,
-    preserve_mtime: bool,
+    write: bool,
     as_json: bool,
 ) -> int:
-    """Go through the files, and say what came of them; return how many failed."""
+    """Go through the files and show what becomes of them; return how many failed."""
     from topgenre.library.catalogue import model_hash
+    from topgenre.tagging.apply import tag_files
     from topgenre.tagging.journal import Journal
-    from topgenre.tagging.policy import tag_files
 
-    counts: Counter[str] = Counter()
-    show = _show_json if as_json else _printer(policy)
-    status = StatusLine(len(paths))
     with interrupt.noted() as stopped, ExitStack() as cleanup:
-        cleanup.callback(status.wipe)
-        outcomes = tag_files(
-            paths,
-            policy,
-            journal=cleanup.enter_context(Journal(journal)) if write else None,
-            catalogue=_catalogue(cleanup, catalog, no_catalog, write),
-            model_hash=model_hash(model),
-            model=model,
-            jobs=jobs,
-            preserve_mtime=preserve_mtime,
-            stopped=stopped,
-        )
         # Closed in any case, so that no worker process outlives what it works for.
-        with closing(outcomes):
-            status.draw(0)
-            for done, outcome in enumerate(outcomes, 1):
-                status.wipe()
-                counts["failed" if isinstance(outcome, Failure) else outcome.what] += 1
-                show(outcome)
-                status.draw(done)
-        status.wipe()
+        outcomes = closing(
+            tag_files(
+                paths,
+                policy,
+                journal=cleanup.enter_context(Journal(files.journal)) if write else None,
+                catalogue=cleanup.enter_context(files.catalogue(write=write)),
+                model_hash=model_hash(model),
+                model=model,
+                jobs=jobs,
+                preserve_mtime=files.preserve_mtime,
+                stopped=stopped,
+            )
+        )
+        show = _show_json if as_json else _printer(policy)
+        counts = _shown(cleanup.enter_context(outcomes), show, StatusLine(len(paths)))
         if stopped():
-            kept = "; what is written stays, and --undo takes it back" if counts["written"] else ""
+            kept = ". What was written stays; --undo takes it back" if counts["written"] else ""
             typer.echo(f"{interrupt.MESSAGE}; {_summary(counts)}{kept}", err=True)
             raise typer.Exit(interrupt.exit_code())
     typer.echo(_summary(counts), err=True)
     if counts["to write"]:
-        typer.echo("nothing was changed: --write does it", err=True)
+        typer.echo("Nothing was changed. Add --write to apply.", err=True)
     if counts["kept"] and not (counts["to write"] or counts["written"]):
-        typer.echo("--append or --replace writes into files that have a genre", err=True)
+        typer.echo("Use --append or --replace for files that already have a genre.", err=True)
     return counts["failed"]
 
 
-def _undo(
-    paths: list[str],
-    catalog: Path | None,
-    no_catalog: bool,
-    journal: Path | None,
-    preserve_mtime: bool,
-    as_json: bool,
-) -> int:
-    """Take back what was written, and say of which files; return how many failed."""
+def _undo(paths: list[str], files: _Files, as_json: bool) -> int:
+    """Undo what was written, and show in which files; return how many failed."""
+    from topgenre.tagging.apply import undo
     from topgenre.tagging.journal import Journal
-    from topgenre.tagging.policy import undo
 
-    counts: Counter[str] = Counter()
-    show = _show_json if as_json else _printer(None)
     with interrupt.noted() as stopped, ExitStack() as cleanup:
-        journaled = cleanup.enter_context(Journal(journal, must_exist=True))
-        catalogue = _catalogue(cleanup, catalog, no_catalog, True)
-        for outcome in undo(
-            journaled, paths, catalogue=catalogue, preserve_mtime=preserve_mtime, stopped=stopped
-        ):
-            counts["failed" if isinstance(outcome, Failure) else "undone"] += 1
-            show(outcome)
-        left = len(journaled.entries())
+        journal = cleanup.enter_context(Journal(files.journal, must_exist=True))
+        outcomes = undo(
+            journal,
+            paths,
+            catalogue=cleanup.enter_context(files.catalogue(write=True)),
+            preserve_mtime=files.preserve_mtime,
+            stopped=stopped,
+        )
+        counts = _shown(outcomes, _show_json if as_json else _printer(None))
+        left = len(journal.entries())
         if stopped():
             typer.echo(f"{interrupt.MESSAGE}; {_summary(counts)}", err=True)
             raise typer.Exit(interrupt.exit_code())
-    typer.echo(_summary(counts) if counts else "there is nothing to undo", err=True)
+    typer.echo(_summary(counts) if counts else "There is nothing to undo.", err=True)
     if left and not paths and not counts["failed"]:
-        changes = "an older change is" if left == 1 else f"{left} older changes are"
-        typer.echo(f"{changes} left to undo: the same command goes on", err=True)
+        changes = "1 older change" if left == 1 else f"{left} older changes"
+        typer.echo(f"{changes} can still be undone. Run the command again to go on.", err=True)
     return counts["failed"]
 
 
-def _catalogue(
-    cleanup: ExitStack, path: Path | None, unwanted: bool, write: bool
-) -> Catalogue | None:
-    """Open the catalogue, if there is one or one was asked for."""
-    from topgenre.library.catalogue import Catalogue, default_path
-    from topgenre.library.find import is_gone
-
-    if unwanted or (path is None and is_gone(str(default_path()))):
-        return None
-    if path is not None and is_gone(str(path)):
-        write = False  # so that none is made
-    return cleanup.enter_context(Catalogue(path, read_only=not write))
+def _shown(
+    outcomes: Iterable[Outcome], show: Callable[[Outcome], None], status: StatusLine | None = None
+) -> Counter[str]:
+    """Show outcomes as they come, and count them."""
+    counts: Counter[str] = Counter()
+    if status:
+        status.draw(0)
+    try:
+        for done, outcome in enumerate(outcomes, 1):
+            if status:
+                status.wipe()
+            what = getattr(outcome, "what", "undone")
+            counts["failed" if isinstance(outcome, Failure) else what] += 1
+            show(outcome)
+            if status:
+                status.draw(done)
+    finally:
+        if status:
+            status.wipe()
+    return counts
 
 
 def _summary(counts: Counter[str]) -> str:
     wording = {
         "written": "{} written",
         "to write": "{} to write",
-        "undone": "{} as before",
+        "undone": "{} restored",
         "unchanged": "{} unchanged",
-        "kept": "{} with a genre, kept",
+        "kept": "{} left with their genre",
         "not sure": "{} not sure",
         "unlikely": "{} below the threshold",
         "failed": "{} failed",
@@ -265,17 +276,17 @@ def _summary(counts: Counter[str]) -> str:
     return f"{text}: {', '.join(said)}" if said else text
 
 
-def _show_json(outcome: Tagging | Undone | Failure) -> None:
+def _show_json(outcome: Outcome) -> None:
     typer.echo(json.dumps(json_safe(outcome.to_dict())))
 
 
-def _printer(policy: Policy | None) -> Callable[[Tagging | Undone | Failure], None]:
+def _printer(policy: Policy | None) -> Callable[[Outcome], None]:
     """Print each file that changes as one line: its genres before and after."""
     from rich.console import Console
     from rich.text import Text
 
     from topgenre.charts.wording import percent
-    from topgenre.tagging.policy import Tagging
+    from topgenre.tagging.apply import Tagging
     from topgenre.text import printable
 
     console = Console(soft_wrap=True, highlight=False)
@@ -288,7 +299,7 @@ def _printer(policy: Policy | None) -> Callable[[Tagging | Undone | Failure], No
     def listed(genres: tuple[str, ...]) -> str:
         return shown(", ".join(genres)) or "(none)"
 
-    def show(outcome: Tagging | Undone | Failure) -> None:
+    def show(outcome: Outcome) -> None:
         if isinstance(outcome, Failure):
             printing.say_error(str(outcome.error))
             printing.show_details(outcome)

@@ -314,7 +314,7 @@ class _Store:
 
     def _write(self, name: str, content: bytes) -> None:
         if not self._remote:
-            write_whole(Path(self._root) / name, content)
+            write_whole(Path(self._root) / name, content, content[:4])
             return
         with self._explained():
             self._system.makedirs(self._root, exist_ok=True)

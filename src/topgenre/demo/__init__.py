@@ -106,5 +106,5 @@ def write_demo(folder: str | Path) -> list[Path]:
             "name another folder"
         )
     for path, song in missing.items():
-        write_whole(path, song)
+        write_whole(path, song, song)  # and so nothing but the very song is replaced
     return list(songs)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.errors import OutputError
-from topgenre.files import write_whole
+from topgenre.files import ANYTHING, write_whole
 
 
 class _Format(NamedTuple):
@@ -135,4 +135,4 @@ def write_audio(
         If `samples` has another shape, is empty or holds values that are not finite.
     """
     path = Path(path)
-    write_whole(path, encode(samples, path.suffix, sample_rate, bit_rate=bit_rate))
+    write_whole(path, encode(samples, path.suffix, sample_rate, bit_rate=bit_rate), ANYTHING)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -246,14 +246,21 @@ class Catalogue(Database):
         folder : str, optional
             Only songs in this folder, or in a folder in it; an absolute path.
         """
-        return map(self._song, self._pages(_STORED, "TRUE", folder=folder))
+        pages = self._pages(_STORED, "TRUE", folder=folder)
+        return (self._song(row) for rows in pages for row in rows)
 
     def failures(self) -> Iterator[Song]:
         """Give the songs whose files exist but could not be classified."""
-        return map(self._song, self._pages(_STORED, "error_code IS NOT NULL AND NOT missing"))
+        pages = self._pages(_STORED, "error_code IS NOT NULL AND NOT missing")
+        return (self._song(row) for rows in pages for row in rows)
 
     def rows(
-        self, names: Sequence[str], *, model: bytes | None = None, folder: str | None = None
+        self,
+        names: Sequence[str],
+        *,
+        model: bytes | None = None,
+        threshold: float | None = 0.0,
+        folder: str | None = None,
     ) -> Iterator[tuple[Any, ...]]:
         """Give some fields of many songs, in the order of their paths' bytes.
 
@@ -263,20 +270,35 @@ class Catalogue(Database):
             Of `topgenre.library.fields.FIELDS`.
         model : bytes, optional
             Only songs that this model has classified and that are not missing.
+        threshold : float, optional
+            Of those, only songs whose first genre is at least this probable; None takes those
+            that are sure.
         folder : str, optional
             Only songs in this folder, or in a folder in it; an absolute path.
         """
-        judged = model is not None
-        condition, values = (_JUDGED, (model,)) if judged else ("TRUE", ())
-        load = _loader(names, judged)
-        for row in self._pages(names, condition, *values, folder=folder):
+        condition = "TRUE"
+        values: list[Any] = []
+        if model is not None:
+            condition, values = _JUDGED, [model]
+            condition += " AND NOT uncertain" if threshold is None else " AND probability_1 >= ?"
+            values += [] if threshold is None else [threshold]
+        found = [fields.BY_NAME[name] for name in names]
+        for rows in self._pages(names, condition, *values, folder=folder):
             with self._explained():
-                loaded = load(row)
-            yield loaded
+                columns = [
+                    field.load_all(column, optional=model is None)
+                    for field, column in zip(found, zip(*rows, strict=True), strict=True)
+                ]
+            yield from zip(*columns, strict=True)
 
-    def listed(self, model: bytes, *, folder: str | None = None) -> Iterator[Listed]:
-        """Give the songs that a model has classified and that are not missing, for lists."""
-        return map(Listed.of, self.rows(LISTED, model=model, folder=folder))
+    def listed(
+        self, model: bytes, *, threshold: float | None = 0.0, folder: str | None = None
+    ) -> Iterator[Listed]:
+        """Give the songs that a model has classified and that are not missing, for lists.
+
+        See `rows` for the parameters.
+        """
+        return map(Listed.of, self.rows(LISTED, model=model, threshold=threshold, folder=folder))
 
     def surest(self, genre: str, model: bytes) -> Iterator[Listed]:
         """Give songs that exist and are surely of a genre, the most probable first; not all."""
@@ -286,10 +308,12 @@ class Catalogue(Database):
             "ORDER BY probability_1 DESC, path LIMIT ?",
             *(genre, model, _ROWS_AT_ONCE),
         )
-        load = _loader(LISTED, True)
         with self._explained():
-            found = [Listed.of(load(row)) for row in rows]
-        yield from found
+            columns = [
+                fields.BY_NAME[name].load_all(column)
+                for name, column in zip(LISTED, zip(*rows, strict=True), strict=False)
+            ]
+        return map(Listed.of, zip(*columns, strict=True))
 
     def song(self, number: int) -> Song:
         """Return the song with an id that `embeddings` gave."""
@@ -321,28 +345,37 @@ class Catalogue(Database):
             condition += " AND path >= ? AND path < ?"
             values += _inside(folder)
         condition += f" ORDER BY id LIMIT {_ROWS_AT_ONCE}"
-        load = fields.BY_NAME["embedding"].load
+        load_all = fields.BY_NAME["embedding"].load_all
         last = 0
         while rows := self._select(("id", "embedding"), condition, last, *values):
             with self._explained():
-                vectors = np.stack([load(blob) for _, blob in rows])
+                vectors = np.stack(load_all([blob for _, blob in rows]))
             yield Embeddings(np.array([number for number, _ in rows], np.int64), vectors)
             last = rows[-1][0]
+
+    def embedding(self, path: str) -> Array:
+        """Return the embedding of the song at a path."""
+        rows = self._select(("embedding",), "path = ?", os.fsencode(path))
+        if not rows:
+            raise CatalogueError(f"{self.path}: a song was removed meanwhile; try again")
+        with self._explained():
+            vector: Array = fields.BY_NAME["embedding"].load(rows[0][0])
+        return vector
 
     # Reading.
 
     def _pages(
         self, names: Sequence[str], condition: str, *values: Any, folder: str | None = None
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Iterator[list[tuple[Any, ...]]]:
         # Page by page: an open query would keep a writer's log from being taken over.
         last, end = (b"", None) if folder is None else _inside(folder)
         where = f"path > ? AND ({condition})" + ("" if end is None else " AND path < ?")
         ends = () if end is None else (end,)
         while rows := self._select(
-            ("path", *names), f"{where} ORDER BY path LIMIT {_ROWS_AT_ONCE}", last, *values, *ends
+            (*names, "path"), f"{where} ORDER BY path LIMIT {_ROWS_AT_ONCE}", last, *values, *ends
         ):
-            yield from (row[1:] for row in rows)
-            last = rows[-1][0]
+            last = rows[-1][-1]
+            yield [row[:-1] for row in rows]
 
     def _count(self, condition: str, *values: Any) -> int:
         with self._explained():
@@ -351,27 +384,6 @@ class Catalogue(Database):
     def _song(self, row: Sequence[Any]) -> Song:
         with self._explained():
             return fields.song_of(row)
-
-
-def _loader(names: Sequence[str], judged: bool) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
-    """Return what checks and reads the values of some fields.
-
-    Parameters
-    ----------
-    names : sequence of str
-    judged : bool
-        Whether all songs were classified; others have no value where one is needed otherwise.
-    """
-    found = [fields.BY_NAME[name] for name in names]
-    loads = [(field.kind.load, field.optional or not judged, field.load) for field in found]
-
-    def load(row: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(
-            None if value is None and optional else whole(value) if value is None else kind(value)
-            for value, (kind, optional, whole) in zip(row, loads, strict=True)
-        )
-
-    return load
 
 
 def _inside(folder: str) -> tuple[bytes, bytes]:

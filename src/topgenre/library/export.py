@@ -9,6 +9,8 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,9 @@ from topgenre.library.fields import TABLE, VECTOR, json_of
 from topgenre.library.song import Song
 from topgenre.text import json_safe
 
+_FIRST = tuple(field.name for field in TABLE[:3])  # columns by which a table of ours is known
 _ROWS_AT_ONCE = 5000  # of a Parquet file, which is written in groups
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for a formula begins so
+_FORMULA = ("=", "+", "-", "@", "\t")  # what spreadsheets take for a formula begins so
 
 
 def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
@@ -31,8 +34,8 @@ def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
     ----------
     catalogue : Catalogue
     path : path-like
-        ``.csv``, ``.ndjson``, ``.jsonl`` or ``.parquet``; a file that exists is replaced, whole or
-        not at all.
+        ``.csv``, ``.ndjson``, ``.jsonl`` or ``.parquet``; a table that topgenre has written is
+        replaced, whole or not at all, and no other file is.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
         for count, song in enumerate(catalogue.songs(), 1):  # noqa: B007 - the count is the use
             yield song
 
-    with replacing(target) as part:
+    with replacing(target, partial(_ours, target)) as part:
         write(counted(), part)
     return count
 
@@ -86,6 +89,16 @@ def check_name(path: Path) -> Callable[[Iterable[Song], Path], None]:
     return write
 
 
+def _ours(path: Path, head: bytes) -> bool:
+    """Tell whether a table is one that `export` has written."""
+    if head.startswith(b"PAR1"):
+        with suppress(Exception):  # whatever pyarrow says to what is not Parquet
+            names = import_module("pyarrow.parquet").read_schema(path).names
+            return bool(names[: len(_FIRST)] == list(_FIRST))
+        return False
+    return head.startswith((",".join(_FIRST).encode(), b'{"path": '))
+
+
 def csv_cell(text: str) -> str:
     """Return a text that a spreadsheet does not take for a formula, with a ``'`` before it if so.
 
@@ -94,6 +107,7 @@ def csv_cell(text: str) -> str:
     >>> csv_cell("=1+1"), csv_cell("Title")
     ("'=1+1", 'Title')
     """
+    text = text.replace("\r", "\\r")  # which Python's writer does not quote
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -114,14 +128,14 @@ def table_row(song: Song) -> dict[str, Any]:
 
 
 def _write_ndjson(songs: Iterable[Song], path: Path) -> None:
-    with path.open("x", encoding="ascii") as file:
+    with path.open("w", encoding="ascii") as file:
         for song in songs:
             file.write(f"{json.dumps(json_safe(json_of(song)))}\n")
 
 
 def _write_csv(songs: Iterable[Song], path: Path) -> None:
     names = [field.name for field in TABLE if field.kind is not VECTOR]
-    with path.open("x", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
         for song in songs:

@@ -31,8 +31,12 @@ class Kind(NamedTuple):
     ----------
     sql : str
         Type of the column.
+    plain : type
+        What SQLite gives, if it is not None.
     load : callable
-        Takes what SQLite gives, which is not None; raises ValueError for any other kind of value.
+        Takes what SQLite gives; raises ValueError for any other kind of value.
+    quick : callable, optional
+        Does the same with many values at once, which are all of the type `plain`.
     store : callable
         Takes a value of a `Song`, and returns what SQLite takes.
     arrow : callable, optional
@@ -44,7 +48,9 @@ class Kind(NamedTuple):
     """
 
     sql: str
+    plain: type
     load: Callable[[Any], Any]
+    quick: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     store: Callable[[Any], Any] = lambda value: value
     arrow: Callable[[Any], Any] | None = None
     cell: Callable[[Any], Any] = lambda value: value
@@ -80,13 +86,22 @@ class Field(NamedTuple):
             return None
         return attrgetter(self.place)(song)
 
-    def load(self, value: Any) -> Any:
+    def load(self, value: Any, *, optional: bool = False) -> Any:
         """Check and return a value that SQLite gave; raises ValueError for a wrong one."""
         if value is not None:
             return self.kind.load(value)
-        if not self.optional:
+        if not (optional or self.optional):
             raise ValueError(f"{self.name} is NULL")
         return None
+
+    def load_all(self, values: Sequence[Any], *, optional: bool = False) -> Sequence[Any]:
+        """Do the same with the values of many rows."""
+        types = set(map(type, values))
+        if self.kind.quick and types == {self.kind.plain}:
+            return self.kind.quick(values)
+        if (optional or self.optional) and types == {type(None)}:
+            return values
+        return [self.load(value, optional=optional) for value in values]
 
 
 def _only(wanted: type) -> Callable[[Any], Any]:
@@ -98,8 +113,32 @@ def _only(wanted: type) -> Callable[[Any], Any]:
     return load
 
 
+_text, _bytes, _list, _dict = map(_only, (str, bytes, list, dict))
+
+
 def _load_path(value: Any) -> str:
-    return os.fsdecode(_only(bytes)(value))
+    return os.fsdecode(_bytes(value))
+
+
+def _paths(values: Sequence[bytes]) -> list[str]:
+    return list(map(os.fsdecode, values))
+
+
+def _same(values: Sequence[Any]) -> Sequence[Any]:
+    return values
+
+
+def _numbers(values: Sequence[float]) -> Sequence[float]:
+    if not all(map(math.isfinite, values)):
+        raise ValueError("a number that is not finite")
+    return values
+
+
+def _vectors(values: Sequence[bytes]) -> Sequence[Any]:
+    vectors: Any = np.frombuffer(b"".join(values), "<f4").reshape(len(values), -1)
+    if len(set(map(len, values))) > 1 or not vectors.size or not np.isfinite(vectors).all():
+        raise ValueError("embeddings that are not")
+    return list(vectors)
 
 
 def _load_flag(value: Any) -> bool:
@@ -122,32 +161,32 @@ def _load_number(value: Any) -> float:
 
 def _load_json(value: Any) -> Any:
     try:
-        return json.loads(_only(str)(value))
+        return json.loads(_text(value))
     except RecursionError as error:
         raise ValueError("JSON that is nested too deeply") from error
 
 
 def _load_genres(value: Any) -> tuple[GenreProbability, ...]:
-    shares = _only(dict)(_load_json(value)).items()
+    shares = _dict(_load_json(value)).items()
     if not shares:
         raise ValueError("no genres")
     return tuple(GenreProbability(genre, _load_number(share)) for genre, share in shares)
 
 
 def _load_tags(value: Any) -> tuple[Tag, ...]:
-    found = [_only(dict)(tag) for tag in _only(list)(_load_json(value))]
+    found = [_dict(tag) for tag in _list(_load_json(value))]
     return tuple(
-        Tag(_only(str)(tag.get("name")), _load_number(tag.get("probability")), bool(tag["outside"]))
+        Tag(_text(tag.get("name")), _load_number(tag.get("probability")), bool(tag["outside"]))
         for tag in found
     )
 
 
 def _load_texts(value: Any) -> tuple[str, ...]:
-    return tuple(map(_only(str), _only(list)(_load_json(value))))
+    return tuple(map(_text, _list(_load_json(value))))
 
 
 def _load_vector(value: Any) -> Any:
-    vector = np.frombuffer(_only(bytes)(value), "<f4")
+    vector = np.frombuffer(_bytes(value), "<f4")
     if not (len(vector) and np.isfinite(vector).all()):
         raise ValueError("not an embedding")
     return vector
@@ -177,31 +216,29 @@ def _map(arrow: Any) -> Any:
     return arrow.map_(arrow.string(), arrow.float64())
 
 
-PATH = Kind("BLOB", _load_path, os.fsencode, _string, json_safe)
-TEXT = Kind("TEXT", _only(str), arrow=_string)
-TIER = Kind("TEXT", _load_tier, arrow=_string)
-INTEGER = Kind("INTEGER", _only(int), arrow=lambda arrow: arrow.int64())
+PATH = Kind("BLOB", bytes, _load_path, _paths, os.fsencode, _string, json_safe)
+TEXT = Kind("TEXT", str, _text, _same, arrow=_string)
+TIER = Kind("TEXT", str, _load_tier, arrow=_string)
+INTEGER = Kind("INTEGER", int, _only(int), _same, arrow=lambda arrow: arrow.int64())
 TIME = INTEGER._replace(json=_date)
-FLAG = Kind("INTEGER", _load_flag, int, lambda arrow: arrow.bool_())
-NUMBER = Kind("REAL", _load_number, float, lambda arrow: arrow.float64(), json=_rounded)
-SHARE = NUMBER._replace(json=lambda share: round(share, 6))
-DIGEST = Kind("BLOB", _only(bytes), arrow=_string, cell=bytes.hex, json=bytes.hex)
-GENRES = Kind("TEXT", _load_genres, lambda genres: json.dumps(dict(genres)), _map, list, _dicts)
-TAGS = Kind(
-    "TEXT",
-    _load_tags,
-    lambda tags: json.dumps(_dicts(tags)),
-    _map,
-    lambda tags: [tag[:2] for tag in tags],
-    _dicts,
+FLAG = Kind("INTEGER", int, _load_flag, None, int, lambda arrow: arrow.bool_())
+NUMBER = Kind(
+    "REAL", float, _load_number, _numbers, float, lambda arrow: arrow.float64(), json=_rounded
 )
-TEXTS = Kind("TEXT", _load_texts, json.dumps, json=list)
+SHARE = NUMBER._replace(json=lambda share: round(share, 6))
+DIGEST = Kind("BLOB", bytes, _bytes, _same, arrow=_string, cell=bytes.hex, json=bytes.hex)
+GENRES = Kind(
+    *("TEXT", str, _load_genres, None, lambda genres: json.dumps(dict(genres))),
+    *(_map, list, _dicts),
+)
+TAGS = Kind(
+    *("TEXT", str, _load_tags, None, lambda tags: json.dumps(_dicts(tags))),
+    *(_map, lambda tags: [tag[:2] for tag in tags], _dicts),
+)
+TEXTS = Kind("TEXT", str, _load_texts, store=json.dumps, json=list)
 VECTOR = Kind(
-    "BLOB",
-    _load_vector,
-    lambda vector: vector.astype("<f4").tobytes(),
-    lambda arrow: arrow.list_(arrow.float32()),
-    np.ndarray.tolist,
+    *("BLOB", bytes, _load_vector, _vectors, lambda vector: vector.astype("<f4").tobytes()),
+    *(lambda arrow: arrow.list_(arrow.float32()), np.ndarray.tolist),
 )
 
 

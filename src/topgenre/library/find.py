@@ -16,8 +16,8 @@ _LATEST = (1 << 63) - 1
 SUFFIXES = frozenset(
     (
         *(".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".asf", ".au", ".avi"),
-        *(".caf", ".dff", ".dsf", ".eac3", ".flac", ".flv", ".m4a", ".m4b", ".m4r", ".m4v"),
-        *(".mka", ".mkv", ".mov", ".mp1", ".mp2", ".mp3", ".mp4", ".mpa", ".mpc", ".mpeg", ".mpg"),
+        *(".caf", ".dsf", ".eac3", ".flac", ".flv", ".m4a", ".m4b", ".m4r", ".m4v"),
+        *(".mka", ".mkv", ".mov", ".mp1", ".mp2", ".mp3", ".mp4", ".mpc", ".mpeg", ".mpg"),
         *(".mpga", ".npz", ".oga", ".ogg", ".ogv", ".opus", ".snd", ".spx", ".tak", ".ts", ".tta"),
         *(".voc", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wmv", ".wv"),
     )
@@ -146,8 +146,9 @@ def search_folder(
             if entry is None:
                 stack.pop()
                 continue
-            is_music = Path(entry.name).suffix.lower() in SUFFIXES
-            inside = is_folder(entry.path)
+            _, dot, ending = entry.name.rpartition(".")
+            is_music = f"{dot}{ending.lower()}" in SUFFIXES
+            inside = _is_folder(entry)
             if (is_music or inside) and is_junk(entry.path):
                 if skipped:
                     skipped(entry.path)
@@ -163,13 +164,20 @@ def search_folder(
 
 def _entries(folder: str, seen: set[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:
     """Give what is in a folder in the order of names, unless it was searched before."""
-    status = Path(folder).stat()
+    status = os.stat(folder)  # noqa: PTH116 - pathlib takes long for long paths
     identity = (status.st_dev, status.st_ino)
     if identity in seen:
         return iter(())
     seen.add(identity)
     with os.scandir(folder) as entries:
         return iter(sorted(entries, key=lambda entry: entry.name))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _may_be_file(entry: os.DirEntry[str]) -> bool:

@@ -68,12 +68,10 @@ def choose(
     inside = None if folder is None else os.path.abspath(folder)  # noqa: PTH100 - follows no links
     contents: set[bytes] = set()
     fitting: dict[str, list[Listed]] = {genre: [] for genre in catalogue.genres(model)}
-    for song in catalogue.listed(model, folder=inside):
-        genre, probability = song.genres[0]
-        sure = not song.uncertain if threshold is None else probability >= threshold
-        if sure and song.hash not in contents:
+    for song in catalogue.listed(model, threshold=threshold, folder=inside):
+        if song.hash not in contents:
             contents.add(song.hash)
-            fitting.setdefault(genre, []).append(song)
+            fitting.setdefault(song.genres[0].genre, []).append(song)
     # Stable: songs of equal confidence stay in the order of their paths.
     for songs in fitting.values():
         songs.sort(key=lambda song: -song.genres[0].probability)

@@ -123,11 +123,9 @@ class Listed(NamedTuple):
     def of(cls, values: Sequence[Any]) -> Listed:
         """Return the song whose fields `LISTED` have these values."""
         path, content, artist, title, duration, uncertain, *ranked = values
-        genres = tuple(
-            GenreProbability(genre, share)
-            for genre, share in zip(ranked[::2], ranked[1::2], strict=True)
-            if genre is not None
-        )
+        genres = tuple(map(GenreProbability, ranked[::2], ranked[1::2]))
+        if None in ranked:  # a model of less than three genres, or a file that failed
+            genres = tuple(pair for pair in genres if pair.genre is not None)
         return cls(path, content, artist, title, duration, uncertain, genres)
 
     @property

@@ -69,8 +69,12 @@ def _values(found: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
             continue
         # ID3 has numbers for genres, and Mutagen the names of them.
         values = getattr(value, "genres", None) or getattr(value, "text", value)
-        for part in [values] if isinstance(values, str) else values:
-            yield from str(part).split("\0")
+        if isinstance(values, str):
+            values = [values]
+        # Some formats keep pictures and other bytes under any name.
+        if isinstance(values, Iterable) and not isinstance(values, bytes):
+            for part in values:
+                yield from str(part).split("\0")
 
 
 def _joined(values: Iterable[str]) -> str | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from topgenre.errors import OutputError
-from topgenre.files import write_whole
+from topgenre.files import open_regular, write_whole
 from topgenre.library.batch import Outcome, classify_file
 from topgenre.library.find import is_gone, search_folder
 from topgenre.result import Failure, Result
@@ -33,8 +32,6 @@ INTERVAL = 2.0  # s between two looks
 TIME_LIMIT = 600.0  # s for one file
 
 _CHART_GENRES = 10
-_CHART_MARK = b"Software\0topgenre"  # in the metadata of pictures that `topgenre.charts` draws
-_HEAD_BYTES = 256
 _LARGEST_RESULT = 1 << 24  # bytes
 _LONGEST_NAME = 200  # bytes of a file's name; file systems allow 255 with the suffix
 
@@ -206,13 +203,16 @@ class _Inbox:
         problem = None
         try:
             self._make_parent(target)
-            known = self._stored(path) is not None
-            if os.path.lexists(target) and not known:
-                raise _spared(target)
+            if os.path.lexists(target) and self._stored(path) is None:
+                raise OutputError(
+                    f"{target}: it exists already and is not from topgenre; move it away, or name "
+                    "another folder for results"
+                )
             if charts and isinstance(outcome, Result):
-                problem = self._draw(outcome, target.with_suffix(".png"), known)
+                problem = self._draw(outcome, target.with_suffix(".png"))
             # Last, since it says that all is done.
-            write_whole(target, f"{json.dumps(json_safe(record), indent=2)}\n".encode("ascii"))
+            content = f"{json.dumps(json_safe(record), indent=2)}\n"
+            write_whole(target, content.encode("ascii"), b"{")
         except OSError as error:
             return OutputError(f"{target}: cannot be written ({error.strerror}); make room for it")
         except OutputError as error:
@@ -229,16 +229,10 @@ class _Inbox:
                 "for results"
             )
 
-    def _draw(self, result: Result, path: Path, known: bool) -> OutputError | None:
-        """Draw a chart; what stands there must be one, or be `known` by the result beside it."""
+    def _draw(self, result: Result, path: Path) -> OutputError | None:
         from topgenre.charts import save_bar_chart
 
         try:
-            before = _read(path)
-            if os.path.lexists(path) and (
-                before is None or not (known or _CHART_MARK in before[:_HEAD_BYTES])
-            ):
-                raise _spared(path)
             save_bar_chart(result, path, top=_CHART_GENRES)
         except OutputError as error:
             return error
@@ -257,27 +251,13 @@ class _Inbox:
     def _stored(self, path: str) -> _Stamp | None:
         """Return which state of a file its result belongs to; None if that is not a result."""
         try:
-            source = json.loads(_read(self._target(path)) or b"")["source"]
+            source = json.loads(_read(self._target(path)))["source"]
             return _Stamp(int(source["size"]), int(source["mtime_ns"]))
         except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
             return None
 
 
-def _spared(path: Path) -> OutputError:
-    return OutputError(
-        f"{path}: it exists already and is not from topgenre; move it away, or name another folder "
-        "for results"
-    )
-
-
-def _read(path: Path) -> bytes | None:
-    """Read a result of an earlier run; None for a link, a pipe, and what is too large to be one."""
-    # A pipe that nobody writes to is opened without waiting, and told by its status.
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
-        with open(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb") as file:  # noqa: PTH123
-            status = os.fstat(file.fileno())
-            regular = stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_RESULT
-            return file.read(_LARGEST_RESULT) if regular else None
-    except OSError:
-        return None
+def _read(path: Path) -> bytes:
+    """Read a result of an earlier run, but not through a link, and no more than one may have."""
+    with open_regular(path) as file:
+        return file.read(_LARGEST_RESULT)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from topgenre.errors import CatalogueError
 from topgenre.library.catalogue import Catalogue
 from topgenre.library.similarity import unit
-from topgenre.library.song import LISTED, Array, Listed
+from topgenre.library.song import LISTED, Listed
 
 MOST_POINTS = 4000  # on the map: more would hide one another
 MOST_REVIEWED = 1000
@@ -27,8 +27,7 @@ MOST_FAILURES = 200  # listed for each reason
 CONFIDENCE_BINS = 10
 
 # Fields of a song beside those of `LISTED`.
-_BESIDE = ("missing", "error_code", "error", "model_hash", "model", "embedding")
-_ROWS_AT_ONCE = 1000
+_BESIDE = ("missing", "error_code", "error", "model_hash", "model")
 
 
 class GenreCount(NamedTuple):
@@ -187,7 +186,7 @@ def summarise(
             f"{inside or catalogue.path}: the catalogue holds no song here{other}; "
             "scan this music first, with the same model"
         )
-    return tally.report(inside)
+    return tally.report(inside, _song_map(catalogue, tally.points, model, inside))
 
 
 class _Tally:
@@ -201,12 +200,11 @@ class _Tally:
         self._seconds = self._confidence = 0.0
         self._genres: Counter[str] = Counter(dict.fromkeys(genres, 0))
         self._uncertain: Counter[str] = Counter()
-        self._bins = np.zeros((CONFIDENCE_BINS, 2), int)
+        self._bins = [[0, 0] for _ in range(CONFIDENCE_BINS)]
         self._to_review: list[tuple[float, int, Listed]] = []
         self._failures: dict[str, list[tuple[str, str]]] = {}
         self._failed: Counter[str] = Counter()
-        self._points: list[tuple[int, int, Listed, Array]] = []
-        self._moments = _Moments()
+        self.points: list[tuple[int, int, Listed]] = []
         self._ends: list[str] = []  # the first path and the last one
 
     def add(
@@ -217,7 +215,6 @@ class _Tally:
         error: str | None,
         model_hash: bytes,
         model: str,
-        embedding: Array,
     ) -> None:
         """Take a song into account."""
         if missing:
@@ -234,10 +231,10 @@ class _Tally:
             return
         else:
             self._name = model
-            self._add_classified(song, embedding)
+            self._add_classified(song)
         self._ends[1:] = [song.path]
 
-    def _add_classified(self, song: Listed, embedding: Array) -> None:
+    def _add_classified(self, song: Listed) -> None:
         genre, confidence = song.genres[0]
         self.songs += 1
         if song.duration is None:
@@ -248,18 +245,15 @@ class _Tally:
         self._genres[genre] += 1
         self._uncertain[genre] += song.uncertain
         place = min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
-        self._bins[place, int(song.uncertain)] += 1
-        if self._points and len(embedding) != len(self._points[0][-1]):
-            raise ValueError("embeddings of one model differ in length")
-        self._moments.add(embedding)
+        self._bins[place][song.uncertain] += 1
         # The numbers of songs keep equal keys apart, so that nothing else is ever compared.
         if song.uncertain:
             _keep(self._to_review, (-confidence, -self.songs, song), MOST_REVIEWED)
         # A digest is as good as a random number, and the same tomorrow.
         key = int.from_bytes(song.hash)
-        _keep(self._points, (-key, -self.songs, song, embedding), MOST_POINTS)
+        _keep(self.points, (-key, -self.songs, song), MOST_POINTS)
 
-    def report(self, folder: str | None) -> Report:
+    def report(self, folder: str | None, song_map: SongMap) -> Report:
         """Return what has been gathered."""
         ranked = sorted(self._genres, key=lambda genre: (-self._genres[genre], genre))
         width = 1 / CONFIDENCE_BINS
@@ -275,7 +269,7 @@ class _Tally:
                 GenreCount(genre, self._genres[genre], self._uncertain[genre]) for genre in ranked
             ),
             confidence=tuple(
-                ConfidenceBin(place * width, (place + 1) * width, int(sum(counts)), int(counts[1]))
+                ConfidenceBin(place * width, (place + 1) * width, sum(counts), counts[1])
                 for place, counts in enumerate(self._bins)
             ),
             to_review=tuple(listed for *_, listed in sorted(self._to_review, reverse=True)),
@@ -285,19 +279,31 @@ class _Tally:
             ),
             missing=self._missing,
             other_model=self.other_model,
-            map=self._map(),
+            map=song_map,
         )
 
-    def _map(self) -> SongMap:
-        self._points.sort(key=lambda point: point[:2])
-        axes, mean, kept = self._moments.principal_axes()
-        points = np.empty((0, 2))
-        if self._points:
-            vectors = unit(np.array([vector for *_, vector in self._points]))
-            points = (vectors.astype(np.float64) - mean) @ axes
-            points -= points.min(axis=0)
-            points /= points.max() or 1.0
-        return SongMap(tuple(listed for *_, listed, _ in self._points), points, kept)
+
+def _song_map(
+    catalogue: Catalogue, points: list[tuple[int, int, Listed]], model: bytes, folder: str | None
+) -> SongMap:
+    """Put the songs of `points` on the first two principal axes of all songs."""
+    songs = tuple(song for *_, song in sorted(points, key=lambda point: point[:2]))
+    if not songs:
+        return SongMap((), np.empty((0, 2)), None)
+    count, total, products = 0, np.zeros(1), np.zeros((1, 1))
+    for block in catalogue.embeddings(model, folder=folder):
+        vectors = unit(block.vectors)
+        if count and vectors.shape[1] != len(total):
+            raise catalogue.damaged()
+        count += len(vectors)
+        total = total + vectors.sum(axis=0, dtype=np.float64)
+        products = products + vectors.T @ vectors
+    axes, mean, kept = _principal_axes(count, total, products)
+    vectors = unit(np.stack([catalogue.embedding(song.path) for song in songs]))
+    places = (vectors.astype(np.float64) - mean) @ axes
+    places -= places.min(axis=0)
+    places /= places.max() or 1.0
+    return SongMap(songs, places, kept)
 
 
 def _keep(heap: list[Any], entry: tuple[Any, ...], most: int) -> None:
@@ -308,43 +314,19 @@ def _keep(heap: list[Any], entry: tuple[Any, ...], most: int) -> None:
         heapq.heappushpop(heap, entry)
 
 
-class _Moments:
-    """Sums from which the principal axes of vectors follow, whatever the number of vectors."""
-
-    def __init__(self) -> None:
-        self._block: list[Array] = []
-        self._count = 0
-        self._sum = np.zeros(1)
-        self._products = np.zeros((1, 1))
-
-    def add(self, vector: Array) -> None:
-        """Take a vector into account."""
-        self._block.append(vector)
-        if len(self._block) == _ROWS_AT_ONCE:
-            self._take_in()
-
-    def _take_in(self) -> None:
-        if not self._block:
-            return
-        block = unit(np.array(self._block)).astype(np.float64)
-        self._block.clear()
-        self._count += len(block)
-        self._sum = self._sum + block.sum(axis=0)
-        self._products = self._products + block.T @ block
-
-    def principal_axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float | None]:
-        """Return the first two axes as columns, the mean, and the share of variance they keep."""
-        self._take_in()
-        count = max(self._count, 1)
-        mean = self._sum / count
-        variances, axes = np.linalg.eigh(self._products / count - np.outer(mean, mean))
-        variances, axes = variances[::-1].clip(0), axes[:, ::-1][:, :2]
-        # An axis has no direction of its own; this one is the same on every machine.
-        axes = axes * np.where((axes**3).sum(axis=0) < 0, -1.0, 1.0)
-        total = float(variances.sum())
-        # What rounding leaves of songs that are all the same is no variance.
-        kept = float(variances[:2].sum()) / total if total > 1e-9 else None
-        return axes, mean, kept
+def _principal_axes(
+    count: int, total: NDArray[np.float64], products: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float | None]:
+    """Return the first two axes as columns, the mean, and the share of variance they keep."""
+    mean = total / count
+    variances, axes = np.linalg.eigh(products / count - np.outer(mean, mean))
+    variances, axes = variances[::-1].clip(0), axes[:, ::-1][:, :2]
+    # An axis has no direction of its own; this one is the same on every machine.
+    axes = axes * np.where((axes**3).sum(axis=0) < 0, -1.0, 1.0)
+    variance = float(variances.sum())
+    # What rounding leaves of songs that are all the same is no variance.
+    kept = float(variances[:2].sum()) / variance if variance > 1e-6 else None
+    return axes, mean, kept
 
 
 def _common_folder(ends: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""The journal of genres written into files: one JSON object a line, enough to undo every change.
+"""The journal of genres written into files: one JSON object per line, enough to undo every change.
 
 A line is on the disk before the file that it speaks of changes. So a line may stand for a change
 that did not come to pass, which the file itself shows; but no change is without its line.
@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import secrets
-import sys
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -19,9 +19,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from topgenre.errors import TagError
+from topgenre.files import lock
 from topgenre.tagging.formats import GenreTag
 
-JOURNAL_VERSION = 1
+JOURNAL_VERSION = 2
+_READABLE = (1, 2)  # the first had other words for what tags say to the letter
+_HEAD = b'{"version": '  # of every line
 
 
 class Entry(NamedTuple):
@@ -64,7 +67,7 @@ class Journal:
     Raises
     ------
     TagError
-        If the file cannot be used. So do all methods.
+        If the file is not a journal, or cannot be used. So do all methods.
     """
 
     def __init__(
@@ -72,16 +75,14 @@ class Journal:
     ) -> None:
         self.path = Path(path) if path is not None else default_path()
         self._run = secrets.token_hex(8)
+        self._whole = 0  # bytes of whole lines
+        self._unended = False  # whether the last one lacks its end
         with self._explained():
-            if must_exist and not self.path.exists():
-                raise TagError(
-                    f"{self.path}: there is no journal of written genres; name it with --journal"
-                )
-            if path is None:
+            if path is None and not must_exist:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a+b", buffering=0)
+            self._file = self._opened(must_exist)
             try:
-                if not _locked(self._file):
+                if lock(self._file) is False:
                     raise TagError(
                         f"{self.path}: another program is writing genres with this journal; "
                         "wait until it has ended, or name another one with --journal"
@@ -90,6 +91,21 @@ class Journal:
             except BaseException:
                 self._file.close()
                 raise
+
+    def _opened(self, must_exist: bool) -> FileIO:
+        """Open a regular file and nothing else: a pipe, for one, might wait for ever."""
+        wanted = "name a file for the journal with --journal"
+        try:
+            if not stat.S_ISREG(self.path.stat().st_mode):
+                raise TagError(f"{self.path}: this is not a file; {wanted}")
+        except FileNotFoundError as error:
+            if self.path.is_symlink():
+                raise TagError(f"{self.path}: this is a link to nowhere; {wanted}") from error
+            if must_exist:
+                raise TagError(
+                    f"{self.path}: there is no journal of written genres; name it with --journal"
+                ) from error
+        return self.path.open("a+b", buffering=0)
 
     def __enter__(self) -> Journal:
         return self
@@ -110,8 +126,8 @@ class Journal:
                 "id": entry.id,
                 "run": entry.run,
                 "path": path,
-                "old": old._asdict(),
-                "new": new._asdict(),
+                "old": {"genres": old.genres, "raw": old.raw},
+                "new": {"genres": new.genres, "raw": new.raw},
             }
         )
         self._entries[entry.id] = entry
@@ -128,51 +144,71 @@ class Journal:
     def _append(self, record: dict[str, Any]) -> None:
         record["time"] = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         # ASCII, in which the bytes of any file name can be written.
-        line = json.dumps(record).encode("ascii") + b"\n"
+        line = b"\n" * self._unended + json.dumps(record).encode("ascii") + b"\n"
         with self._explained():
-            size = self._file.seek(0, os.SEEK_END)
+            # Half a line, of a program that was killed while it wrote it, would spoil this one.
+            if self._file.seek(0, os.SEEK_END) > self._whole:
+                self._file.truncate(self._whole)
             try:
                 if self._file.write(line) != len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(self._file.fileno())
             except OSError:
-                # Half a line would spoil the next one.
                 with suppress(OSError):
-                    self._file.truncate(size)
+                    self._file.truncate(self._whole)
                 raise
+            self._whole += len(line)
+            self._unended = False
 
     def _read(self) -> dict[str, Entry]:
         self._file.seek(0)
+        head = self._file.read(len(_HEAD))
+        if not _HEAD.startswith(head):
+            raise self._damaged(1)
+        self._file.seek(0)
         entries: dict[str, Entry] = {}
-        whole = 0
-        for number, line in enumerate(self._file.readall().splitlines(keepends=True), 1):
-            if not line.endswith(b"\n"):
-                # Its program was killed while it wrote this, and so before it changed the file.
-                self._file.truncate(whole)
-                break
-            whole += len(line)
+        *lines, last = self._file.readall().split(b"\n")
+        for number, line in enumerate(lines, 1):
             try:
-                record = json.loads(line)
-                if record["version"] != JOURNAL_VERSION:
-                    raise TagError(
-                        f"{self.path}: line {number} is of version {record['version']}, and this "
-                        f"topgenre knows version {JOURNAL_VERSION}; update topgenre"
-                    )
-                if "undone" in record:
-                    entries.pop(record["undone"], None)
-                    continue
-                old, new = (
-                    GenreTag(tuple(record[key]["genres"]), dict(record[key]["raw"]))
-                    for key in ("old", "new")
-                )
-                entry = Entry(record["id"], record["run"], record["path"], old, new)
-            except (ValueError, LookupError, TypeError) as error:
-                raise TagError(
-                    f"{self.path}: line {number} is damaged, or this is no journal of written "
-                    "genres; mend it, or name another one with --journal"
-                ) from error
-            entries[entry.id] = entry
+                self._take(line, number, entries)
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+                raise self._damaged(number) from error
+            self._whole += len(line) + 1
+        if not (_HEAD.startswith(last[: len(_HEAD)]) and last.isascii()):
+            raise self._damaged(len(lines) + 1)
+        # A program that was killed while it wrote the last line has not yet changed the file. But
+        # an editor may have taken away the end of a whole line.
+        with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            self._take(last, len(lines) + 1, entries)
+            self._whole += len(last)
+            self._unended = True
         return entries
+
+    def _take(self, line: bytes, number: int, entries: dict[str, Entry]) -> None:
+        record = json.loads(line)
+        if record["version"] not in _READABLE:
+            raise TagError(
+                f"{self.path}: line {number} is of version {record['version']}, and this "
+                f"topgenre knows version {JOURNAL_VERSION}; update topgenre"
+            )
+        if "undone" in record:
+            entries.pop(record["undone"], None)
+            return
+        old, new = (
+            GenreTag(
+                tuple(map(str, record[key]["genres"])),
+                dict(record[key]["raw"]) if record["version"] == JOURNAL_VERSION else {},
+            )
+            for key in ("old", "new")
+        )
+        entry = Entry(str(record["id"]), str(record["run"]), str(record["path"]), old, new)
+        entries[entry.id] = entry
+
+    def _damaged(self, line: int) -> TagError:
+        return TagError(
+            f"{self.path}: line {line} is damaged, or this is not a journal of written genres; "
+            "it was left as it is: mend it, or name another one with --journal"
+        )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -183,23 +219,3 @@ class Journal:
                 f"{self.path}: the journal cannot be used ({error.strerror}); nothing is changed "
                 "without it: make room, or name another one with --journal"
             ) from error
-
-
-def _locked(file: FileIO) -> bool:
-    """Lock a file until it is closed; tell whether nobody else has done so."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in (
-            errno.EWOULDBLOCK,
-            errno.EACCES,
-        )  # else a network folder that knows no locks
-    return True

@@ -9,10 +9,13 @@ guard its own start with ``if __name__ == "__main__":``, as `multiprocessing` de
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from topgenre import files
 from topgenre.errors import TagError
+from topgenre.library import tags
+from topgenre.library.song import Tags
 from topgenre.tagging import rewrite
 from topgenre.tagging.formats import GenreTag
 from topgenre.workers.single import Single
@@ -28,24 +31,34 @@ _Commit = Callable[[GenreTag, GenreTag], None]
 
 def read_genre(path: str) -> GenreTag:
     """Read the genre in a file's tags."""
-    return _ask(path, _READING, "read_genre")
+    tag: GenreTag = _ask(path, _READING, "read_genre")
+    return tag
 
 
 def write_genre(
     path: str, genres: Sequence[str], *, preserve_mtime: bool = False, commit: _Commit
 ) -> GenreTag:
     """Write the genres of a file into its tags; `commit` is called in this process."""
-    return _ask(path, _WRITING, "write_genre", tuple(genres), preserve_mtime, commit=commit)
+    more = tuple(genres), preserve_mtime
+    tag: GenreTag = _ask(path, _WRITING, "write_genre", *more, commit=commit)
+    return tag
 
 
-def restore_genre(path: str, raw: dict[str, Any], *, preserve_mtime: bool = False) -> GenreTag:
-    """Put back exactly what `GenreTag.raw` says was there."""
-    return _ask(path, _WRITING, "restore_genre", raw, preserve_mtime)
-
-
-def _ask(
-    path: str, seconds: float, name: str, *more: Any, commit: _Commit | None = None
+def restore_genre(
+    path: str, change: tuple[GenreTag, GenreTag], *, preserve_mtime: bool = False
 ) -> GenreTag:
+    """Take a change back."""
+    tag: GenreTag = _ask(path, _WRITING, "restore_genre", change, preserve_mtime)
+    return tag
+
+
+def read_tags(path: str) -> Tags:
+    """Read what the catalogue keeps of a file's tags."""
+    found: Tags = _ask(path, _READING, "read_tags")
+    return found
+
+
+def _ask(path: str, seconds: float, name: str, *more: Any, commit: _Commit | None = None) -> Any:
     """Call a function of `rewrite` in the process."""
     refused: TagError | None = None
 
@@ -59,7 +72,7 @@ def _ask(
         return refused is None
 
     try:
-        tag: GenreTag = _helper.run((name, path, more), seconds, answer=settle)
+        return _helper.run((name, path, more), seconds, answer=settle)
     except TagError as error:
         raise refused or error from None
     except JobError as error:
@@ -68,20 +81,20 @@ def _ask(
         if error.why == "fault":
             last = error.how.strip().splitlines()[-1]
             raise TagError(f"{path}: a fault in topgenre ({last}); please report it") from error
-        with suppress(OSError):
-            rewrite.part_of(path).unlink(missing_ok=True)
+        files.sweep(Path(path).resolve().parent, again=True)  # what it has left half done
         why = (
             f"not done after {seconds:g} s" if error.why == "overrun" else "they ended the process"
         )
         raise TagError(
             f"{path}: its tags cannot be read ({why}); they may be made to do harm"
         ) from error
-    return tag
 
 
 def _setup() -> Do:
-    def do(job: tuple[str, str, tuple[Any, ...]], channel: Channel) -> GenreTag:
+    def do(job: tuple[str, str, tuple[Any, ...]], channel: Channel) -> GenreTag | Tags:
         name, path, more = job
+        if name == "read_tags":
+            return tags.read_tags(path)
         if name == "read_genre":
             return rewrite.read_genre(path)
 

@@ -129,8 +129,8 @@ def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     if settings.hosts:
         app.add_middleware(HostsMiddleware, hosts=settings.hosts)
     app.add_middleware(ErrorsMiddleware)
-    plays_previews = any(provider.name == DEEZER.name for provider in available())
-    app.add_middleware(HardeningMiddleware, media=PREVIEW_HOST if plays_previews else "")
+    previews = any(provider.name == DEEZER.name for provider in available())
+    app.add_middleware(HardeningMiddleware, media=PREVIEW_HOST if previews else "")
     app.add_middleware(AccountMiddleware, metrics=metrics)
 
 

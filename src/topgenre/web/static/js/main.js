@@ -180,4 +180,9 @@ try {
   const words = error instanceof Problem ? `${error.title}. ${sentence(error.detail)}` : String(error);
   intake.complain(words);
 }
+if (backend.listener) {
+  const { LiveView } = await import("./live/live-view.js");
+  new LiveView(backend.listener, (shares) => strings.sound(shares),
+    (words) => intake.complain(words));
+}
 strings.strum();

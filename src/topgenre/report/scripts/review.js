@@ -80,6 +80,52 @@ function startReview(table) {
   });
   // Paper has no buttons: there, every song that fits is listed.
   addEventListener("beforeprint", () => { shown = rows.length; show(); });
+  for (const act of table.querySelectorAll(".acts")) act.removeAttribute("hidden");
+  body.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("button") : null;
+    if (button?.dataset.copy) copy(button.dataset.copy);
+    if (button?.dataset.play) play(button);
+  });
   tools.hidden = false;
   show();
+}
+
+/** @param {string} text */
+function say(text) {
+  const said = document.getElementById("review-said");
+  if (said) said.textContent = text;
+}
+
+/** @param {string} command */
+function copy(command) {
+  const shown = `${command}GENRE`;
+  // Where the clipboard is out of reach, the command can be read and typed.
+  (navigator.clipboard?.writeText(command) ?? Promise.reject())
+    .then(() => say(`Copied: ${shown}`), () => say(`Type in a terminal: ${shown}`));
+}
+
+/** @type {HTMLAudioElement | null} */
+let playing = null;
+
+/** @param {HTMLButtonElement} button */
+function play(button) {
+  const stop = button.getAttribute("aria-pressed") === "true";
+  playing?.pause();
+  for (const other of document.querySelectorAll("[data-play]")) {
+    other.setAttribute("aria-pressed", "false");
+    other.textContent = "Play";
+  }
+  if (stop) return;
+  playing = new Audio(button.dataset.play);
+  button.setAttribute("aria-pressed", "true");
+  button.textContent = "Stop";
+  playing.addEventListener("ended", () => {
+    button.setAttribute("aria-pressed", "false");
+    button.textContent = "Play";
+  });
+  playing.play().catch(() => {
+    button.setAttribute("aria-pressed", "false");
+    button.textContent = "Play";
+    say("This browser cannot play that file here; open it by its link.");
+  });
 }
