@@ -69,9 +69,9 @@ docs-pictures: $(DEV)  ## draw the documentation's pictures anew; three of them 
 	$(BIN)/python docs/cast.py
 	$(BIN)/python docs/browser_pictures.py
 
-fuzz: $(DEV)  ## damaged bytes for the decoder, the preprocessed files and the tags
+fuzz: $(DEV)  ## damaged bytes for all that reads files
 	$(BIN)/pip install -q atheris==3.0.0
-	for target in audio preprocessed tags; do \
+	for target in audio preprocessed tags journal parts; do \
 	  PYTHONPATH=tests $(BIN)/python fuzz/run.py $$target --seconds $(FUZZ_SECONDS) || exit 1; \
 	done
 

@@ -1,4 +1,4 @@
-"""Credentials, addresses and patience of the providers."""
+"""Read credentials, addresses and time limits of the providers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from topgenre.errors import RecommendationError
@@ -14,7 +22,7 @@ from topgenre.errors import RecommendationError
 PREFIX = "TOPGENRE_"
 DOTENV = ".env"
 
-# No addresses: whoever may put a file into a folder must not get the secret sent to his server.
+# No addresses: a file that somebody put into a folder must not send the secret elsewhere.
 _IN_DOTENV = ("spotify_client_id", "spotify_client_secret", "spotify_market")
 
 
@@ -22,9 +30,9 @@ def _address(text: str) -> str:
     try:
         url = HttpUrl(text)
     except ValidationError:
-        raise ValueError("it should be an address such as https://api.example.com") from None
+        raise ValueError("use an address such as https://api.example.com") from None
     if url.username or url.password or url.query or url.fragment:
-        raise ValueError("it should be an address without user, query and fragment")
+        raise ValueError("use an address without user, query and fragment")
     return str(url).rstrip("/")
 
 
@@ -38,7 +46,7 @@ _Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 
 
 class RecommendSettings(BaseSettings):
-    """Settings from ``TOPGENRE_...`` variables of the environment, else of a file ``.env``.
+    """Hold settings from ``TOPGENRE_...`` environment variables, or else from ``.env``.
 
     The file is the one in the working directory, and only credentials and market are read from it.
 
@@ -78,7 +86,9 @@ class RecommendSettings(BaseSettings):
     recommend_time_limit: _Seconds = 15.0
     # Spotify's terms allow a short-lived cache only.
     recommend_cache_seconds: Annotated[float, Field(ge=0, le=3600)] = 600.0
-    catalog: Path | None = None
+    catalog: Path | None = Field(
+        None, validation_alias=AliasChoices("TOPGENRE_CATALOGUE", "TOPGENRE_CATALOG")
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -89,12 +99,12 @@ class RecommendSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over what is passed in, which is what the file says."""
+        """Prefer the environment to the values passed in, which come from the file."""
         return env_settings, init_settings
 
     @property
     def missing_credentials(self) -> tuple[str, ...]:
-        """Names of the variables without which Spotify cannot be asked."""
+        """Names of the variables that are missing to ask Spotify."""
         secret = self.spotify_client_secret
         values = {
             "SPOTIFY_CLIENT_ID": self.spotify_client_id,
@@ -109,7 +119,7 @@ def load() -> RecommendSettings:
     Raises
     ------
     RecommendationError
-        If one of them cannot be used.
+        If one of them is invalid.
     """
     try:
         return RecommendSettings(**_from_dotenv(Path(DOTENV)))
@@ -125,7 +135,7 @@ def _from_dotenv(path: Path) -> dict[str, Any]:
         found = dotenv_values(path, interpolate=False) if path.is_file() else {}
     except (OSError, UnicodeDecodeError) as error:
         raise RecommendationError(
-            f"{path}: it cannot be read as a text in UTF-8; mend or remove it"
+            f"{path}: this is not a readable UTF-8 text file; repair or remove it"
         ) from error
     values = {name: found.get(PREFIX + name.upper()) for name in _IN_DOTENV}
     return {name: value for name, value in values.items() if value}
