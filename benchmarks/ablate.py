@@ -109,9 +109,10 @@ def table(
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run all variants and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def parse(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None
+) -> tuple[argparse.Namespace, recipe.Sources, TrainConfig]:
+    """Read the options of ``topgenre train`` that a finished run needs."""
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--collection", type=Path, action="append", default=[])
@@ -120,7 +121,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--yamnet", type=Path)
     parser.add_argument("--config", type=Path)
-    parser.add_argument("--only", action="append", choices=[v.name for v in VARIANTS], default=[])
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     sources = recipe.Sources(
@@ -131,7 +131,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         musicnn=options.teacher,
         yamnet=options.yamnet,
     )
-    config = TrainConfig.load(options.config) if options.config else TrainConfig()
+    return options, sources, TrainConfig.load(options.config) if options.config else TrainConfig()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run all variants, or some, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", choices=[v.name for v in VARIANTS], default=[])
+    options, sources, config = parse(parser, arguments)
     examples, _ = recipe.prepare(sources, options.run_dir, lambda done, of: None)
     start = recipe.pretrain(examples, config, options.run_dir, None)
     if start is None:

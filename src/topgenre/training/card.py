@@ -30,7 +30,7 @@ MIN_TAG_AREA = 0.95  # under the ROC curve, against the teachers
 MIN_LABEL_AREA, MIN_STYLE_CLIPS = 0.85, 4  # against the labels of other collections
 # Of the collections' clips of the known genres: marked by each style outside them, and by low
 # confidence.
-MAX_OUTSIDE_SHARE, UNCERTAIN_SHARE = 0.04, 0.06
+MAX_OUTSIDE_SHARE, UNCERTAIN_SHARE = 0.035, 0.05
 _HIGHEST_THRESHOLD = 0.99  # a tag that needs more is never given
 
 

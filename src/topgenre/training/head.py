@@ -146,7 +146,8 @@ def fit_last_layers(
     more = more[:: max(1, len(more) // MUSIC_BLOCKS)]
     unlabelled = embed_rows(net, examples, more, pooled)
     music = np.concatenate([labelled, unlabelled])
-    fit_music(net, music, embed(net, other_sounds))
+    if len(other_sounds):
+        fit_music(net, music, embed(net, other_sounds))
     if tag_scores:
         chosen = np.concatenate([rows, more])
         fit_tags(net, music, tag_scores._replace(scores=tag_scores.scores[chosen]))
