@@ -16,7 +16,7 @@ HELD := $(if $(LOCKED),--no-index --no-build-isolation -c $(VENV)/locked.txt)
 EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 1735689600)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-all test-page lint bench docs docs-pictures fuzz dist sbom audit lock clean
+.PHONY: demo test test-all test-page pages lint bench docs docs-pictures fuzz dist sbom audit lock clean
 
 demo: $(RUN)  ## classify synthetic music and draw the charts
 	$(BIN)/python -m topgenre.demo demo
@@ -59,14 +59,19 @@ docs: $(DOCS)  ## the documentation as plain files: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html"
 
+pages: $(DEV)  ## the page that needs no server: dist/pages/; needs npm
+	npm ci --prefix pages --ignore-scripts --no-audit --no-fund
+	$(BIN)/python pages/build.py dist/pages
+	@echo "Any host of plain files will do: python3 -m http.server -d dist/pages"
+
 docs-pictures: $(DEV)  ## draw the documentation's pictures anew; three of them need Chromium
 	$(BIN)/python docs/pictures.py
 	$(BIN)/python docs/cast.py
 	$(BIN)/python docs/browser_pictures.py
 
-fuzz: $(DEV)  ## damaged bytes for the decoder, the preprocessed files and the tags
+fuzz: $(DEV)  ## damaged bytes for all that reads files
 	$(BIN)/pip install -q atheris==3.0.0
-	for target in audio preprocessed tags; do \
+	for target in audio preprocessed tags journal parts; do \
 	  PYTHONPATH=tests $(BIN)/python fuzz/run.py $$target --seconds $(FUZZ_SECONDS) || exit 1; \
 	done
 

@@ -200,9 +200,10 @@ def test_rows_of_songs_that_change_are_ascii_in_pipes() -> None:
 def test_the_summary_is_in_proportion(counts: dict[str, int], longest: int) -> None:
     buffer = io.StringIO()
     console = Console(file=buffer, width=80, force_terminal=True, color_system=None)
-    print_summary(counts, console)
-    lines = buffer.getvalue().splitlines()
+    print_summary(counts, console, unsure=1)
+    *lines, last = buffer.getvalue().splitlines()
     assert [line.count("▇") for line in lines] == [longest, 1][: len(counts)]
+    assert last.split() == ["Not", "sure", "1", "▇"]
     assert lines[0].startswith(display_name(next(iter(counts))))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 import wave
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,10 +20,12 @@ import jsonschema
 import numpy as np
 import pytest
 import typer
+from mutagen.flac import FLAC
 from typer.testing import CliRunner, Result
 
 import signals
-from terminal import terminal
+from fake_deezer import FakeDeezer
+from terminal import Terminal, terminal
 from topgenre import __version__
 from topgenre.cli.app import app
 from topgenre.demo import write_audio
@@ -63,7 +67,7 @@ def test_version_and_help() -> None:
 def test_an_option_is_the_same_kind_of_thing_in_every_command() -> None:
     kinds: dict[str, set[tuple[bool, bool]]] = {}
     group: Any = typer.main.get_command(app)
-    for command in group.commands.values():
+    for command in (group.get_command(None, name) for name in group.list_commands(None)):
         for option in command.params:
             if option.param_type_name == "option":
                 for name in option.opts:
@@ -101,12 +105,44 @@ def test_one_file_is_bars_and_several_are_lines(folder: Path) -> None:
     assert bars.exit_code == 0
     assert bars.stdout.count("#") > 4
     assert len([line for line in bars.stdout.splitlines() if "%" in line]) == 4
+    verdict = json.loads(call("classify", folder / "one.wav", "--json").stdout)["verdict"]
+    assert bars.stdout.splitlines()[1] == f"  {verdict}"
     lines = call("classify", folder)
+    assert f"one.wav: {verdict} (" in lines.stdout
     assert lines.exit_code == 1
     assert len(lines.stdout.splitlines()) >= 2
     assert "error: " in lines.stderr
     assert "bad.mp3" in lines.stderr
+    assert "3 files in" in lines.stderr
     assert "1 failed" in lines.stderr
+    # How many files have each genre.
+    assert len(re.findall(r"^\S.*  \d #+$", lines.stderr, re.MULTILINE)) in (1, 2)
+
+
+def test_an_empty_folder_is_one_message(folder: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    result = call("classify", empty)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    result = call("classify", empty, folder / "one.wav", folder / "two.flac")
+    assert result.exit_code == 1
+    assert "2 files in" in result.stderr
+    assert "failed" not in result.stderr
+
+
+def test_errors_break_between_words_in_a_terminal(tmp_path: Path) -> None:
+    name = "a name with spaces and words " * 4
+    with terminal("classify", f"{name}.mp3", home=tmp_path) as screen:
+        code, text = screen.end()
+    assert code == 1
+    words = re.sub(r"\x1b\[[0-9;]*m", "", text).split()
+    assert set(words) >= set(f"error: {name}".split())
+    with terminal("classify", "x.mp3", "--top", "0", "--jobs", "3", home=tmp_path) as screen:
+        code, text = screen.end()
+    assert code == 2
+    assert all(len(line) <= 80 for line in text.split("\r\n"))
 
 
 def test_charts(folder: Path, tmp_path: Path) -> None:
@@ -114,7 +150,8 @@ def test_charts(folder: Path, tmp_path: Path) -> None:
     assert call("classify", folder / "one.wav", "--chart", chart).exit_code == 0
     assert "one.wav" in chart.read_text(encoding="utf-8")
     charts = tmp_path / "charts"
-    call("classify", folder, "--charts", charts)
+    assert f"wrote {chart}\n" in call("classify", folder / "one.wav", "--chart", chart).stderr
+    assert f"wrote 2 charts in {charts}" in call("classify", folder, "--charts", charts).stderr
     assert sorted(path.name for path in charts.iterdir()) == ["one.wav.png", "two.flac.png"]
 
 
@@ -254,42 +291,107 @@ def test_terminal_shows_bars_in_colour(folder: Path) -> None:
     assert "\x1b[" in text
 
 
-def test_guided_prompts_classify_and_draw(folder: Path, tmp_path: Path) -> None:
+def answer(screen: Terminal, *answers: tuple[str, str]) -> None:
+    """Wait for each question, and answer it."""
+    for question, keys in answers:
+        screen.see(question)
+        screen.type(f"{keys}\n")
+
+
+def test_guided_mode_classifies_draws_and_recommends(
+    folder: Path, tmp_path: Path, nothing_set: None
+) -> None:
     chart = tmp_path / "my chart.png"
-    with terminal(home=tmp_path) as screen:
-        screen.see("Music file")
-        screen.type(f"{folder}/nothing.mp3\n")
-        screen.see("there is no such file")
-        screen.see("Music file")
-        screen.type(f"'{folder}/one.wav'\n")
-        screen.see("How many genres")
-        screen.type("many\n")
-        screen.see("no number")
-        screen.type("2\n")
-        screen.see("Chart picture")
-        screen.type(f"{chart}\n")
-        code, text = screen.end()
+    with terminal(home=tmp_path / "..") as screen:
+        answer(
+            screen,
+            ("Music file or folder", f"{folder}/nothing.mp3"),
+            ("no such file or folder", ""),
+            ("name a music file", f"'{folder}/one.wav'"),
+            ("How many genres", "many"),
+            ("Enter a number of 1 or more", "2"),
+            ("whole tracks", "perhaps"),
+            ("Enter y or n", "y"),
+            ("Draw a chart?", "y"),
+            ("Chart file, .png or .svg [one.png]", f"{folder}/nowhere/x.png"),
+            ("no such folder", "x.gif"),
+            ("must end in .png or .svg", f"{chart}"),
+        )
+        shown = screen.see("similar music? [Y/n]")
+        screen.type("\n")
+        found = screen.see("Another song?")
+        screen.type("n\n")
+        code, _ = screen.end()
     assert code == 0
-    assert text.count("%") == 2
+    assert shown.count("%") == 2
+    assert f"wrote {chart}"[:60] in shown
     assert chart.read_bytes().startswith(b"\x89PNG")
+    assert "https://open.spotify.com/search/" in found
 
 
-def test_guided_prompts_take_an_inbox_folder(folder: Path, tmp_path: Path) -> None:
+def test_guided_mode_offers_music_that_it_finds(folder: Path, tmp_path: Path) -> None:
+    """The folder `music`, the current folder, and the last one used; nothing in them changes."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    write_audio(elsewhere / "three.wav", signals.music(2.0), signals.SAMPLE_RATE)
+    write_audio(tmp_path / "four.wav", signals.music(2.0), signals.SAMPLE_RATE)
+    music = [*folder.iterdir(), *elsewhere.iterdir()]
+    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in music]
     with terminal(home=tmp_path) as screen:
-        screen.see("Music file")
-        screen.type(f"{str(folder).replace(' ', chr(92) + ' ')}\n")
-        screen.see("How many genres")
+        offered = screen.see("Number, or a music file or folder")
+        assert "1  music  (3 files)" in offered
+        assert "2  this folder  (1 file)" in offered
+        assert "3  " not in offered
+        screen.type(f"{elsewhere}\n")
+        answer(screen, *[("?" if n else "list", "n" if n else "") for n in range(3)])
+        answer(screen, ("similar music?", "n"), ("Another song?", "y"))
+        offered = screen.see("Number, or a music file or folder")
+        assert f"3  {elsewhere}  (1 file)" in offered.replace("\r\n", "")
         screen.type("\n")
-        screen.see("Folder to draw")
-        screen.type("\n")
-        code, text = screen.end()
-    assert code == 1
-    assert "bad.mp3" in text
+        answer(screen, ("How many", ""), ("whole", ""), ("Draw a chart of each?", "y"))
+        answer(screen, ("Folder for the charts [charts]", "notes.txt"))
+        answer(screen, ("similar music?", "n"), ("Another song?", ""))
+        code, _ = screen.end()
+    assert code == 1  # one of the files is no music
+    assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in music] == before
+    assert sorted([*folder.iterdir(), *elsewhere.iterdir()]) == sorted(music)
+    assert len(list((tmp_path / "notes.txt").iterdir())) == 2
 
 
-def test_guided_prompts_can_be_left(tmp_path: Path) -> None:
+def test_guided_mode_asks_before_deezer_learns_a_name(
+    deezer: FakeDeezer, folder: Path, tmp_path: Path
+) -> None:
+    file = FLAC(folder / "two.flac")
+    file["artist"], file["title"] = "Miles Davis", "So What"
+    file.save()
     with terminal(home=tmp_path) as screen:
-        screen.see("Music file")
+        answer(screen, ("Number", str(folder / "two.flac")), ("How many", ""), ("whole", ""))
+        answer(screen, ("chart?", ""), ("Miles Davis - So What", ""))
+        links = screen.see("Ask Deezer for artists like Miles Davis?")
+        assert "Search Spotify for Miles Davis - So What" in links
+        assert not deezer.requests
+        screen.type("y\n")
+        screen.see("Deezer: like Miles Davis")
+        answer(screen, ("Another song?", "n"))
+        assert screen.end()[0] == 0
+
+
+@pytest.mark.parametrize("question", ["Music file", "How many genres", "similar music"])
+def test_guided_mode_can_be_left(folder: Path, tmp_path: Path, question: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with terminal(home=home) as screen:
+        for each, keys in (
+            ("Music file", str(folder / "one.wav")),
+            ("How many genres", ""),
+            ("whole", ""),
+            ("chart", ""),
+            ("similar music", ""),
+        ):
+            screen.see(each)
+            if each == question:
+                break
+            screen.type(f"{keys}\n")
         screen.interrupt()
         code, text = screen.end()
     assert code == 0
@@ -307,3 +409,42 @@ def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
     assert ill.exit_code == 1
     assert "versions: ok" in ill.stdout
     assert "model: WRONG" in ill.stdout
+
+
+def test_one_long_track_shows_a_percentage_and_a_strip(tmp_path: Path) -> None:
+    write_audio(tmp_path / "long.wav", signals.music(60.0), signals.SAMPLE_RATE)
+    with terminal("classify", "long.wav", "--whole", home=tmp_path) as screen:
+        screen.see(" 0%")
+        code, text = screen.end()
+    assert code == 0
+    visible = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert "▇" * 60 in visible
+    assert "0:00-1:00" in visible
+
+
+@pytest.fixture
+def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A browser that writes down what it is to open."""
+    opened = tmp_path / "opened.txt"
+    script = tmp_path / "bin" / "xdg-open"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\necho "$1" > "{opened}.part"\nmv "{opened}.part" "{opened}"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    return opened
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems open pages in other ways")
+def test_the_server_opens_its_page_and_says_how_to_stop_it(browser: Path, tmp_path: Path) -> None:
+    options = ("--port", "0", "--workers", "1", "--open")
+    with terminal("serve", *options, home=tmp_path) as screen:
+        screen.see("topgenre listens at ")
+        address = screen.see("\r\n")
+        screen.see("Press Ctrl-C to stop.")
+        while not browser.exists():
+            time.sleep(0.05)
+        assert browser.read_text().strip() == address
+        screen.interrupt()
+        code, text = screen.end()
+    assert "Traceback" not in text
+    assert code in (0, 130)

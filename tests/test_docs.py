@@ -117,7 +117,10 @@ def command_lines(page: Path) -> Iterator[list[str]]:
 
 
 def commands() -> Any:
-    return typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)
+    for name in group.list_commands(None):
+        group.get_command(None, name)  # which imports it
+    return group
 
 
 CAST = script("cast")

@@ -92,7 +92,7 @@ def answering(page: Page, change: Callable[[dict[str, Any]], None]) -> Iterator[
 
     def fulfil(route: Route) -> None:
         response = route.fetch()
-        result = response.json()
+        result = json.loads(response.text().splitlines()[-1])  # after lines of progress
         change(result)
         route.fulfill(response=response, json=result)
 

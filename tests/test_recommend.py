@@ -604,8 +604,8 @@ class TestServiceInTrouble:
     @pytest.mark.parametrize(
         ("reply", "said"),
         [
-            (Reply(502, "<html>"), "a fault of its own (502)"),
-            (Reply(reset=True), "broke the connection off"),
+            (Reply(502, "<html>"), "a problem of its own (502)"),
+            (Reply(reset=True), "broke off the connection"),
             (Reply(200, '{"tracks": ', {"Content-Type": "application/json"}), "unexpected form"),
             (Reply(200, "<html>Log in to this Wi-Fi</html>"), "unexpected form"),
             (Reply(200, '{"playlists": {}}', {"Content-Type": "text/html"}), "unexpected form"),

@@ -56,7 +56,7 @@ def test_the_numbers_are_those_of_the_catalogue(library: Library) -> None:
     library.add_failure("c/u.mp3", "only 0.2 s of sound", TooShortError)
     result = library.call("report")
     assert result.exit_code == 0
-    assert result.stdout == "report of 13 songs written to topgenre-report.html\n"
+    assert result.stdout == "wrote topgenre-report.html (13 songs)\n"
     assert "another model classified them: 1 song;" in result.stderr
     page = Path("topgenre-report.html").read_text(encoding="utf-8")
     text = words(page)

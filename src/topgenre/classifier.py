@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -308,7 +308,7 @@ class Classifier:
             progress(batch.done)
         prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         analysed = _Span(windows[0].start, windows[-1].end, batch.notices, batch.duration)
-        return self._result(prediction, analysed, label, tuple(windows))
+        return self.build_result(prediction, analysed, label, tuple(windows))
 
     def classify_spectrograms(self, spectrograms: Spectrograms) -> Result:
         """Classify four spectrograms."""
@@ -323,7 +323,7 @@ class Classifier:
         ndarray of float32, shape (n_embedding,)
         """
         prediction = self.predict(network_input(spectrograms)[None])
-        result = self._result(prediction, spectrograms, spectrograms.source)
+        result = self.build_result(prediction, spectrograms, spectrograms.source)
         return result, prediction.embedding[0]
 
     def embed(self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None) -> Array:
@@ -374,14 +374,26 @@ class Classifier:
     def _ranked(self, probabilities: Array) -> tuple[GenreProbability, ...]:
         return _ranked(self.genres, probabilities)
 
-    def _result(
+    def build_result(
         self,
         prediction: Prediction,
-        analysed: _Span | Spectrograms,
+        analysed: _Span | Segment | Spectrograms,
         label: str,
-        windows: tuple[_Span, ...] = (),
+        windows: Sequence[_Span | Segment] = (),
     ) -> Result:
-        """Average a prediction over its windows and build the Result."""
+        """Average a prediction over its windows and build the Result.
+
+        Parameters
+        ----------
+        prediction : Prediction
+            Of `analysed`, or of its windows.
+        analysed : Segment or Spectrograms
+            The sound that the network heard.
+        label : str
+            Name of the source.
+        windows : tuple of Segment
+            The windows of a whole track, a row of the prediction each.
+        """
         info = self.info
         calibrated = self.head or info
         mean, base = prediction.probabilities.mean(axis=0), prediction.base.mean(axis=0)

@@ -54,23 +54,6 @@ def make_folder(path: Path, purpose: str) -> None:
         ) from error
 
 
-def make_folders_within(root: Path, folder: Path) -> None:
-    """Make a folder and those above it, up to `root`, none of which may be a link.
-
-    Raises
-    ------
-    OutputError
-        If one of them is a link.
-    OSError
-        If one of them cannot be made.
-    """
-    way = [folder, *folder.parents]
-    for each in reversed(way[: way.index(root)]):
-        if each.is_symlink():
-            raise OutputError(f"{each}: this is a link, which is not followed; remove it")
-        each.mkdir(exist_ok=True)
-
-
 def open_regular(path: str | Path) -> BinaryIO:
     """Open a file to be read; a link or anything that is not a regular file is refused.
 
@@ -212,14 +195,15 @@ def new_part(target: Path, mode: int = 0o666) -> Iterator[tuple[Path, BinaryIO]]
         if lock(file) is not False and same_file(part, file):
             break
         file.close()
-    with file:
-        try:
-            yield part, file
-        finally:
-            if same_file(part, file):
-                if os.name == "nt":
-                    file.close()  # there, no open file can be removed
-                part.unlink(missing_ok=True)
+    try:
+        yield part, file
+    finally:
+        ours = same_file(part, file)
+        # What was worth keeping has been flushed; the rest may find no room again.
+        with suppress(OSError):
+            file.close()
+        if ours:
+            part.unlink(missing_ok=True)
 
 
 def sweep(folder: Path, *, again: bool = False) -> None:

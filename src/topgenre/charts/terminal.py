@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
 from topgenre.charts.wording import HINT, percent, sections_line, span, tags_line, tone
-from topgenre.result import Result, display_name, spoken
+from topgenre.result import Result, Window, display_name, spoken
 from topgenre.text import printable
 
 _LONGEST_BAR = 60  # characters: a longer one is no easier to read
 _LONGEST_GENRE = 20
 _MINI_BAR = 8  # characters
 _NARROWEST_PATH = 12
+_WORTH_SAYING = 0.01  # probability of a further genre in a row
 _TINTS = {"sure": "cyan", "probable": "cyan", "close": "yellow", "unsure": "magenta"}
 # The web page's colours of the genres, which can be told apart on dark and on light grounds.
 _STRIP = (
@@ -122,7 +124,7 @@ def print_row(
         line.append(verdict, style=f"bold {tint}")
         for name, probability in genres[1:]:
             more = f"  {_spelt(spoken(name), encoding, plain)} {percent(probability)}"
-            if line.cell_len + cell_len(more) > console.width:
+            if probability < _WORTH_SAYING or line.cell_len + cell_len(more) > console.width:
                 break
             line.append(more, style="dim")
         line.truncate(console.width, overflow="crop")
@@ -133,7 +135,7 @@ def print_row(
         _print_plain(console, f"  note: {printable(notice, encoding)}", "dim")
 
 
-def print_summary(counts: Mapping[str, int], console: Console) -> None:
+def print_summary(counts: Mapping[str, int], console: Console, *, unsure: int = 0) -> None:
     """Print how many files have each genre, as bars, most frequent first.
 
     Parameters
@@ -141,15 +143,18 @@ def print_summary(counts: Mapping[str, int], console: Console) -> None:
     counts : mapping of str to int
         Files by genre.
     console : rich.console.Console
+    unsure : int
+        Files that have no genre, which are listed last.
     """
-    ranked = Counter(counts).most_common()
+    ranked = [*Counter(counts).most_common(), *[("not sure", unsure)] * bool(unsure)]
     if not ranked:
         return
+    most = max(count for _, count in ranked)
     names = [printable(display_name(name), console.encoding) for name, _ in ranked]
     column = max(map(cell_len, names))
-    digits = len(str(ranked[0][1]))
+    digits = len(str(most))
     room = min(max(console.width - column - digits - 5, 1), _LONGEST_BAR)
-    scale = min(1.0, room / ranked[0][1])
+    scale = min(1.0, room / most)
     for name, (_, count) in zip(names, ranked, strict=True):
         bar = ("#" if _is_plain(console) else "▇") * max(1, round(count * scale))
         line = Text(f"{set_cell_size(name, column)}  {count:>{digits}} ", no_wrap=True)
@@ -215,16 +220,17 @@ class _Bars:
         result = self._result
         if result.timeline and not plain:
             room = min(width - 2, _LONGEST_BAR)
-            strip, seen = _text("  "), dict[str, None]()
-            for place in range(room):
-                at = result.start + (place + 0.5) / room * (result.end - result.start)
-                window = min(result.timeline, key=lambda one: abs((one.start + one.end) / 2 - at))
-                genre = window.genres[0].genre
-                seen[genre] = None
-                strip.append("▇", style=_STRIP[tone(result, genre)])
+            places = [
+                result.start + (place + 0.5) / room * (result.end - result.start)
+                for place in range(room)
+            ]
+            best = [_window_at(result, at).genres[0].genre for at in places]
+            strip = _text("  ")
+            for genre, run in groupby(best):
+                strip.append("▇" * len(list(run)), style=_STRIP[tone(result, genre)])
             yield strip
             legend = _text(" ")
-            for genre in seen:
+            for genre in dict.fromkeys(best):
                 name = _spelt(spoken(genre), encoding, plain)
                 if legend.cell_len + cell_len(name) + 3 > width:
                     break
@@ -232,6 +238,10 @@ class _Bars:
             yield legend
         if result.sections:
             yield from _wrapped(_spelt(sections_line(result.sections), encoding, plain), width, "")
+
+
+def _window_at(result: Result, at: float) -> Window:
+    return min(result.timeline, key=lambda one: abs((one.start + one.end) / 2 - at))
 
 
 def _is_plain(console: Console) -> bool:

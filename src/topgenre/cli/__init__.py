@@ -1,7 +1,7 @@
-"""The command line: one module a command, put together in `app`.
+"""Run the command line: one module per command, put together in `app`.
 
-Modules are imported when their command runs, or inside its functions where they are heavy, so that
-help and version answer at once.
+`app` imports a command's module when that command runs, and heavy modules are imported inside
+functions. So every command starts fast.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from topgenre.cli import interrupt
 
 
 def main() -> None:
-    """Run the command that the process's arguments name."""
+    """Run the command named by the process's arguments."""
     interrupt.end_at_once()
     from topgenre.cli.app import app
 

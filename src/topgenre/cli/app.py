@@ -1,43 +1,55 @@
-"""The commands under one name, and what all of them do about errors and Ctrl-C."""
+"""Put the commands under one name, and handle errors and Ctrl-C for all of them."""
 
 from __future__ import annotations
 
 import errno
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from topgenre import __version__
-from topgenre.cli import (
-    classify,
-    doctor,
-    evaluate,
-    genres,
-    playlists,
-    recommend,
-    report,
-    scan,
-    serve,
-    similar,
-    spectrograms,
-    tag,
-    teach,
-    train,
-    watch,
-)
 from topgenre.cli.interrupt import MESSAGE, exit_code
-from topgenre.cli.printing import give_up_output, say_error
+from topgenre.cli.printing import give_up_output, say_error, terminal_width, wrapped
 from topgenre.errors import TopgenreError
 
+# The commands in the order of the help, and the modules of this package that add them.
+_MODULES = {
+    **{name: name for name in ("classify", "listen", "recommend", "scan", "similar", "report")},
+    **{name: name for name in ("playlists", "tag", "watch", "serve")},
+    **dict.fromkeys(("teach", "correct", "review"), "teach"),
+    **{name: name for name in ("spectrograms", "genres", "train", "evaluate", "doctor")},
+}
+_UsageError: Any = typer.BadParameter.__base__
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO)
 
 
 class _Commands(TyperGroup):
+    """Import a command when it is asked for: the other ones would cost 0.1 s at each start."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_MODULES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _MODULES:
+            return None
+        if cmd_name not in self.commands:
+            module = import_module(f"topgenre.cli.{_MODULES[cmd_name]}")
+            added = typer.Typer(rich_markup_mode=None)
+            module.add_to(added)
+            self.commands.update(typer.main.get_group(added).commands)
+        return self.commands[cmd_name]
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if width := terminal_width():
+                text = wrapped(f"Error: {error.format_message()}", width)
+                raise _UsageError(text.removeprefix("Error: "), error.ctx) from error
+            raise
         except TopgenreError as error:
             say_error(str(error))
             raise typer.Exit(1) from error
@@ -45,7 +57,7 @@ class _Commands(TyperGroup):
             typer.echo(MESSAGE, err=True)
             raise typer.Exit(exit_code()) from interrupt
         except OSError as error:
-            # What has no name is standard output; files have errors of their own.
+            # Only standard output has no name here; files have their own errors.
             if error.filename is not None or error.errno not in _NO_ROOM:
                 raise
             give_up_output()
@@ -62,12 +74,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-for module in (
-    *(classify, recommend, scan, similar, report, playlists, tag, watch, serve, teach),
-    *(spectrograms, genres, train, evaluate, doctor),
-):
-    module.add_to(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -86,9 +92,9 @@ def _topgenre(
         ),
     ] = False,
 ) -> None:
-    """Tell the genres of music, ranked by confidence.
+    """Identify the genre of music, with calibrated confidence.
 
-    Without a command, topgenre asks what to do.
+    Run without a command for a guided mode.
     """
     if context.invoked_subcommand is not None:
         return

@@ -147,20 +147,54 @@ def classify(
     raise typer.Exit(run(request))
 
 
-def run(request: Request) -> int:
-    """Classify, print and draw; return the exit code."""
-    batch = _Batch(request)
+def run(request: Request, results: list[Result] | None = None) -> int:
+    """Classify, print and draw.
+
+    Parameters
+    ----------
+    request : Request
+    results : list, optional
+        The results are appended to it.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    batch = _Batch(request, results)
     begin = time.monotonic()
+    single = request.whole and len(request.paths) == 1
+    progress = _TrackProgress() if single else Progress(len(request.paths))
     outcomes = classify_files(
         request.paths,
         model=request.model,
         jobs=request.jobs,
         whole=request.whole,
         genres=request.genres,
+        progress=progress.set if isinstance(progress, _TrackProgress) else None,
     )
-    run_batch(outcomes, batch.show, Progress(len(request.paths)))
+    run_batch(outcomes, batch.show, progress)
     batch.finish(time.monotonic() - begin)
     return batch.code
+
+
+class _TrackProgress(Progress):
+    """Show how much of one long track is analysed."""
+
+    def __init__(self) -> None:
+        super().__init__(100)
+
+    def set(self, fraction: float) -> None:
+        """Show a fraction."""
+        self.done = round(100 * fraction)
+        self.draw()
+
+    def count(self, _outcome: object) -> None:
+        """Do nothing: `set` counts."""
+
+    def text(self) -> str:
+        """Return the line: a bar and a percentage."""
+        return f"{self.bar()} {self.done}%"
 
 
 class _Batch:
@@ -172,12 +206,14 @@ class _Batch:
         The exit code so far.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, results: list[Result] | None) -> None:
         self.code = 0
         self._request = request
         self._charts = _Charts(request)
-        self._results: list[Result] = []  # kept only for recommendations
+        # Kept only if something needs them: a library may have a hundred thousand files.
+        self._results = [] if results is None and request.recommend else results
         self._genres: Counter[str] = Counter()
+        self._unsure = 0
         self._counts: Counter[str] = Counter()
         # The recommendations of a single file are part of its JSON object.
         self._joined = request.recommend and request.form == "json" and len(request.paths) == 1
@@ -194,9 +230,12 @@ class _Batch:
             return
         if not self._joined:
             self._print(outcome)
-        if self._request.recommend:
+        if self._results is not None:
             self._results.append(outcome)
-        self._genres["not sure" if outcome.tier == "unsure" else outcome.genres[0].genre] += 1
+        if outcome.tier == "unsure":
+            self._unsure += 1
+        else:
+            self._genres[outcome.genres[0].genre] += 1
         if not self._charts.draw(outcome):
             self._counts["charts failed"] += 1
             self.code = 1
@@ -206,8 +245,8 @@ class _Batch:
         request = self._request
         if len(request.paths) > 1:
             if request.form == "human":
-                printing.print_summary(self._genres)
-            n_files = self._genres.total() + self._counts["failed"]
+                printing.print_summary(self._genres, self._unsure)
+            n_files = self._genres.total() + self._unsure + self._counts["failed"]
             said = [f"{count} {what}" for what, count in self._counts.items() if count]
             typer.echo(
                 f"{n_files} file{'' if n_files == 1 else 's'} in {seconds:.1f} s"
@@ -215,7 +254,7 @@ class _Batch:
                 err=True,
             )
         self._charts.say_written()
-        if self._results:
+        if request.recommend and self._results:
             from topgenre.cli import suggestions
 
             sections = suggestions.for_results(self._results, request.top)

@@ -1,4 +1,4 @@
-"""``topgenre doctor``: whether this installation works, and what it consists of."""
+"""Implement ``topgenre doctor``: check an installation, and describe it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FORMATS = {
     "wma": "wmav2",
     "alac": "alac",
     "ape": "ape",
-}  # what people call it, and the decoder that it needs
+}  # formats, and the decoders they need
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,12 +36,12 @@ def add_to(app: typer.Typer) -> None:
 def doctor(
     model: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Check this model instead of the one that came along."),
+        typer.Option(metavar="FILE", help="Model to check.  [default: the bundled model]"),
     ] = None,
 ) -> None:
     """Print versions, codecs and the model's card, and classify a synthetic song.
 
-    Ends with exit code 1 if anything is wrong. The output is what a report of a fault should hold.
+    The exit code is 1 if anything is wrong. Paste the output into bug reports.
     """
     checks: dict[str, Callable[[], Iterator[str]]] = {
         "versions": _versions,
@@ -54,7 +54,7 @@ def doctor(
         try:
             lines = list(check())
             mark = "ok"
-        # Whatever is wrong, the other checks are still worth seeing.
+        # A failed check does not stop the others.
         except Exception as error:
             kind = "" if isinstance(error, TopgenreError) else f"{type(error).__name__}: "
             lines, mark = [f"{kind}{error}"], "WRONG"
@@ -66,7 +66,7 @@ def doctor(
 
 
 def _versions() -> Iterator[str]:
-    from importlib.metadata import version  # dear, and every other command can do without
+    from importlib.metadata import version  # slow to import, and no other command needs it
 
     yield f"topgenre {__version__}, Python {platform.python_version()}, {platform.platform()}"
     yield ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
@@ -77,9 +77,9 @@ def _decoders() -> Iterator[str]:
     import av
 
     missing = [name for name, codec in _FORMATS.items() if codec not in av.codecs_available]
-    yield "there: " + ", ".join(name for name in _FORMATS if name not in missing)
+    yield "available: " + ", ".join(name for name in _FORMATS if name not in missing)
     if missing:
-        yield "not there: " + ", ".join(missing)
+        yield "missing: " + ", ".join(missing)
 
 
 def _model(path: Path | None) -> Iterator[str]:
@@ -107,5 +107,5 @@ def _self_test(path: Path | None) -> Iterator[str]:
     seconds = time.perf_counter() - begin
     total = sum(probability for _, probability in result.genres)
     if abs(total - 1) > 1e-4:
-        raise TopgenreError(f"the probabilities sum to {total:.4f}; the model file is not sound")
+        raise TopgenreError(f"the probabilities sum to {total:.4f}; the model file is damaged")
     yield f"decoded and classified 10 s of a synthetic song in {1e3 * seconds:.0f} ms"

@@ -1,4 +1,4 @@
-"""``topgenre evaluate``: a model's figures on a labelled data set."""
+"""Implement ``topgenre evaluate``: measure a model on a labelled data set."""
 
 from __future__ import annotations
 
@@ -27,12 +27,16 @@ def add_to(app: typer.Typer) -> None:
 
 def evaluate(
     dataset: Annotated[
-        Path, typer.Argument(metavar="DATASET_DIR", help="A folder with a folder of music a genre.")
+        Path,
+        typer.Argument(
+            metavar="DATASET_DIR", help="A folder with one subfolder of music per genre."
+        ),
     ],
     only: Annotated[
         str | None,
         typer.Option(
-            metavar="SPLIT", help="Measure on this split alone; valid is what `train` holds out."
+            metavar="SPLIT",
+            help="Measure on this split only, such as valid, which `train` holds out.",
         ),
     ] = None,
     split: Annotated[
@@ -46,27 +50,27 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Measure the networks of the folds of this training run instead, each on the "
-            "clips that it has not seen.",
+            help="Measure the fold networks of this training run instead, each on clips it was not "
+            "trained on.",
         ),
     ] = None,
     whole: options.Whole = False,
     robustness: Annotated[
         bool,
         typer.Option(
-            "--robustness", help="Measure how often the answer survives coding, filters, cuts."
+            "--robustness", help="Measure how often coding, filters and cuts change the answer."
         ),
     ] = False,
     pictures: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Draw reliability.png and confusion.png there."),
+        typer.Option(metavar="DIR", help="Draw reliability.png and confusion.png in this folder."),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure a model on labelled music: accuracy, calibration, confusion.
 
-    Figures come with 95 % bootstrap intervals over clips. On music that the model was trained on
-    they say how well it remembers, not how well it judges; `--run-dir` measures that.
+    Figures come with 95 % bootstrap intervals over clips. On music the model was trained on, they
+    say how well it remembers, not how well it generalises; use `--run-dir` to measure that.
     """
     if model and run_dir:
         raise typer.BadParameter("give --model or --run-dir, not both")

@@ -1,4 +1,4 @@
-"""``topgenre genres``: what a model tells apart."""
+"""Implement ``topgenre genres``: the genres a model knows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def genres(
     taught: options.Genres = None,
     model: options.Model = None,
 ) -> None:
-    """List the genres that the model tells apart."""
+    """List the genres the model knows."""
     from topgenre.classifier import load
 
     classifier = load(model, genres=taught)

@@ -1,8 +1,8 @@
-"""What Ctrl-C and SIGTERM do.
+"""Handle Ctrl-C and SIGTERM.
 
-Python's own answer, an exception out of nowhere, is lost when it strikes inside a callback that
-FFmpeg makes, or spoils the import of an extension module. So the program simply ends: results are
-out as soon as they are there, and nothing else is lost with it.
+Python raises an exception at any point, which is lost inside a callback from FFmpeg and breaks the
+import of an extension module. So the program ends at once instead: results are printed as soon as
+they are known, and nothing else is lost.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-INTERRUPTED = 130  # what shells report of a program that Ctrl-C has ended
-TERMINATED = 143  # and of one that SIGTERM has ended
+INTERRUPTED = 130  # what shells report after Ctrl-C
+TERMINATED = 143  # and after SIGTERM
 MESSAGE = "\nstopped"
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -25,21 +25,21 @@ _received: list[int] = []
 
 
 def end_at_once() -> None:
-    """Let Ctrl-C and SIGTERM end the program from now on."""
+    """End the program on Ctrl-C and SIGTERM from now on."""
     for number in _SIGNALS:
         signal.signal(number, _end)
 
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Let both raise KeyboardInterrupt where there is something to put right before the end."""
+    """Raise KeyboardInterrupt on both, where something must be cleaned up before the end."""
     with _handled(_raise):
         yield
 
 
 @contextmanager
 def noted() -> Iterator[Callable[[], bool]]:
-    """Let both wait for what is in hand, and tell whether one came; a second one does not wait."""
+    """Note either while work in progress is finished; a second one does not wait."""
     wishes: list[int] = []
     before: dict[signal.Signals, Any] = {}
 
@@ -60,7 +60,7 @@ def exit_code() -> int:
 
 
 def pass_on() -> None:
-    """End by SIGTERM if one came, as whoever sent it expects, now that all is put right."""
+    """End by SIGTERM if one came, as its sender expects, after cleaning up."""
     if signal.SIGTERM in _received:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

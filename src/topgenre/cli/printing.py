@@ -25,8 +25,8 @@ Printer = Callable[[Outcome], None]
 def say_error(message: str) -> None:
     """Print an error as one line on standard error."""
     text = f"error: {printable(message, sys.stderr.encoding)}"
-    if sys.stderr.isatty():
-        text = wrapped(text, shutil.get_terminal_size().columns)
+    if width := terminal_width():
+        text = wrapped(text, width)
     if not os.environ.get("NO_COLOR"):
         text = text.replace("error:", typer.style("error:", fg="red", bold=True), 1)
     typer.echo(text, err=True)
@@ -122,12 +122,19 @@ def human_printer(
     return show
 
 
-def song_name(path: str) -> str:
-    """Return artist and title from a file's tags, as far as it has them."""
+def song_tags(path: str) -> tuple[str | None, str | None]:
+    """Return artist and title from a file's tags."""
     from topgenre.library.tags import read_tags
 
-    tags = read_tags(path) if path != STANDARD_INPUT else None
-    return " - ".join(filter(None, (tags.artist, tags.title))) if tags else ""
+    if path == STANDARD_INPUT:
+        return None, None
+    tags = read_tags(path)
+    return tags.artist, tags.title
+
+
+def song_name(path: str) -> str:
+    """Return artist and title in one text, as far as the file's tags have them."""
+    return " - ".join(filter(None, song_tags(path)))
 
 
 def plain_printer() -> Printer:
@@ -135,13 +142,13 @@ def plain_printer() -> Printer:
     return human_printer((), rows=True)
 
 
-def print_summary(counts: Mapping[str, int]) -> None:
-    """Print on standard error how many files have each genre."""
+def print_summary(counts: Mapping[str, int], unsure: int) -> None:
+    """Print on standard error how many files have each genre, and how many have none."""
     from rich.console import Console
 
     from topgenre import charts
 
-    charts.print_summary(counts, Console(stderr=True, highlight=False))
+    charts.print_summary(counts, Console(stderr=True, highlight=False), unsure=unsure)
 
 
 def say_written(path: object) -> None:
@@ -153,6 +160,11 @@ def show_details(failure: Failure) -> None:
     """Print the traceback of a bug in topgenre, if TOPGENRE_DEBUG is set."""
     if failure.details and os.environ.get("TOPGENRE_DEBUG"):
         typer.echo(failure.details, err=True)
+
+
+def terminal_width() -> int:
+    """Return the columns of standard error, or 0 if it is not a terminal."""
+    return shutil.get_terminal_size().columns if sys.stderr.isatty() else 0
 
 
 def wrapped(text: str, columns: int) -> str:

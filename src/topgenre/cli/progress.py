@@ -104,9 +104,12 @@ class Progress:
         """Return the line: a bar, the rate and the time that is left."""
         if not self.total:
             return f"looking for music: {self.done} file{'' if self.done == 1 else 's'}"
+        return f"{self.bar()} {self.done}/{self.total} {self.unit}{self._pace()}"
+
+    def bar(self) -> str:
+        """Return a bar for the share that is done."""
         full = round(self.done / self.total * _BAR)
-        bar = self._full * full + self._empty * (_BAR - full)
-        return f"{bar} {self.done}/{self.total} {self.unit}{self._pace()}"
+        return self._full * full + self._empty * (_BAR - full)
 
     def _pace(self) -> str:
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""``topgenre report``: what a scanned library sounds like, as one page."""
+"""Implement ``topgenre report``: a page about a scanned library."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def report(
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
     ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
     """Write a page about the scanned library, to look at in a browser.
 
-    It is one file with everything in it, and asks no server for anything: how many songs of which
-    genre, how sure that is, songs to review, files that failed, and a map on which songs lie near
-    those that they sound like.
+    The page is one file and needs no server. It shows how many songs each genre has, how sure that
+    is, songs to review, files that failed, and a map where similar songs are close together.
     """
     from topgenre.report import page
 
@@ -54,4 +54,6 @@ def report(
     page.save(found, out, written=datetime.now().astimezone())
     options.say_left_out(found.other_model)
     songs = f"{found.songs:,} song{'' if found.songs == 1 else 's'}"
-    typer.echo(f"report of {songs} written to {out}")
+    typer.echo(f"wrote {out} ({songs})")
+    if show:
+        typer.launch(out.absolute().as_uri())

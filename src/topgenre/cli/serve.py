@@ -1,7 +1,9 @@
-"""``topgenre serve``: the page and the REST API."""
+"""Implement ``topgenre serve``: the web page and the REST API."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -12,17 +14,18 @@ from topgenre.errors import TopgenreError
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: topgenre serve --port 8080")(serve)
+    app.command(epilog="Example: topgenre serve --open")(serve)
 
 
 def serve(
     host: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Listen here.  [default: 127.0.0.1]")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]"),
     ] = None,
     port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=65_535, metavar="N", help="Port; 0 takes a free one.  [default: 8000]"
+            min=0, max=65_535, metavar="N", help="Port; 0 picks a free one.  [default: 8000]"
         ),
     ] = None,
     workers: Annotated[
@@ -35,13 +38,14 @@ def serve(
             min=1, metavar="MB", help="Longest file, in megabytes.  [default: 105; any on loopback]"
         ),
     ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
     """Serve the web page and the REST API until Ctrl-C.
 
-    Every other setting is an environment variable, TOPGENRE_API_KEY for one; the documentation
-    lists them.
+    All other settings are environment variables, such as TOPGENRE_API_KEY; the documentation lists
+    them.
     """
     from pydantic import ValidationError
 
@@ -64,4 +68,14 @@ def serve(
         # Where it is about several settings, the message names them.
         name = f"TOPGENRE_{first['loc'][0]}: ".upper() if first["loc"] else ""
         raise TopgenreError(f"{name}{said}; change or unset it") from error
-    run(settings)
+    run(settings, ready=_started(show))
+
+
+def _started(show: bool) -> Callable[[str], None]:
+    def ready(url: str) -> None:
+        if sys.stdout.isatty():
+            typer.echo("Press Ctrl-C to stop.")
+        if show:
+            typer.launch(url)
+
+    return ready

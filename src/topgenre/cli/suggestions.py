@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
+from topgenre.library.find import STANDARD_INPUT
 from topgenre.result import GenreProbability, Result
 from topgenre.text import json_safe, printable
 
@@ -30,12 +31,16 @@ def mixture(results: Sequence[Result], top: int | None = None) -> list[GenreProb
     return [genre for result in results for genre in result.top(top or DEFAULT_TOP)]
 
 
-def for_results(results: Sequence[Result], top: int | None = None) -> list[Section]:
-    """Recommend music for a song, or one mixed list for several, from the default provider."""
+def for_results(
+    results: Sequence[Result],
+    top: int | None = None,
+    providers: Sequence[str] | None = None,
+) -> list[Section]:
+    """Recommend music like a song, or one mixed list for several songs."""
     from topgenre.recommend import recommend
 
-    source = results[0].path if len(results) == 1 and results[0].path != "-" else None
-    return recommend(mixture(results, top), limit=DEFAULT_LIMIT, source=source)
+    source = results[0].path if len(results) == 1 and results[0].path != STANDARD_INPUT else None
+    return recommend(mixture(results, top), limit=DEFAULT_LIMIT, providers=providers, source=source)
 
 
 def print_json(record: dict[str, Any], sections: Iterable[Section]) -> None:

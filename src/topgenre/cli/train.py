@@ -1,4 +1,4 @@
-"""``topgenre train``: from folders of music to a model file."""
+"""Implement ``topgenre train``: make a model file from folders of music."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     dataset: Annotated[
-        Path, typer.Argument(metavar="DATASET_DIR", help="A folder with a folder of music a genre.")
+        Path,
+        typer.Argument(
+            metavar="DATASET_DIR", help="A folder with one subfolder of music per genre."
+        ),
     ],
     run_dir: Annotated[
         Path, typer.Option(metavar="DIR", help="Cache, checkpoints and results.")
@@ -62,7 +65,7 @@ def train(
 ) -> None:
     """Train a model on your own genres.
 
-    Needs the extra `train`. An interrupted run goes on when the same command is given again.
+    Needs the extra `train`. Run the same command again to continue an interrupted run.
     """
     if missing := [module for module in ("torch", "onnx", "onnxscript") if not find_spec(module)]:
         raise typer.BadParameter(

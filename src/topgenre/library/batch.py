@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,8 +29,9 @@ def classify_files(
     jobs: int | None = None,
     whole: bool = False,
     genres: str | os.PathLike[str] | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> Generator[Outcome, None, None]:
-    """Classify files one by one, or side by side; each outcome comes as soon as its turn has come.
+    """Classify files one by one or side by side, yielding outcomes in the order of the paths.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ def classify_files(
         Classify whole tracks over time instead of their middle 10 s.
     genres : path-like, optional
         File of taught genres, which take the place of the model's own.
+    progress : callable, optional
+        Called with the fraction of a whole track that is done, if this process analyses it.
 
     Yields
     ------
@@ -66,6 +69,7 @@ def classify_files(
     jobs = min(default_jobs(len(paths)) if jobs is None else jobs, max(1, len(paths)))
     work = partial(classify_file, whole=whole)
     if jobs == 1 or STANDARD_INPUT in paths:
+        work = partial(work, progress=progress) if progress else work
         yield from _one_by_one(paths, model, genres, work)
     else:
         from topgenre.workers.processes import Pool  # one process has no need of multiprocessing
@@ -73,7 +77,13 @@ def classify_files(
         yield from _side_by_side(paths, Pool(model, jobs, work, genres=genres), jobs)
 
 
-def classify_file(classifier: Classifier, path: str, *, whole: bool = False) -> Result:
+def classify_file(
+    classifier: Classifier,
+    path: str,
+    *,
+    whole: bool = False,
+    progress: Callable[[float], object] = lambda fraction: None,
+) -> Result:
     """Classify a file, or ``-`` for standard input, under the name that it was called by.
 
     Raises
@@ -82,9 +92,11 @@ def classify_file(classifier: Classifier, path: str, *, whole: bool = False) -> 
         As `topgenre.classifier.Classifier.classify` does.
     """
     if path == STANDARD_INPUT:
-        result = classifier.classify(sys.stdin.buffer, whole=whole, name="standard input")
+        result = classifier.classify(
+            sys.stdin.buffer, whole=whole, name="standard input", progress=progress
+        )
     else:
-        result = classifier.classify(path, whole=whole)
+        result = classifier.classify(path, whole=whole, progress=progress)
     # Not what a preprocessed file says it was made from.
     return replace(result, path=path)
 

@@ -1,4 +1,4 @@
-"""Answers of a service, kept in memory for a short time."""
+"""Cache the answers of a service in memory for a short time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Cache(Generic[T]):
-    """The latest answers; several threads may use it.
+    """Hold the latest answers; several threads may use it.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ class Cache(Generic[T]):
         self._entries: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
 
     def get(self, key: Hashable) -> T | None:
-        """Return the answer, or None where there is none or it is too old."""
+        """Return an answer, or None if it is unknown or too old."""
         with self._lock:
             self._expire()
             entry = self._entries.get(key)
         return entry[1] if entry else None
 
     def put(self, key: Hashable, answer: T) -> None:
-        """Keep an answer."""
+        """Store an answer."""
         with self._lock:
             self._entries.pop(key, None)
             self._entries[key] = time.monotonic() + self._seconds, answer

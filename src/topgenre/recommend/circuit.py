@@ -1,4 +1,4 @@
-"""A circuit breaker: a service that asks for a pause is left alone for as long as it asked."""
+"""Break the circuit: send no requests while a service asks for a pause."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import time
 
 from topgenre.errors import RecommendationError
 
-_LONGEST = 24 * 3600.0  # s; no answer shall silence a server that runs for weeks
+_LONGEST = 24 * 3600.0  # s; no answer may silence a server that runs for weeks
 _logger = logging.getLogger(__name__)
 
 
 class Circuit:
-    """Whether requests may go to a service; several threads may ask."""
+    """Decide whether requests may go to a service; several threads may use it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,12 +21,12 @@ class Circuit:
         self._why = ""
 
     def open(self, seconds: float, why: str) -> None:
-        """Let no request through for a time."""
+        """Hold back all requests for a time."""
         until = time.monotonic() + min(seconds, _LONGEST)
         with self._lock:
             if until > self._until:
                 self._until, self._why = until, why
-        _logger.info("%s; no request for %.0f s", why, seconds)
+        _logger.info("%s; pausing for %.0f s", why, seconds)
 
     def wait(self, patience: float) -> None:
         """Wait until requests may go out again, if that is soon.
@@ -45,7 +45,7 @@ class Circuit:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words, in the largest unit that is fully in it, rounded up."""
+    """Return a duration in its largest whole unit, rounded up."""
     for unit, length in (("h", 3600), ("min", 60)):
         if seconds > length:
             return f"{-int(-seconds // length)} {unit}"

@@ -1,4 +1,4 @@
-"""Ask Deezer's public API, which needs no key: music like a song, or charts of genres."""
+"""Ask Deezer's public API for music like a song, or for charts of genres."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single fields of what a service sent, where anything may be missing or of another type."""
+"""Read fields of JSON in which anything may be missing or of another type."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _LONGEST_LINK = 2000
 
 
 def field(record: object, *path: str) -> Any:
-    """Return what lies at a path inside JSON data, None where anything is missing."""
+    """Return the value at a path inside JSON data, or None if it is missing."""
     for key in path:
         record = record.get(key) if isinstance(record, dict) else None
     return record
 
 
 def text(record: object, *path: str) -> str:
-    """Return the text at a path, on one line without control characters; empty if there is none."""
+    """Return the text at a path on one line, without control characters, or ""."""
     value = field(record, *path)
     if not isinstance(value, str):
         return ""
@@ -26,7 +26,7 @@ def text(record: object, *path: str) -> str:
 
 
 def link(record: object, *path: str) -> str | None:
-    """Return the web address at a path; anything else that claims to be one counts as none."""
+    """Return the ``https`` address at a path, or None for anything else."""
     value = field(record, *path)
     if isinstance(value, str) and re.fullmatch(r"https://[!-~]+", value):
         return value if len(value) <= _LONGEST_LINK else None
@@ -34,6 +34,6 @@ def link(record: object, *path: str) -> str | None:
 
 
 def objects(record: object, *path: str) -> list[dict[str, Any]]:
-    """Return the objects of the list at a path, without what else it holds."""
+    """Return the objects in the list at a path, without its other entries."""
     value = field(record, *path)
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

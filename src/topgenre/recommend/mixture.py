@@ -1,4 +1,4 @@
-"""Turn a mixture of genres into a list: how many items of each, which ones, in which order."""
+"""Turn a mixture of genres into a list: how many of each, which, in which order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recommendations as a file that players and playlist importers read."""
+"""Write recommendations as a playlist for players and playlist importers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from topgenre.recommend.items import Item, Section
 
 
 def save(sections: Sequence[Section], path: Path) -> int:
-    """Write the tracks' addresses as M3U8, in a group for each provider.
+    """Write the tracks' addresses as M3U8, grouped by provider.
 
     Parameters
     ----------
@@ -44,10 +44,10 @@ def save(sections: Sequence[Section], path: Path) -> int:
 
 
 def title(item: Item) -> str:
-    """Return an item's artists and name, as lists of music have them."""
+    """Return an item's artists and name as one text."""
     return f"{', '.join(item.artists)} - {item.name}" if item.artists else item.name
 
 
 def _address(item: Item) -> bytes:
-    # Whatever a service answers: an address has no blanks, and a line of a playlist has one line.
+    # Services may send anything, but an address in a playlist must be one line without blanks.
     return " ".join(item.url.split()).encode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Credentials, addresses and patience of the providers."""
+"""Read credentials, addresses and time limits of the providers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from topgenre.errors import RecommendationError
 PREFIX = "TOPGENRE_"
 DOTENV = ".env"
 
-# No addresses: whoever may put a file into a folder must not get the secret sent to his server.
+# No addresses: a file that somebody put into a folder must not send the secret elsewhere.
 _IN_DOTENV = ("spotify_client_id", "spotify_client_secret", "spotify_market")
 
 
@@ -30,9 +30,9 @@ def _address(text: str) -> str:
     try:
         url = HttpUrl(text)
     except ValidationError:
-        raise ValueError("it should be an address such as https://api.example.com") from None
+        raise ValueError("use an address such as https://api.example.com") from None
     if url.username or url.password or url.query or url.fragment:
-        raise ValueError("it should be an address without user, query and fragment")
+        raise ValueError("use an address without user, query and fragment")
     return str(url).rstrip("/")
 
 
@@ -46,7 +46,7 @@ _Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 
 
 class RecommendSettings(BaseSettings):
-    """Settings from ``TOPGENRE_...`` variables of the environment, else of a file ``.env``.
+    """Hold settings from ``TOPGENRE_...`` environment variables, or else from ``.env``.
 
     The file is the one in the working directory, and only credentials and market are read from it.
 
@@ -99,12 +99,12 @@ class RecommendSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over what is passed in, which is what the file says."""
+        """Prefer the environment to the values passed in, which come from the file."""
         return env_settings, init_settings
 
     @property
     def missing_credentials(self) -> tuple[str, ...]:
-        """Names of the variables without which Spotify cannot be asked."""
+        """Names of the variables that are missing to ask Spotify."""
         secret = self.spotify_client_secret
         values = {
             "SPOTIFY_CLIENT_ID": self.spotify_client_id,
@@ -119,7 +119,7 @@ def load() -> RecommendSettings:
     Raises
     ------
     RecommendationError
-        If one of them cannot be used.
+        If one of them is invalid.
     """
     try:
         return RecommendSettings(**_from_dotenv(Path(DOTENV)))
@@ -135,7 +135,7 @@ def _from_dotenv(path: Path) -> dict[str, Any]:
         found = dotenv_values(path, interpolate=False) if path.is_file() else {}
     except (OSError, UnicodeDecodeError) as error:
         raise RecommendationError(
-            f"{path}: it cannot be read as a text in UTF-8; mend or remove it"
+            f"{path}: this is not a readable UTF-8 text file; repair or remove it"
         ) from error
     values = {name: found.get(PREFIX + name.upper()) for name in _IN_DOTENV}
     return {name: value for name, value in values.items() if value}

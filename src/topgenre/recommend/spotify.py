@@ -1,4 +1,4 @@
-"""A client for Spotify's search, which is what its Web API still offers to a new app."""
+"""Search Spotify, which is all that its Web API still offers to a new app."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from topgenre.recommend.web_service import Answer, Connection
 
 PAGE = 10  # the most that Spotify lets one search return
 
-_LAST_OFFSET = 1000  # the search knows no further items
+_LAST_OFFSET = 1000  # the highest that the search accepts
 _SHORT_WAIT = 5.0  # seconds that are worth waiting for
 _UNKNOWN_WAIT = 60.0  # seconds, where Spotify refuses requests without saying for how long
 _EXPIRY_MARGIN = 30.0  # seconds before its end at which a token is renewed
@@ -32,7 +32,7 @@ Kind = Literal["track", "playlist"]
 
 
 class Page(NamedTuple):
-    """A page of what a search found, and whether there is a next one."""
+    """Hold a page of search results, and whether there is a next one."""
 
     items: tuple[Item, ...]
     more: bool
@@ -75,7 +75,7 @@ class Client:
     def search(
         self, connection: Connection, query: str, kind: Kind, genre: str
     ) -> Iterator[tuple[Item, ...]]:
-        """Yield what a query finds, page after page for as long as there are any.
+        """Yield the pages of results of a query.
 
         Parameters
         ----------
@@ -83,12 +83,12 @@ class Client:
         query : str
         kind : {"track", "playlist"}
         genre : str
-            The genre that the items stand for.
+            The genre that the items are found for.
 
         Raises
         ------
         RecommendationError
-            If Spotify cannot or does not want to answer.
+            If Spotify cannot or will not answer.
         """
         for offset in range(0, _LAST_OFFSET, PAGE):
             # With the genre, since that is written into the items.
@@ -103,7 +103,7 @@ class Client:
                     "market": self._settings.spotify_market,
                 }
                 answer = self._get(connection, params)
-                # Null is an answer, and means nothing found; a missing field is none.
+                # Null means that nothing was found; a missing field is an error.
                 if not isinstance(answer.body, dict) or f"{kind}s" not in answer.body:
                     raise connection.strange_answer()
                 page = _page(answer.body[f"{kind}s"], query, kind, genre)
@@ -113,7 +113,7 @@ class Client:
                 return
 
     def _get(self, connection: Connection, params: dict[str, str | int]) -> Answer:
-        """Search; renew the token or wait where that helps."""
+        """Search, renewing the token or waiting if that helps."""
         renewed = False
         for _ in range(_TRIES):
             self._circuit.wait(min(_SHORT_WAIT, connection.remaining))
@@ -139,8 +139,8 @@ class Client:
         raise RecommendationError("Spotify keeps refusing requests; try again later")
 
     def _valid_token(self, connection: Connection) -> SecretStr | None:
-        """Return a token, or None where Spotify asks for a pause."""
-        # One thread renews, the others wait for what it gets.
+        """Return a token, or None if Spotify asks for a pause."""
+        # One thread renews the token, the others wait for it.
         with self._token_lock:
             if self._token is None or time.monotonic() >= self._token_ends:
                 self._token = None
@@ -168,11 +168,11 @@ class Client:
         if "QUOTA_EXCEEDED" in answer.text:
             self._circuit.open(seconds, "Spotify's quota for this app is used up")
         else:
-            self._circuit.open(seconds, "Spotify asks for a pause, as it got too many requests")
+            self._circuit.open(seconds, "Spotify asks for a pause after too many requests")
 
 
 def _token(connection: Connection, answer: Answer) -> tuple[SecretStr, float]:
-    """Return a new token and how many seconds to use it."""
+    """Return a new token and for how many seconds it may be used."""
     if answer.status in (400, 401):
         raise RecommendationError(
             "Spotify does not accept the credentials; check TOPGENRE_SPOTIFY_CLIENT_ID "
@@ -180,7 +180,7 @@ def _token(connection: Connection, answer: Answer) -> tuple[SecretStr, float]:
         )
     if answer.status == 404:
         raise RecommendationError(
-            "Spotify gives no tokens at this address; check TOPGENRE_SPOTIFY_TOKEN_URL"
+            "Spotify does not issue tokens at this address; check TOPGENRE_SPOTIFY_TOKEN_URL"
         )
     if answer.status != 200:
         raise _refusal(connection, answer)
@@ -193,7 +193,7 @@ def _token(connection: Connection, answer: Answer) -> tuple[SecretStr, float]:
 
 
 def _refusal(connection: Connection, answer: Answer) -> RecommendationError:
-    """Say why there is nothing; never in Spotify's own words, which may hold anything."""
+    """Explain a refusal, never in Spotify's own words, which may contain anything."""
     said = answer.text.lower()
     if answer.status == 403 and "premium" in said:
         why = "Spotify refuses this app: its owner needs Premium; renew it, or use another app"
@@ -202,7 +202,7 @@ def _refusal(connection: Connection, answer: Answer) -> RecommendationError:
     elif answer.status == 401:
         why = "Spotify does not accept its own token (401); try again later"
     elif answer.status == 404:
-        why = "Spotify has no search at this address; check TOPGENRE_SPOTIFY_API_URL"
+        why = "Spotify cannot be searched at this address; check TOPGENRE_SPOTIFY_API_URL"
     elif answer.status == 400 and "market" in said:
         why = "Spotify does not know this market; check TOPGENRE_SPOTIFY_MARKET"
     elif answer.status == 400 and "limit" in said:
@@ -221,7 +221,7 @@ def _page(body: object, query: str, kind: Kind, genre: str) -> Page:
 
 
 def _item(record: dict[str, object], query: str, kind: Kind, genre: str) -> Item | None:
-    """Read an item; None for what cannot be named, linked to or played."""
+    """Read an item; return None if it has no name, no link, or cannot be played."""
     name, url = text(record, "name"), _link(record, kind)
     if not name or not url or record.get("is_playable") is False or record.get("restrictions"):
         return None
@@ -241,7 +241,7 @@ def _link(record: dict[str, object], kind: Kind) -> str | None:
 
 
 def _picture(images: list[dict[str, object]]) -> str | None:
-    """Return the smallest picture that is large enough; an unknown size counts as such."""
+    """Return the smallest picture that is large enough, or of unknown size."""
 
     def rank(image: dict[str, object]) -> tuple[bool, float]:
         width = image.get("width")

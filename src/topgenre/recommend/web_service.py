@@ -1,4 +1,4 @@
-"""JSON over HTTP from a service that may be slow, broken, hostile or not there at all."""
+"""Get JSON over HTTP from a service that may be slow, broken or hostile."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from topgenre.errors import RecommendationError
 
 _LARGEST = 4 << 20  # bytes of an answer; a page of search results has some 50 kB
 _PAUSE = 0.3  # s before the second try after a fault of the service
-_QUOTED = 1000  # characters of an answer that is no JSON
+_QUOTED = 1000  # characters of an answer that is not JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a service answered.
+    """Hold the answer of a service.
 
     Attributes
     ----------
     status : int
     body : object
-        Parsed JSON; None if it is none.
+        Parsed JSON, or None if it is not JSON.
     text : str
         The beginning of what the service wrote.
     retry_after : float or None
@@ -45,12 +45,12 @@ class Answer:
 
 
 class Connection:
-    """Requests to one service for one purpose, which together may take so long and no longer.
+    """Send requests to one service within one time limit for all of them.
 
     Parameters
     ----------
     service : str
-        Its name for people, with which every message begins.
+        Its name for people; every message begins with it.
     timeout : float
         Seconds to wait for a connection, and for each part of an answer.
     time_limit : float
@@ -97,7 +97,7 @@ class Connection:
         return self._deadline - time.monotonic()
 
     def send(self, method: str, url: str, **options: Any) -> Answer:
-        """Send a request, and once more where the first try met a fault of the service.
+        """Send a request, and again if the service failed the first time.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class Connection:
         Raises
         ------
         RecommendationError
-            If no answer comes in time, or one with success in its status that is no JSON.
+            If no answer comes in time, or a successful one that is not JSON.
         """
         try:
             answer = self._send(method, url, options)
@@ -120,18 +120,18 @@ class Connection:
                 answer = self._send(method, url, options)
             except httpx.TransportError as error:
                 raise RecommendationError(
-                    f"{self.service} broke the connection off; try again later"
+                    f"{self.service} broke off the connection; try again later"
                 ) from error
         if answer.status >= 500:
             raise RecommendationError(
-                f"{self.service} has a fault of its own ({answer.status}); try again later"
+                f"{self.service} has a problem of its own ({answer.status}); try again later"
             )
         if answer.status < 300 and answer.body is None:
             raise self.strange_answer()
         return answer
 
     def strange_answer(self) -> RecommendationError:
-        """Return what is said of an answer that nobody can make sense of."""
+        """Return the error for an answer in an unknown form."""
         return RecommendationError(
             f"{self.service} answered in an unexpected form; try again later, "
             "and check its address if you have set one"
@@ -184,7 +184,7 @@ class Connection:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    # Reading the certificates takes longer than everything else about a client.
+    # Reading the certificates is the slowest part of making a client.
     return httpx.create_ssl_context()
 
 
@@ -198,7 +198,7 @@ def _parsed(content_type: str, content: bytes) -> Any:
 
 
 def _seconds(retry_after: str) -> float | None:
-    """Read a Retry-After header, which holds seconds or a date."""
+    """Read a Retry-After header: seconds or a date."""
     text = retry_after.strip()
     if text.isascii() and text.isdecimal():
         return float(text)

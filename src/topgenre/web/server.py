@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+from collections.abc import Callable
 from functools import partial
 
 import uvicorn
@@ -20,8 +21,14 @@ log = logging.getLogger("topgenre.server")
 _GRACE = 10  # seconds that requests in work get when the server is told to end
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, ready: Callable[[str], object] = lambda url: None) -> None:
     """Serve until SIGINT or SIGTERM; prints the address on standard output once it answers.
+
+    Parameters
+    ----------
+    settings : Settings
+    ready : callable
+        Called with the address once the server answers.
 
     Raises
     ------
@@ -47,22 +54,24 @@ def run(settings: Settings) -> None:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
     )
-    server = _Server(config, f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    server = _Server(config, f"http://{f'[{host}]' if ':' in host else host}:{port}", ready)
     server.run(sockets=[listening])
     if not server.started:
         raise TopgenreError("the server could not start; the log above says why")
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, url: str) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, ready: Callable[[str], object]) -> None:
         super().__init__(config)
         self._url = url
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             sys.stdout.write(f"topgenre listens at {self._url}\n")
             sys.stdout.flush()
+            self._ready(self._url)
 
 
 def _listen(settings: Settings) -> socket.socket:

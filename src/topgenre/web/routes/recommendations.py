@@ -39,10 +39,15 @@ async def recommendations(
     provider: Annotated[
         list[str] | None, Query(max_length=10, description="Providers; by default the best one.")
     ] = None,
-    artist: Annotated[str | None, Query(max_length=300, description="Of the song.")] = None,
-    title: Annotated[str | None, Query(max_length=300, description="Of the song.")] = None,
+    artist: Annotated[
+        str | None, Query(max_length=300, description="The song's artist, for music like it.")
+    ] = None,
+    title: Annotated[str | None, Query(max_length=300, description="The song's title.")] = None,
+    playlists: Annotated[
+        bool, Query(description="Prefer playlists to single tracks, and list them first.")
+    ] = False,
 ) -> JSONResponse:
-    """Find music for a song or a mixture of genres, in a section for each provider."""
+    """Find music like a song or for a mixture of genres, in a section for each provider."""
     from topgenre.recommend import recommend
     from topgenre.recommend.items import parse_weight
 
@@ -58,7 +63,13 @@ async def recommendations(
         found = {}
         if others is None or others:
             sections = await run_in_threadpool(
-                recommend, weights, limit=limit, providers=others, artist=artist, title=title
+                recommend,
+                weights,
+                limit=limit,
+                providers=others,
+                artist=artist,
+                title=title,
+                playlists_first=playlists,
             )
             found = {section.provider: section.to_dict() for section in sections}
         if names and LIBRARY in names and library is not None:

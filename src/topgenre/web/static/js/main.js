@@ -74,11 +74,14 @@ queue.addEventListener("change", () => {
 history.addEventListener("change", refreshDesk);
 refreshDesk();
 
-/** Show the first of the awaited items, as soon as it is done; the next one where it failed. */
+/** Show the first of the awaited items as soon as it is done, or the next one if it failed. */
 function showAwaited() {
   while (awaited[0] && (awaited[0].state === "failed" || awaited[0].state === "cancelled" ||
       !queue.items.includes(awaited[0]))) awaited.shift();
-  const [first] = awaited;
+  // One that is tried again by hand is not awaited; it is shown where nothing else is.
+  const candidates = awaited.length || resultView.shown ? awaited
+    : queue.items.filter(({ state }) => state === "done");
+  const [first] = candidates;
   if (first?.state !== "done") return;
   awaited = [];
   openItem(first, false);
@@ -176,5 +179,10 @@ try {
 } catch (error) {
   const words = error instanceof Problem ? `${error.title}. ${sentence(error.detail)}` : String(error);
   intake.complain(words);
+}
+if (backend.listener) {
+  const { LiveView } = await import("./live/live-view.js");
+  new LiveView(backend.listener, (shares) => strings.sound(shares),
+    (words) => intake.complain(words));
 }
 strings.strum();

@@ -102,6 +102,7 @@
  * @property {Recommender} recommender
  * @property {Library} library
  * @property {Corrections} corrections
+ * @property {import("./engine/tab/host.js").Host | null} [listener] where it can listen live
  * @property {string} privacy where the sound goes, in a sentence
  * @property {string | null} apiDocs address of the API's documentation
  *

@@ -10,6 +10,7 @@
 /** @type {Record<string, () => Promise<{open: () => Promise<Backend>}>>} */
 const ENGINES = {
   server: () => import("./server-engine.js"),
+  tab: () => import("./tab/tab-engine.js"),
 };
 
 /** @returns {Promise<Backend>} */

@@ -1,0 +1,466 @@
+"""The page that needs no server: built, served as plain files, and driven in Chromium.
+
+Its answers are those of the Python side.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import http.server
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import wave
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from playwright.sync_api import Playwright, sync_playwright
+
+import signals
+import topgenre
+from browser import CHROMIUM, Browser, Page, expect
+from topgenre.audio import Segment
+from topgenre.classifier import Prediction, TagInfo
+from topgenre.demo import write_demo
+from topgenre.result import Borders, Result
+from topgenre.spectrograms import compute, network_input
+
+ROOT = Path(__file__).parents[1]
+PAGES = ROOT / "pages"
+
+if shutil.which("npm") is None:
+    pytest.skip("there is no npm", allow_module_level=True)
+
+
+class Site(NamedTuple):
+    """The built page on a server of plain files."""
+
+    folder: Path
+    url: str
+
+
+class _Files(http.server.SimpleHTTPRequestHandler):
+    extensions_map = {  # noqa: RUF012
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".mjs": "text/javascript",
+    }
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Build the page and serve it below another path than the root."""
+    if not (PAGES / "node_modules").exists():
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=PAGES, check=True, capture_output=True)
+    root = tmp_path_factory.mktemp("host")
+    folder = root / "music" / "genres"
+    subprocess.run([sys.executable, PAGES / "build.py", folder], check=True)
+    handler = functools.partial(_Files, directory=str(root))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Site(folder, f"http://127.0.0.1:{server.server_port}/music/genres/")
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+@contextmanager
+def browsing(driver: Playwright, *options: str) -> Iterator[Browser]:
+    browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *options])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser(driver: Playwright) -> Iterator[Browser]:
+    with browsing(driver) as browser:
+        yield browser
+
+
+@contextmanager
+def visit(browser: Browser, site: Site, **options: Any) -> Iterator[Page]:
+    """Open the page; nothing may go wrong in it, and nothing may come from elsewhere."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url)
+            if not request.url.startswith((site.url, "blob:", "data:")) else None)  # fmt: skip
+    page.on("console", lambda message: complaints.append(message.text)
+            if message.type in ("error", "warning") else None)  # fmt: skip
+    page.goto(site.url)
+    yield page
+    context.close()
+    assert not complaints
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    with visit(browser, site) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_demo(tmp_path_factory.mktemp("songs"))
+
+
+@pytest.fixture(scope="module")
+def classifier() -> topgenre.Classifier:
+    return topgenre.load()
+
+
+_ANALYSE = """async ([mode, module]) => {
+  const { open } = await import(new URL(module, location.href).href);
+  window.backend ??= await open();
+  const [file] = document.querySelector("#probe").files;
+  try {
+    return await window.backend.analyser.analyse(file, { name: file.name, mode,
+      onProgress() {}, signal: new AbortController().signal });
+  } catch (error) {
+    return { code: error.code, words: `${error.title}. ${error.detail}` };
+  }
+}"""
+_MODULES = "static/js/engine/tab/"
+
+
+def analyse(page: Page, path: Path, mode: str = "middle") -> dict[str, Any]:
+    """Return what the tab's engine answers."""
+    page.evaluate(
+        """() => document.querySelector("#probe") ?? document.body.append(
+        Object.assign(document.createElement("input"), { type: "file", id: "probe" }))"""
+    )
+    page.locator("#probe").set_input_files(path)
+    answer: dict[str, Any] = page.evaluate(_ANALYSE, [mode, f"{_MODULES}tab-engine.js"])
+    return answer
+
+
+def assert_alike(found: dict[str, Any], result: Result, tolerance: float) -> None:
+    """Hold the tab's answer to Python's."""
+    expected = result.to_dict()
+    assert "genres" in found, found
+    shares = {genre["genre"]: genre["probability"] for genre in found["genres"]}
+    for genre in expected["genres"]:
+        assert shares[genre["genre"]] == pytest.approx(genre["probability"], abs=tolerance)
+    assert found["music"] == pytest.approx(expected["music"], abs=tolerance)
+    for key in ("tier", "verdict", "uncertain", "notices", "model"):
+        assert found[key] == expected[key], key
+    for key in ("start", "end"):
+        assert found["segment"][key] == pytest.approx(expected["segment"][key], abs=0.03)
+    assert found["duration"] == pytest.approx(expected["duration"], abs=0.06)
+    windows = [
+        (window["start"], window["end"], max(window["probabilities"].values()))
+        for answer in (found, expected)
+        for window in answer.get("timeline", ())
+    ]
+    half = len(windows) // 2
+    assert np.array(windows[:half]) == pytest.approx(np.array(windows[half:]), abs=0.03)
+    assert found.get("sections") == expected.get("sections")
+
+
+def test_demo_songs_get_the_answers_of_python(
+    page: Page, songs: list[Path], classifier: topgenre.Classifier
+) -> None:
+    assert {song.suffix for song in songs} >= {".mp3", ".flac", ".ogg", ".wav", ".m4a", ".opus"}
+    for song in songs:
+        found = analyse(page, song)
+        assert_alike(found, classifier.classify(song), 1e-4 if song.suffix == ".wav" else 0.005)
+        assert [channel["name"] for channel in found["spectrograms"]["channels"]] == [
+            *("full", "harmonic", "percussive", "onset")
+        ]
+
+
+def test_whole_tracks_too(page: Page, songs: list[Path], classifier: topgenre.Classifier) -> None:
+    for song in songs:
+        if song.suffix in (".mp3", ".flac", ".wav"):
+            found = analyse(page, song, "whole")
+            assert_alike(found, classifier.classify(song, whole=True), 0.005)
+
+
+def write_wav(path: Path, samples: signals.Samples, rate: int = 22_050) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(np.round(samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 32_000, 44_056, 48_000, 96_000])
+def test_any_sample_rate_is_resampled_alike(
+    page: Page, tmp_path: Path, classifier: topgenre.Classifier, rate: int
+) -> None:
+    path = write_wav(tmp_path / "it.wav", signals.music(6), rate)
+    assert_alike(analyse(page, path), classifier.classify(path), 0.001)
+
+
+def test_the_network_gets_the_same_input(page: Page) -> None:
+    """Shorter sounds are repeated."""
+    script = """async ([module, sound]) => {
+      const { loadModel } = await import(new URL(module, location.href).href);
+      window.model ??= await loadModel();
+      const bytes = Uint8Array.from(atob(sound), (letter) => letter.charCodeAt(0));
+      const { input } = await window.model.hear(new Float32Array(bytes.buffer));
+      const found = new Uint8Array(input.slice().buffer);
+      let text = "";
+      for (let i = 0; i < found.length; i += 8192) {
+        text += String.fromCharCode(...found.subarray(i, i + 8192));
+      }
+      return btoa(text);
+    }"""
+    sounds = [signals.music(), signals.half_silent(), signals.noise(3.3), signals.clicks(1.0)]
+    for samples in sounds:
+        expected = network_input(compute(Segment(samples, 0.0, 10.0)))
+        sound = b64encode(samples.astype(np.float32).tobytes()).decode()
+        found = b64decode(page.evaluate(script, [f"{_MODULES}network.js", sound]))
+        wide = np.frombuffer(found, np.float32).reshape(4, 128, -1)
+        repeated = np.resize(np.arange(expected.shape[2]), wide.shape[2])
+        assert np.abs(wide - expected[..., repeated]).max() < 1e-3
+
+
+def _cases(rng: np.random.Generator, n_genres: int) -> Iterator[tuple[int, Prediction]]:
+    for _ in range(150):
+        n_windows = int(rng.integers(0, 9))
+        rows = max(1, n_windows)
+        sharpness = rng.choice([0.05, 0.3, 2.0])
+        probabilities = rng.dirichlet(np.full(n_genres, sharpness), rows)
+        if rng.random() < 0.5:  # parts that last
+            probabilities = np.repeat(probabilities[: (rows + 2) // 3], 3, axis=0)[:rows]
+        music = rng.uniform(0, 1, rows) ** rng.choice([0.1, 1.0])
+        tags = rng.uniform(0, 0.7, (rows, 3))
+        columns = (probabilities, music, np.zeros((rows, 1)), tags, probabilities)
+        yield n_windows, Prediction(*(column.astype(np.float32) for column in columns))
+
+
+def test_both_languages_judge_alike(page: Page, classifier: topgenre.Classifier) -> None:
+    """Tiers, sections and verdicts of generated probabilities."""
+    rng = np.random.default_rng(7)
+    tags = (TagInfo("electronic", 0.6, True), TagInfo("piano", 0.5), TagInfo("latin", 0.65, True))
+    info = replace(
+        classifier.info,
+        tags=tags,
+        borders=Borders(0.75, 0.55, 0.6),
+        uncertain_below=0.35,
+        temperature_whole=0.8 * classifier.info.temperature,
+    )
+    judge = topgenre.load()
+    judge.info = info
+    questions, expected = [], []
+    for n_windows, prediction in _cases(rng, len(info.genres)):
+        silence = np.zeros(1, np.float32)
+        windows = tuple(Segment(silence, 10.0 * i, 10.0 * i + 10) for i in range(n_windows))
+        result = judge.build_result(prediction, Segment(silence, 0.0, 10.0), "it", windows)
+        expected.append(result)
+        rows = zip(prediction.probabilities, prediction.music, prediction.tags, strict=True)
+        questions.append(
+            {
+                "predictions": [
+                    {"probabilities": p.tolist(), "music": float(m), "tags": t.tolist()}
+                    for p, m, t in rows
+                ],
+                "times": [{"start": window.start, "end": window.end} for window in windows],
+            }
+        )
+    script = """async ([module, info, questions]) => {
+      const { judge } = await import(new URL(module, location.href).href);
+      return questions.map(({ predictions, times }) => judge(info, predictions, times));
+    }"""
+    found = page.evaluate(script, [f"{_MODULES}judge.js", json.loads(info.to_json()), questions])
+    assert len({result.tier for result in expected}) == 4
+    assert any(result.sections for result in expected)
+    for answer, result in zip(found, expected, strict=True):
+        record = result.to_dict()
+        assert answer["verdict"] == result.verdict
+        assert answer["tier"] == result.tier
+        assert answer["uncertain"] == result.uncertain
+        assert answer["sections"] == [section.to_dict() for section in result.sections]
+        assert [tag["name"] for tag in answer["tags"]] == [tag["name"] for tag in record["tags"]]
+        for one, other in zip(answer["genres"], record["genres"], strict=True):
+            assert one["probability"] == pytest.approx(other["probability"], abs=1e-5)
+
+
+def test_it_is_small(site: Site) -> None:
+    """What must be loaded before the page can be used, and all of it, as compressed."""
+    sizes = {
+        path.relative_to(site.folder).as_posix(): len(path.read_bytes())
+        if path.suffix == ".gz"
+        else len(gzip.compress(path.read_bytes()))
+        for path in site.folder.rglob("*")
+        if path.is_file()
+    }
+    first = [size for name, size in sizes.items() if not name.startswith("engine/")]
+    assert sum(first) < 200_000
+    assert sum(sizes.values()) < 5_000_000
+
+
+def test_a_visitor_drops_a_song_and_reads_the_answer(
+    browser: Browser, site: Site, songs: list[Path], classifier: topgenre.Classifier
+) -> None:
+    with visit(browser, site, viewport={"width": 390, "height": 844}) as page:
+        for song in songs[:2]:
+            page.locator("#file").set_input_files(song)
+            expect(page.locator("#result-title")).to_be_visible(timeout=120_000)
+            verdict = classifier.classify(song).verdict
+            expect(page.locator("#result-title")).to_contain_text(verdict, timeout=120_000)
+        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert overflow <= 0
+
+
+def test_it_works_offline_once_it_is_loaded(
+    browser: Browser, site: Site, tmp_path: Path, classifier: topgenre.Classifier
+) -> None:
+    song = write_wav(tmp_path / "song.wav", signals.music())
+    with visit(browser, site) as page:
+        page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+        page.evaluate(
+            """() => navigator.serviceWorker.controller ? null : new Promise((resolve) => {
+              navigator.serviceWorker.addEventListener("controllerchange", () => resolve(null));
+            })"""
+        )
+        page.context.set_offline(True)
+        page.reload()
+        assert_alike(analyse(page, song), classifier.classify(song), 1e-4)
+
+
+_BAD: dict[str, tuple[bytes | float, str, str]] = {
+    "empty.mp3": (b"", "empty", "nothing in this file"),
+    "letter.txt": (b"Dear reader, " * 999, "not_audio", "format"),
+    "damaged.flac": (b"fLaC" + bytes(9_999), "unsupported_media_type", "Convert it"),
+    "short.wav": (0.5, "too_short", "0.50 s"),
+    "silent.wav": (-12.0, "silent", "10.0 s are silent"),
+}
+
+
+@pytest.mark.parametrize("name", _BAD)
+def test_bad_files_are_refused_in_words(page: Page, tmp_path: Path, name: str) -> None:
+    content, code, words = _BAD[name]
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        write_wav(path, signals.music(abs(content)) * np.float32(content > 0))
+    answer = analyse(page, path)
+    assert answer["code"] == code
+    assert words in answer["words"]
+
+
+def test_many_files_come_one_after_the_other(page: Page, tmp_path: Path, songs: list[Path]) -> None:
+    """A refused file does not stop those behind it, and one that is given up neither."""
+    script = """async () => {
+      const files = [...document.querySelector("#probe").files];
+      const { analyse } = window.backend.analyser;
+      const given = new AbortController();
+      const answers = files.map((file, i) => analyse(file, { name: file.name, mode: "middle",
+        onProgress() {}, signal: i === 1 ? given.signal : new AbortController().signal })
+        .then((result) => result.path, (error) => error.title ? error.code : error.name));
+      given.abort();
+      return Promise.all(answers);
+    }"""
+    (tmp_path / "bad.mp3").write_bytes(b"no")
+    good = write_wav(tmp_path / "good.wav", signals.music(2))
+    analyse(page, good)  # the engine is there
+    page.locator("#probe").evaluate("element => { element.multiple = true; }")
+    page.locator("#probe").set_input_files([tmp_path / "bad.mp3", good, good])
+    assert page.evaluate(script) == ["not_audio", "AbortError", "good.wav"]
+    page.locator("#probe").evaluate("element => { element.multiple = false; }")
+
+
+def test_a_browser_without_simd_is_told(browser: Browser, site: Site, tmp_path: Path) -> None:
+    song = write_wav(tmp_path / "song.wav", signals.music(2))
+    with visit(browser, site) as page:
+        module = f"{_MODULES}network.js"
+        script = """async (module) => {
+          WebAssembly.validate = () => false;
+          const { loadModel } = await import(new URL(module, location.href).href);
+          return loadModel().catch((error) => error.title);
+        }"""
+        assert page.evaluate(script, module) == "This browser is too old"
+        assert "genres" in analyse(page, song)
+
+
+def test_an_engine_that_cannot_be_loaded_is_said_and_tried_again(
+    browser: Browser, site: Site, tmp_path: Path
+) -> None:
+    song = write_wav(tmp_path / "song.wav", signals.music(2))
+    context = browser.new_context(service_workers="block")
+    page = context.new_page()
+    page.route("**/engine/*.gz", lambda route: route.abort())
+    page.goto(site.url)
+    assert analyse(page, song)["code"] == "unreachable"
+    page.unroute("**/engine/*.gz")
+    assert "genres" in analyse(page, song)
+    context.close()
+
+
+def test_live_answers_from_the_microphone(driver: Playwright, site: Site, tmp_path: Path) -> None:
+    sound = write_wav(tmp_path / "loop.wav", signals.music(20), 44_100)
+    options = (
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={sound}",
+    )
+    with browsing(driver, *options) as browser, visit(browser, site) as page:
+        page.get_by_role("button", name="Listen live").click()
+        expect(page.locator("#live .live-top li")).to_have_count(3, timeout=120_000)
+        expect(page.locator("#live .live-stretch").first).to_be_visible(timeout=120_000)
+        page.locator("#live-stop").click()
+        expect(page.locator("#live-summary")).to_contain_text("%")
+        expect(page.locator("#live-stop")).to_be_hidden()
+
+
+def test_a_microphone_that_is_not_allowed_is_said(browser: Browser, site: Site) -> None:
+    with visit(browser, site) as page:
+        page.get_by_role("button", name="Listen live").click()
+        expect(page.locator("#intake-note")).to_be_visible()
+        expect(page.locator("#live")).to_be_hidden()
+
+
+def test_listening_for_hours_keeps_ten_seconds(page: Page) -> None:
+    script = """async ([listener, log]) => {
+      const { LiveListener } = await import(new URL(listener, location.href).href);
+      const { LiveLog } = await import(new URL(log, location.href).href);
+      const info = { genres: ["jazz", "rock"], borders: {}, tags: [], uncertain_below: 0 };
+      let said = 0;
+      const hear = async (samples) => ({ probabilities: [0.9, 0.1], music: 1, tags: [],
+        input: samples });
+      const live = new LiveListener(48000, async () => ({ info, hear }), () => { said += 1; });
+      let most = 0;
+      const piece = new Float32Array(12000).fill(0.1);
+      for (let i = 0; i < 400; i += 1) {
+        live.add(piece);
+        await new Promise((resolve) => setTimeout(resolve));
+        most = Math.max(most, live.pending.length);
+      }
+      const kept = new LiveLog();
+      for (let second = 3; second < 36000; second += 1) {
+        const genre = Math.floor(second / (5 + second % 7)) % 2 ? "jazz" : "rock";
+        kept.add({ seconds: second, silent: false, judgement: { music: 1, uncertain: false,
+          genres: [{ genre, probability: 1 }] } });
+      }
+      return { said, most, window: live.window.length, stretches: kept.stretches.length,
+        shares: kept.parts().reduce((sum, { share }) => sum + share, 0) };
+    }"""
+    live = "static/js/live/live-log.js"
+    found = page.evaluate(script, [f"{_MODULES}live.js", live])
+    assert 90 <= found["said"] <= 98
+    assert found["window"] == 220_500
+    assert found["most"] < 15_000
+    assert found["stretches"] <= 120
+    assert found["shares"] == pytest.approx(1)
