@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from topgenre.errors import OutputError
-from topgenre.files import make_folders_within, open_regular, write_whole
+from topgenre.files import open_regular, write_whole
 from topgenre.library.batch import Outcome, classify_file
 from topgenre.library.find import is_gone, search_folder
 from topgenre.result import Failure, Result
@@ -202,7 +202,7 @@ class _Inbox:
         record = {**outcome.to_dict(), "source": stamp._asdict()}
         problem = None
         try:
-            make_folders_within(self._out, target.parent)
+            self._make_folders(target.parent)
             if os.path.lexists(target) and self._stored(path) is None:
                 raise OutputError(
                     f"{target}: it exists already and is not from topgenre; move it away, or name "
@@ -218,6 +218,14 @@ class _Inbox:
         except OutputError as error:
             return error
         return problem
+
+    def _make_folders(self, folder: Path) -> None:
+        """Make a folder for results and those above it, none of which may be a link."""
+        way = [folder, *folder.parents]
+        for each in reversed(way[: way.index(self._out)]):
+            if each.is_symlink():
+                raise OutputError(f"{each}: this is a link, which is not followed; remove it")
+            each.mkdir(exist_ok=True)
 
     def _draw(self, result: Result, path: Path) -> OutputError | None:
         from topgenre.charts import save_bar_chart
