@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import mutagen
@@ -14,7 +13,6 @@ from typer.testing import CliRunner
 from tag_files import write_song
 from test_teach import N_EMBEDDING, centre, songs
 from topgenre.cli.app import app
-from topgenre.errors import TagError
 from topgenre.head import GenreHead
 from topgenre.library.analysis import file_hash
 from topgenre.library.catalogue import Catalogue, model_hash
@@ -143,5 +141,5 @@ def test_a_file_of_many_genres_keeps_the_ten_best() -> None:
     zeros = np.zeros((300, N_EMBEDDING), np.float32)
     head = GenreHead("m", names, zeros, np.arange(300, dtype=np.float32), 1.0, 0.5, "")
     result = head.result(head.probabilities(zeros[:1])[0], "song")
-    assert [genre for genre, _ in result.genres][0] == "genre 299"
+    assert next(genre for genre, _ in result.genres) == "genre 299"
     assert len(result.genres) == 10
