@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from topgenre.library.song import Analysis, Tags
 from topgenre.result import Result, rank
 from topgenre.tagging.process import read_genre
 from topgenre.teaching.examples import gather
+from topgenre.teaching.review import doubtful_in
 from topgenre.teaching.teach import teach_examples
 
 
@@ -143,3 +145,31 @@ def test_a_file_of_many_genres_keeps_the_ten_best() -> None:
     result = head.result(head.probabilities(zeros[:1])[0], "song")
     assert next(genre for genre, _ in result.genres) == "genre 299"
     assert len(result.genres) == 10
+
+
+def test_the_report_lists_doubtful_tags_with_a_command_to_accept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    with Catalogue(path) as catalogue:
+        for number, song in enumerate(songs({"Deep Dub": 12, "Ska": 12}, artists=6)):
+            genre = "Ska" if number == 0 else song.genres[0]  # a wrong tag
+            result = Result(song.path, rank({"reggae": 0.9, "pop": 0.1}), False, 0.0, 10.0, "m")
+            tags = Tags(artist=song.group, genre=genre)
+            found = Analysis(number.to_bytes(32, "big"), result, song.embeddings[0], tags)
+            catalogue.add(song.path, 1, 1, model_hash(None), found)
+    page = tmp_path / "page.html"
+    for corrected in (False, True):
+        out = CliRunner().invoke(app, ["report", "--catalog", str(path), "--out", str(page)])
+        assert out.exit_code == 0, out.output
+        text = html.unescape(page.read_text("utf-8"))
+        command = "topgenre correct '/music/Deep Dub/0.mp3' 'Deep Dub'"
+        assert (command in text) is not corrected
+        assert ("Tags that the sound contradicts" in text) is not corrected
+        with Catalogue(path) as catalogue:
+            catalogue.correct("/music/Deep Dub/0.mp3", "Ska")
+    # What is drawn from a large library is as good.
+    monkeypatch.setattr("topgenre.teaching.review._MOST_JUDGED", 22)
+    with Catalogue(path, read_only=True) as catalogue:
+        assert doubtful_in(catalogue, model_hash()) == ()
+        assert doubtful_in(catalogue, b"another") == ()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from topgenre.errors import TopgenreError
@@ -27,21 +28,18 @@ router = APIRouter()
 @router.post(
     "/corrections",
     operation_id="correct",
-    status_code=204,
-    response_class=Response,
+    response_model=schemas.Correction,
     openapi_extra=_BODY,
     responses=responses("not_found", "too_large", "upload_timeout"),
 )
-async def correct(request: Request, state: StateDep) -> Response:
+async def correct(request: Request, state: StateDep) -> JSONResponse:
     """Say which genre a song of the server's catalogue is.
 
     The catalogue keeps it, and the next `topgenre teach` learns from it. No music file is changed.
     """
     if state.library is None or not state.settings.corrections:
         await uploads.drain(request, state.settings.stall_limit)
-        raise ProblemError(
-            "not_found", "this server takes no corrections; its owner can allow them"
-        )
+        raise ProblemError("not_found", "no corrections here; set TOPGENRE_CORRECTIONS=1")
     said = await _received(request, state.settings.stall_limit)
     genre = " ".join(said.genre.split())
     if not genre:
@@ -54,9 +52,9 @@ async def correct(request: Request, state: StateDep) -> Response:
     if not known:
         raise ProblemError(
             "not_found",
-            "this song is not in the server's catalogue; only its songs can be corrected",
+            "this song is not in the server's catalogue; scan it first",
         )
-    return Response(status_code=204)
+    return JSONResponse({"id": said.id, "genre": genre})
 
 
 async def _received(request: Request, stall_limit: float) -> schemas.Correction:
