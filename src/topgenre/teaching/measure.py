@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 PENALTIES = (0.03, 0.1, 0.3, 1.0)
 N_FOLDS = 5
 _RESAMPLES = 1000
-# Songs times genres from which one penalty and few steps must do: 2,000 genres take hours otherwise.
+# Songs times genres from which one penalty and few steps must do.
 _LARGE, _LARGE_PENALTIES, _LARGE_STEPS = 5_000_000, (0.3,), 20
 _TOLD = 0.3  # F1 below which a genre counts as one that sound does not tell
 _APART = 0.65  # balanced accuracy of telling two genres apart up to which they count as one
