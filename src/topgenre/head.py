@@ -75,7 +75,7 @@ class GenreHead:
         exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(exponential / exponential.sum(axis=1, keepdims=True), np.float32)
 
-    def result(self, probabilities: Array, path: str = "", **others: Any) -> Result:
+    def result(self, probabilities: Array, path: str = "") -> Result:
         """Return the result for one song.
 
         Parameters
@@ -83,16 +83,13 @@ class GenreHead:
         probabilities : ndarray of float32, shape (n_genres,)
             Of very many genres, the ten most probable are kept.
         path : str
-        **others
-            Other attributes of the result.
         """
         n_kept = len(self.genres) if len(self.genres) <= _MOST_KEPT else _N_KEPT
         best = probabilities.argsort()[::-1][:n_kept]
         ranked = rank({self.genres[n]: float(probabilities[n]) for n in best})
         uncertain = ranked[0].probability < self.uncertain_below
         tier = self.borders.tier(ranked, uncertain)
-        span = {"start": 0.0, "end": 0.0, "model": self.name} | others
-        return Result(path, ranked, uncertain, tier=tier, **span)
+        return Result(path, ranked, uncertain, 0.0, 0.0, self.name, tier=tier)
 
     def check_network(self, network: str, label: str) -> None:
         """Refuse embeddings of another network.
