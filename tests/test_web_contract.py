@@ -18,7 +18,7 @@ def test_server_keeps_to_its_document(tmp_path: Path) -> None:
     with serving(tmp_path, "--workers", "1", rate_limit=0, max_upload_bytes=100_000) as server:
         document = httpx.get(f"{server.url}/openapi.json").json()
         operations = [o for path in document["paths"].values() for o in path.values()]
-        assert len(operations) == 9
+        assert len(operations) == 10
         assert all("200" in operation["responses"] for operation in operations)
         finished = subprocess.run(
             [

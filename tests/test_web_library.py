@@ -12,6 +12,8 @@ import pytest
 
 import signals
 from topgenre.demo import STYLES, synthesise, write_audio
+from topgenre.library.analysis import file_hash
+from topgenre.library.catalogue import Catalogue
 from web_server import Server, serving, wav
 
 FOLDER = "a private folder"
@@ -113,3 +115,38 @@ def test_a_catalogue_that_is_gone_names_no_path(tmp_path: Path) -> None:
         answer = similar(server, wav(signals.music(2.0)))
         assert answer.status_code == 500
         assert "secret" not in answer.text
+
+
+def correct(server: Server, **said: object) -> httpx.Response:
+    return httpx.post(f"{server.url}/v1/corrections", json=said, timeout=60)
+
+
+def test_a_song_of_the_catalogue_is_corrected(catalogue: Path, tmp_path: Path) -> None:
+    own = tmp_path / "catalogue.sqlite3"
+    own.write_bytes(catalogue.read_bytes())
+    song = catalogue.parent / FOLDER / "song 1.flac"
+    with serving(tmp_path / "s", "--workers", "1", catalog=own, corrections=1) as server:
+        assert server.get("/v1/info").json()["corrections"] is True
+        known = server.classify(song.read_bytes()).json()["id"]
+        assert known == file_hash(str(song)).hex()
+        assert correct(server, id=known, genre=" shoe  gaze ").json()["genre"] == "shoe gaze"
+        with Catalogue(own, read_only=True) as kept:
+            assert kept.corrected()[0] == {str(song): "shoe gaze"}
+        unknown = server.classify(wav(signals.music(2.0))).json()["id"]
+        answer = correct(server, id=unknown, genre="jazz")
+        assert answer.status_code == 404
+        assert "not in the server's catalogue" in answer.json()["detail"]
+        for body in (b"", b"{}", b"[]", b'{"id": 1, "genre": 2}', b"\xff"):
+            answer = httpx.post(f"{server.url}/v1/corrections", content=body, timeout=60)
+            assert answer.status_code == 400
+        for said in ({"id": "0" * 63}, {"genre": " "}, {"genre": "a\nb"}, {"genre": "a" * 101}):
+            assert correct(server, **{"id": known, "genre": "jazz"} | said).status_code == 400
+        assert correct(server, id=known, genre="a" * 9999).status_code == 413
+
+
+def test_corrections_are_refused_unless_the_owner_allows_them(player: Server) -> None:
+    assert player.get("/v1/info").json()["corrections"] is False
+    assert player.classify(wav(signals.music(2.0))).json()["id"] is None
+    answer = correct(player, id="0" * 64, genre="jazz")
+    assert answer.status_code == 404
+    assert "corrections" in answer.json()["detail"]

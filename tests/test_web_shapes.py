@@ -19,7 +19,7 @@ TYPES = (Path(topgenre.__file__).parent / "web" / "static" / "js" / "types.js").
 SCHEMA = json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8"))["$defs"]["result"]
 
 # What the server alone adds, and what the command line alone does.
-OF_THE_SERVER = {"mode", "song", "spectrograms"}
+OF_THE_SERVER = {"id", "mode", "song", "spectrograms"}
 OF_THE_COMMANDS = {"recommendations"}
 
 PAGE: dict[str, type[BaseModel]] = {
@@ -36,7 +36,7 @@ PAGE: dict[str, type[BaseModel]] = {
     "RecommendationSection": schemas.RecommendationSection,
     "Neighbour": schemas.SimilarSong,
 }
-OF_THE_PAGE = {"Info": {"corrections"}, "Neighbour": {"path"}, "RecommendedItem": {"reason"}}
+OF_THE_PAGE = {"Neighbour": {"path"}, "RecommendedItem": {"reason"}}
 """What other engines of the page may add."""
 
 

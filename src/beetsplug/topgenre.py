@@ -37,6 +37,7 @@ class TopgenrePlugin(BeetsPlugin):
                 "force": False,
                 "separator": ", ",
                 "map": {},
+                "genres": None,
             }
         )
         if self.config["auto"].get(bool):
@@ -147,7 +148,9 @@ class TopgenrePlugin(BeetsPlugin):
 
     @cached_property
     def _classifier(self) -> Classifier:
-        return load()
+        if self.config["genres"].get() is None:
+            return load()
+        return load(genres=self.config["genres"].as_filename())
 
     @cached_property
     def _policy(self) -> Policy:
@@ -159,6 +162,7 @@ class TopgenrePlugin(BeetsPlugin):
             count=count,
             threshold=None if threshold is None else float(threshold),
             names=self._names(),
+            verbatim=self.config["genres"].get() is not None,
         )
 
     def _names(self) -> dict[str, str]:

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from topgenre.errors import TeachingError
 from topgenre.files import write_whole
-from topgenre.result import Borders
+from topgenre.result import Borders, Result, rank
 from topgenre.text import printable
 
 SUFFIX = ".genres"
 _START = b'{\n "format": "topgenre-genres 1",'
 _MAX_BYTES = 64 << 20
+_MOST_KEPT = 200  # genres of a result: there may be thousands
+_N_KEPT = 10  # of so many
 
 Array = NDArray[np.float32]
 
@@ -72,6 +74,22 @@ class GenreHead:
         logits = (embeddings @ self.weights.T + self.offsets) / self.temperature
         exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(exponential / exponential.sum(axis=1, keepdims=True), np.float32)
+
+    def result(self, probabilities: Array, path: str = "") -> Result:
+        """Return the result for one song.
+
+        Parameters
+        ----------
+        probabilities : ndarray of float32, shape (n_genres,)
+            Of very many genres, the ten most probable are kept.
+        path : str
+        """
+        n_kept = len(self.genres) if len(self.genres) <= _MOST_KEPT else _N_KEPT
+        best = probabilities.argsort()[::-1][:n_kept]
+        ranked = rank({self.genres[n]: float(probabilities[n]) for n in best})
+        uncertain = ranked[0].probability < self.uncertain_below
+        tier = self.borders.tier(ranked, uncertain)
+        return Result(path, ranked, uncertain, 0.0, 0.0, self.name, tier=tier)
 
     def check_network(self, network: str, label: str) -> None:
         """Refuse embeddings of another network.

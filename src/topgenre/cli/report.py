@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -46,11 +48,15 @@ def report(
     from topgenre.files import spare_others
     from topgenre.library.catalogue import model_hash
     from topgenre.report.summary import summarise
+    from topgenre.teaching.review import doubtful_in
     from topgenre.teaching.view import open_catalogue
 
     spare_others(out, page.HEAD)
     with open_catalogue(catalog, genres, model) as catalogue:
         found = summarise(catalogue, model=model_hash(model), folder=folder)
+        inside = None if folder is None else os.path.abspath(folder)  # noqa: PTH100 - keeps links
+        doubtful = doubtful_in(catalogue, model_hash(model), folder=inside)
+        found = replace(found, doubtful=doubtful)
     page.save(found, out, written=datetime.now().astimezone())
     options.say_left_out(found.other_model)
     songs = f"{found.songs:,} song{'' if found.songs == 1 else 's'}"

@@ -97,6 +97,7 @@ def tag(
             metavar="FILE", help="Journal for --undo.  [default: one in your folder for user data]"
         ),
     ] = None,
+    genres: options.Genres = None,
     model: options.Model = None,
     jobs: options.Jobs = None,
 ) -> None:
@@ -112,7 +113,7 @@ def tag(
         raise typer.BadParameter("use one of --keep, --append and --replace", param_hint="--append")
     if catalog and no_catalog:
         raise typer.BadParameter("use --catalog or --no-catalog, not both", param_hint="--catalog")
-    if undo and (write or append or replace or names or include_uncertain):
+    if undo and (write or append or replace or names or include_uncertain or genres):
         raise typer.BadParameter(
             "only PATH, --journal, --catalog, --preserve-mtime and --json go with it",
             param_hint="--undo",
@@ -125,13 +126,17 @@ def tag(
     if "-" in paths:
         raise typer.BadParameter("standard input has no tags; name a file", param_hint="-")
     existing: Existing = "append" if append else "replace" if replace else "keep"
-    policy = Policy(existing, top, threshold, include_uncertain, _names(names, model))
+    policy = Policy(
+        *(existing, top, threshold, include_uncertain),
+        names=_names(names, model, genres),
+        verbatim=genres is not None,
+    )
     found = [
         path
         for path in find_audio(paths)
         if path in paths or isinstance(path, Failure) or not path.lower().endswith(_SPECTROGRAMS)
     ]
-    raise typer.Exit(1 if _tag(found, policy, files, model, jobs, write, as_json) else 0)
+    raise typer.Exit(1 if _tag(found, policy, files, (model, genres), jobs, write, as_json) else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,7 @@ class _Files:
         return Catalogue(self.catalog, read_only=gone or not write)
 
 
-def _names(path: Path | None, model: Path | None) -> dict[str, str]:
+def _names(path: Path | None, model: Path | None, genres: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     from topgenre.classifier import load
@@ -163,7 +168,7 @@ def _names(path: Path | None, model: Path | None) -> dict[str, str]:
     from topgenre.tagging.policy import read_names
 
     try:
-        return read_names(path, load(model).genres)
+        return read_names(path, load(model, genres=genres).genres)
     except TagError as error:
         raise typer.BadParameter(str(error), param_hint="--map") from error
 
@@ -172,16 +177,20 @@ def _tag(
     paths: list[str | Failure],
     policy: Policy,
     files: _Files,
-    model: Path | None,
+    judge: tuple[Path | None, Path | None],
     jobs: int | None,
     write: bool,
     as_json: bool,
 ) -> int:
-    """Go through the files and show what becomes of them; return how many failed."""
+    """Go through the files and show what becomes of them; return how many failed.
+
+    `judge` is the model and the file of taught genres.
+    """
     from topgenre.library.catalogue import model_hash
     from topgenre.tagging.apply import tag_files
     from topgenre.tagging.journal import Journal
 
+    model, genres = judge
     with interrupt.noted() as stopped, ExitStack() as cleanup:
         # Closed in any case, so that no worker process outlives what it works for.
         outcomes = closing(
@@ -192,6 +201,7 @@ def _tag(
                 catalogue=cleanup.enter_context(files.catalogue(write=write)),
                 model_hash=model_hash(model),
                 model=model,
+                genres=genres,
                 jobs=jobs,
                 preserve_mtime=files.preserve_mtime,
                 stopped=stopped,

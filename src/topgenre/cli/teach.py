@@ -150,13 +150,13 @@ def review(
     from topgenre.library.catalogue import Catalogue, model_hash
     from topgenre.teaching.examples import gather
     from topgenre.teaching.review import doubtful_tags
-    from topgenre.teaching.sources import corrected, from_catalogue
+    from topgenre.teaching.sources import from_catalogue
     from topgenre.teaching.teach import teach_examples
 
     network = model_hash(model)
     with Catalogue(catalog, read_only=True) as catalogue:
         songs = list(from_catalogue(catalogue, network))
-        settled = corrected(catalogue)[0]
+        settled = catalogue.corrected()[0]
     examples = gather(songs, min_songs=min_songs, names=_read_map(names))
     doubts = doubtful_tags(teach_examples(examples, network.hex()))
     doubts = [doubt for doubt in doubts if doubt.path not in settled][:limit]

@@ -6,7 +6,7 @@ import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from topgenre.errors import SourceNotFoundError
 from topgenre.library.catalogue import Catalogue, model_hash
@@ -82,19 +82,25 @@ def file_hash(path: str) -> bytes:
     """
     try:
         with Path(path).open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size <= _HASHED_WHOLE:
-                return hashlib.file_digest(file, "sha256").digest()
-            digest = hashlib.sha256(size.to_bytes(8, "little"))
-            places = [(0, _LARGE_PART), ((size - _LARGE_PART) // 2, _LARGE_PART)]
-            places += [(size * part // _PARTS, _PART) for part in range(1, _PARTS)]
-            places += [(size - _LARGE_PART, _LARGE_PART)]
-            for place, length in places:
-                file.seek(place)
-                digest.update(file.read(length))
-            return digest.digest()
+            return content_hash(file)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise SourceNotFoundError(
             f"{path}: cannot be read ({reason}); check the file and its permissions"
         ) from error
+
+
+def content_hash(file: BinaryIO) -> bytes:
+    """Return what `file_hash` does, of an open file; it is read from its beginning."""
+    size = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    if size <= _HASHED_WHOLE:
+        return hashlib.file_digest(file, "sha256").digest()
+    digest = hashlib.sha256(size.to_bytes(8, "little"))
+    places = [(0, _LARGE_PART), ((size - _LARGE_PART) // 2, _LARGE_PART)]
+    places += [(size * part // _PARTS, _PART) for part in range(1, _PARTS)]
+    places += [(size - _LARGE_PART, _LARGE_PART)]
+    for place, length in places:
+        file.seek(place)
+        digest.update(file.read(length))
+    return digest.digest()

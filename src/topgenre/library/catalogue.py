@@ -211,6 +211,25 @@ class Catalogue(Database):
         )
         return [Correction(os.fsdecode(path), *rest) for path, *rest in rows]
 
+    def corrected(self) -> tuple[dict[str, str], dict[bytes, str]]:
+        """Return the genres that the user has corrected, by path and by content hash."""
+        corrections = self.corrections()
+        return (
+            {correction.path: correction.genre for correction in corrections},
+            {correction.hash: correction.genre for correction in corrections if correction.hash},
+        )
+
+    def correct_content(self, content: bytes, genre: str) -> bool:
+        """Note that the songs of a content are of another genre; say whether there are any."""
+        rows = self._all("SELECT path FROM songs WHERE hash = ? AND NOT missing", content)
+        for (path,) in rows:
+            self.correct(os.fsdecode(path), genre)
+        return bool(rows)
+
+    def follow_content(self, old: bytes, new: bytes) -> None:
+        """Let corrections follow a content whose tags alone have changed."""
+        self._all("UPDATE corrections SET hash = ? WHERE hash = ?", new, old)
+
     # What others ask.
 
     def count(self) -> int:

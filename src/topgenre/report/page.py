@@ -124,6 +124,8 @@ def _environment() -> Environment:
         "hours": lambda hours: f"{hours:,.1f}" if hours < 100 else f"{hours:,.0f}",
         "reason": _reason,
         "correction": _correction,
+        "file_name": lambda path: plain(Path(path).stem),
+        "quoted": lambda text: shlex.quote(plain(text)),
     }
     return environment
 

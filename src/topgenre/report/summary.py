@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,26 @@ class SongMap:
     kept: float | None
 
 
+class Doubtful(Protocol):
+    """A song whose tag the sound contradicts; see `topgenre.teaching.review.DoubtfulTag`."""
+
+    @property
+    def path(self) -> str:
+        """Of the file."""
+
+    @property
+    def tagged(self) -> tuple[str, ...]:
+        """The genres of its tag."""
+
+    @property
+    def suggested(self) -> str:
+        """The genre that it sounds like."""
+
+    @property
+    def share(self) -> str:
+        """The probability of that, in percent."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
     """What a catalogue says of a library. Files that are missing are not part of it.
@@ -127,6 +147,8 @@ class Report:
     missing, other_model : int
         Songs that are left out.
     map : SongMap
+    doubtful : tuple of Doubtful
+        Songs whose tag the sound contradicts, the surest first.
     """
 
     place: str
@@ -143,6 +165,7 @@ class Report:
     missing: int
     other_model: int
     map: SongMap
+    doubtful: tuple[Doubtful, ...] = ()
 
     @property
     def failed(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from topgenre.errors import SourceNotFoundError, TagError
+from topgenre.head import GenreHead
 from topgenre.library.analysis import file_hash
 from topgenre.library.batch import classify_files
 from topgenre.library.catalogue import Catalogue
@@ -93,14 +94,15 @@ def tag_files(
     catalogue: Catalogue | None = None,
     model_hash: bytes = b"",
     model: str | os.PathLike[str] | None = None,
+    genres: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     preserve_mtime: bool = False,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[Tagging | Failure, None, None]:
     """Write genres into files, or say what would be written.
 
-    Files that need not be judged come first: those that keep their genre, and those that are in the
-    catalogue and have not changed since.
+    Files that need not be judged come first: those that keep their genre, those whose genre the
+    user has corrected, and those that are in the catalogue and have not changed since.
 
     Parameters
     ----------
@@ -114,6 +116,8 @@ def tag_files(
         must not be read-only then.
     model_hash : bytes
         Of the model whose results are used from the catalogue.
+    genres : path-like, optional
+        File of taught genres, in the place of the model's own.
     model, jobs
         As `topgenre.library.batch.classify_files` has them.
     preserve_mtime : bool
@@ -131,8 +135,11 @@ def tag_files(
     TopgenreError
         As `topgenre.library.batch.classify_files` and `Catalogue` do.
     """
+    head = None if genres is None else GenreHead.load(genres)
+    if head is not None and catalogue is not None:
+        head.check_network(model_hash.hex(), os.fspath(genres or ""))
     writer = None if journal is None else _Writer(journal, catalogue, preserve_mtime)
-    known = _known_results(paths, catalogue, model_hash)
+    known = _Known(paths, catalogue, model_hash, head)
     to_judge: list[str] = []
     for path in paths:
         if stopped():
@@ -147,13 +154,13 @@ def tag_files(
             continue
         if policy.existing == "keep" and tag.genres:
             yield Tagging(path, "kept", tag.genres, tag.genres)
-        elif (result := known.pop(_place(path), None)) is not None:
+        elif (result := known.take(path)) is not None:
             yield _settle(path, result, policy, writer)
         else:
             to_judge.append(path)
     if not to_judge:
         return
-    with closing(classify_files(to_judge, model=model, jobs=jobs)) as outcomes:
+    with closing(classify_files(to_judge, model=model, genres=genres, jobs=jobs)) as outcomes:
         for path, outcome in zip(to_judge, outcomes, strict=True):
             if stopped():
                 return
@@ -226,20 +233,49 @@ def _undo_all(
     return genres, now
 
 
-def _known_results(
-    paths: Sequence[str | Failure], catalogue: Catalogue | None, model_hash: bytes
-) -> dict[str, Result]:
-    """Return what the catalogue says of files that have not changed since, by absolute path."""
-    if catalogue is None:
-        return {}
-    wanted = {_place(path) for path in paths if isinstance(path, str)}
-    found = {}
-    for song in catalogue.songs():
-        if song.path not in wanted or song.model_hash != model_hash or song.analysis is None:
-            continue
-        if _size_and_time(song.path) == (song.size, song.mtime_ns):
-            found[song.path] = song.analysis.result
-    return found
+class _Known:
+    """What the catalogue says of files that have not changed since, and what the user says."""
+
+    def __init__(
+        self,
+        paths: Sequence[str | Failure],
+        catalogue: Catalogue | None,
+        model_hash: bytes,
+        head: GenreHead | None,
+    ) -> None:
+        self._results: dict[str, Result] = {}
+        self._by_path: dict[str, str] = {}
+        self._by_content: dict[bytes, str] = {}
+        self._hashes: dict[str, bytes] = {}
+        if catalogue is None:
+            return
+        self._by_path, self._by_content = catalogue.corrected()
+        wanted = {_place(path) for path in paths if isinstance(path, str)}
+        for song in catalogue.songs():
+            found = song.analysis
+            if song.path not in wanted or song.model_hash != model_hash or found is None:
+                continue
+            if _size_and_time(song.path) != (song.size, song.mtime_ns):
+                continue
+            result = found.result
+            if head is not None:
+                [row] = head.probabilities(found.embedding[None])
+                result = head.result(row, song.path)
+            self._results[song.path] = result
+            self._hashes[song.path] = found.hash
+
+    def take(self, path: str) -> Result | None:
+        """Return what is known of a file; a correction is certain."""
+        place = _place(path)
+        result = self._results.pop(place, None)
+        genre = self._by_path.get(place)
+        if genre is None and self._by_content:
+            with suppress(SourceNotFoundError):
+                content = self._hashes.get(place) or file_hash(place)
+                genre = self._by_content.get(content)
+        if genre is None:
+            return result
+        return Result(path, (GenreProbability(genre, 1.0),), False, 0.0, 0.0, "you")
 
 
 def _settle(path: str, result: Result, policy: Policy, writer: _Writer | None) -> Tagging | Failure:
@@ -316,6 +352,7 @@ def _followed(catalogue: Catalogue | None, path: str) -> Iterator[None]:
         with suppress(SourceNotFoundError, TagError):
             changed = replace(analysis, hash=file_hash(place), tags=read_tags(place))
             catalogue.add(place, *now, stamp.model_hash, changed)
+            catalogue.follow_content(analysis.hash, changed.hash)
 
 
 def _place(path: str) -> str:

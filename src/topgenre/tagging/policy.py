@@ -39,6 +39,8 @@ class Policy:
         Whether results that are uncertain are written as well.
     names : mapping of str to str
         The user's names of topgenre's genres; an empty one keeps a genre from being written.
+    verbatim : bool
+        Whether genres without such a name are written as they are: taught ones are the user's own.
     """
 
     existing: Existing = "keep"
@@ -46,6 +48,7 @@ class Policy:
     threshold: float | None = None
     include_uncertain: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
+    verbatim: bool = False
 
     @property
     def least(self) -> float:
@@ -61,7 +64,7 @@ class Policy:
         """
         shares: dict[str, float] = {}
         for genre, probability in result.genres:
-            name = self.names.get(genre, common_name(genre))
+            name = self.names.get(genre, genre if self.verbatim else common_name(genre))
             if name:
                 shares[name] = shares.get(name, 0.0) + probability
         return rank(shares)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from hashlib import sha256
 from typing import Any, NamedTuple
 
+from topgenre.errors import TeachingError
+from topgenre.library.catalogue import Catalogue
+from topgenre.teaching.examples import Examples, gather
+from topgenre.teaching.measure import Measured, cross_validate
+from topgenre.teaching.sources import from_catalogue
 from topgenre.teaching.teach import Taught
 
+_MOST_JUDGED = 20_000  # songs of a catalogue: a report is not to take minutes
+_JUDGED_PENALTIES = (0.3,)
 _SURE = 0.6  # probability of the other genre from which a tag is in doubt
 _UNLIKELY = 0.1  # probability of the tag's own genres up to which it is
 
@@ -52,7 +61,45 @@ def doubtful_tags(taught: Taught) -> list[DoubtfulTag]:
     list of DoubtfulTag
         Empty if nothing could be measured.
     """
-    examples, measured = taught.examples, taught.measured
+    return _doubts(taught.examples, taught.measured)
+
+
+def doubtful_in(
+    catalogue: Catalogue, model: bytes, *, folder: str | None = None, most: int = 200
+) -> tuple[DoubtfulTag, ...]:
+    """Find the doubtful tags of a catalogue; corrected songs are settled.
+
+    Of more than 20,000 tagged songs, as many are drawn by their paths' digests: the same songs
+    every time.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    model : bytes
+        `topgenre.library.catalogue.model_hash`.
+    folder : str, optional
+        Only songs below this folder.
+    most : int
+
+    Returns
+    -------
+    tuple of DoubtfulTag
+        Empty unless two genres have three songs each.
+    """
+    songs = list(from_catalogue(catalogue, model, folder=folder))
+    if len(songs) > _MOST_JUDGED:
+        songs.sort(key=lambda song: sha256(os.fsencode(song.path)).digest())
+        songs = sorted(songs[:_MOST_JUDGED], key=lambda song: song.path)
+    settled = {song.path for song in songs if song.corrected}
+    try:
+        examples = gather(songs)
+    except TeachingError:
+        return ()
+    doubts = _doubts(examples, cross_validate(examples, _JUDGED_PENALTIES))
+    return tuple(doubt for doubt in doubts if doubt.path not in settled)[:most]
+
+
+def _doubts(examples: Examples, measured: Measured | None) -> list[DoubtfulTag]:
     if measured is None:
         return []
     own = examples.targets > 0

@@ -50,7 +50,7 @@ def from_catalogue(
     TaggedSong
         With the embedding of the scan.
     """
-    by_path, by_content = corrected(catalogue)
+    by_path, by_content = catalogue.corrected()
     for song in catalogue.songs(folder=folder):
         found = song.analysis
         if found is None or song.model_hash != model:
@@ -65,15 +65,6 @@ def from_catalogue(
                 group=_group(found.tags.artist, found.tags.album, song.path),
                 corrected=correction is not None,
             )
-
-
-def corrected(catalogue: Catalogue) -> tuple[dict[str, str], dict[bytes, str]]:
-    """Return the genres that the user has corrected, by path and by content hash."""
-    corrections = catalogue.corrections()
-    return (
-        {correction.path: correction.genre for correction in corrections},
-        {correction.hash: correction.genre for correction in corrections if correction.hash},
-    )
 
 
 def from_folders(

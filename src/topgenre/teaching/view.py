@@ -9,10 +9,6 @@ from typing import Any
 
 from topgenre.head import GenreHead
 from topgenre.library.catalogue import Catalogue, model_hash
-from topgenre.result import Result, rank
-
-_MOST_KEPT = 200  # genres of each song: a library may have been taught thousands
-_N_KEPT = 10  # of so many
 
 
 def open_catalogue(
@@ -62,18 +58,13 @@ _COLUMNS = (
 
 
 def _rows(catalogue: Catalogue, head: GenreHead, network: bytes) -> Iterator[list[Any]]:
-    n_kept = len(head.genres) if len(head.genres) <= _MOST_KEPT else _N_KEPT
     for block in list(catalogue.embeddings(network)):
         for number, row in zip(block.ids, head.probabilities(block.vectors), strict=True):
-            best = row.argsort()[::-1][:n_kept]
-            ranked = rank({head.genres[n]: float(row[n]) for n in best})
-            uncertain = ranked[0].probability < head.uncertain_below
-            tier = head.borders.tier(ranked, uncertain)
-            result = Result("", ranked, uncertain, 0.0, 0.0, head.name, tier=tier)
-            columns: list[Any] = [part for genre in ranked[:3] for part in genre]
+            result = head.result(row)
+            columns: list[Any] = [part for genre in result.genres[:3] for part in genre]
             columns += [None] * (6 - len(columns))
-            shares = {genre: round(share, 6) for genre, share in ranked}
+            shares = {genre: round(share, 6) for genre, share in result.genres}
             yield [
                 *(int(number), *columns),
-                *(result.verdict, tier, int(uncertain), json.dumps(shares)),
+                *(result.verdict, result.tier, int(result.uncertain), json.dumps(shares)),
             ]

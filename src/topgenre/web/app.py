@@ -29,6 +29,7 @@ from topgenre.web.routes import (
     API_KEY_HEADER,
     check_key,
     classify,
+    corrections,
     health,
     info,
     page,
@@ -99,7 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.handle_in(app)
     # Without a key, the document does not ask for one either.
     guards = [Depends(check_key)] if settings.api_key else []
-    for router in (classify.router, info.router, recommendations.router):
+    for router in (classify.router, corrections.router, info.router, recommendations.router):
         app.include_router(router, prefix="/v1", tags=["v1"], dependencies=guards)
     for router in (info.open_router, songs.router):
         app.include_router(router, prefix="/v1", tags=["v1"])

@@ -75,6 +75,21 @@ class SharedLibrary:
             if song.similarity < _SAME_RECORDING
         ][:limit]
 
+    def correct(self, content: bytes, genre: str) -> bool:
+        """Note the right genre of a song; say whether the catalogue knows it. Blocks.
+
+        Raises
+        ------
+        CatalogueError
+            If the catalogue cannot be written.
+        """
+        from topgenre.library.catalogue import Catalogue
+        from topgenre.library.find import is_gone
+
+        # One that is not there is not made.
+        with Catalogue(self._catalog, read_only=is_gone(str(self._catalog))) as catalogue:
+            return catalogue.correct_content(content, genre)
+
     def recommended(self, weights: Sequence[GenreProbability], limit: int) -> dict[str, Any]:
         """Return the section of the surest songs of some genres; blocks."""
         from topgenre.recommend import recommend

@@ -77,6 +77,7 @@ class SpectrogramPictures(BaseModel):
 class Classification(BaseModel):
     """The genres of one file."""
 
+    id: str | None = Field(description="For `/v1/corrections`; null where the server takes none.")
     path: str = Field(description="The file's name as it was sent.", examples=["song.mp3"])
     genres: list[GenreProbability] = Field(description="Most probable first.")
     verdict: str = Field(description="The answer in one phrase.", examples=["Probably jazz"])
@@ -97,6 +98,18 @@ class Classification(BaseModel):
     )
     song: Song
     spectrograms: SpectrogramPictures | None = Field(description="If asked for.")
+
+
+class Correction(BaseModel):
+    """What a song of the server's catalogue is, as somebody who knows it says."""
+
+    id: str = Field(pattern="^[0-9a-f]{64}$", description="Of a result of `/v1/classify`.")
+    genre: str = Field(
+        max_length=100,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]*$",
+        description="One of the model's, or any other.",
+        examples=["shoegaze"],
+    )
 
 
 class Genres(BaseModel):
@@ -122,6 +135,7 @@ class Info(Genres):
     suffixes: list[str] = Field(examples=[[".mp3", ".flac"]])
     recommendation_providers: list[RecommendationProvider]
     library: bool = Field(description="Whether it has a catalogue to find similar songs in.")
+    corrections: bool = Field(description="Whether it takes corrections of its catalogue.")
     needs_api_key: bool
 
 

@@ -111,6 +111,8 @@ class Settings(BaseSettings):
         Catalogue whose songs clients may be told of; by default none.
     library_play : bool
         Whether clients may also play the catalogue's songs.
+    corrections : bool
+        Whether clients may correct the genres of the catalogue's songs. No file is changed.
     """
 
     model_config = SettingsConfigDict(
@@ -140,11 +142,14 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[str, AfterValidator(_proxies)] = ""
     catalog: Path | None = None
     library_play: bool = False
+    corrections: bool = False
 
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.library_play and self.catalog is None:
             raise ValueError("TOPGENRE_LIBRARY_PLAY needs TOPGENRE_CATALOG")
+        if self.corrections and self.catalog is None:
+            raise ValueError("TOPGENRE_CORRECTIONS needs TOPGENRE_CATALOG")
         most = most_connections(self.workers)
         if (self.max_connections or 0) > most:
             raise ValueError(
@@ -199,4 +204,6 @@ class Settings(BaseSettings):
             )
         if self.library_play and not self.loopback and not key:
             found.append("anybody who reaches this machine may play the songs of the catalogue")
+        if self.corrections and not self.loopback and not key:
+            found.append("anybody who reaches this machine may correct genres in the catalogue")
         return found

@@ -42,12 +42,15 @@ class Job:
         Whether the answer holds the pictures' numbers too.
     cover : bool
         Whether it holds the file's cover picture too.
+    identify : bool
+        Whether it holds the hash of the file's content, by which a catalogue knows it.
     """
 
     name: str
     mode: Mode | Literal["similar"]
     spectrograms: bool = False
     cover: bool = False
+    identify: bool = False
 
 
 def spec(model: Path | None, genres: Path | None, memory_limit: int) -> Spec:
@@ -121,7 +124,13 @@ def _classify(
         result, embedding = classifier.classify_and_embed(stack)
         if job.mode == "similar":
             return {"genres": dict(result.genres), "embedding": embedding.astype("<f4").tobytes()}
+    identity = None
+    if job.identify:
+        from topgenre.library.analysis import content_hash
+
+        identity = content_hash(file).hex()
     return {
+        "id": identity,
         "timeline": None,
         "sections": None,
         **result.to_dict(),

@@ -80,25 +80,31 @@ function startReview(table) {
   });
   // Paper has no buttons: there, every song that fits is listed.
   addEventListener("beforeprint", () => { shown = rows.length; show(); });
-  for (const act of table.querySelectorAll(".acts")) act.removeAttribute("hidden");
-  body.addEventListener("click", (event) => {
-    const button = event.target instanceof Element ? event.target.closest("button") : null;
-    if (button?.dataset.copy) copy(button.dataset.copy);
-    if (button?.dataset.play) play(button);
-  });
   tools.hidden = false;
   show();
 }
 
+for (const act of document.querySelectorAll(".acts")) act.removeAttribute("hidden");
+let said = document.getElementById("review-said");
+document.addEventListener("click", (event) => {
+  const button = event.target instanceof Element ? event.target.closest("button") : null;
+  if (!button?.classList.contains("act")) return;
+  said = button.closest("section")?.querySelector(".said") ?? said;
+  if (button.dataset.copy) copy(button.dataset.copy, "whole" in button.dataset ? "" : "GENRE");
+  if (button.dataset.play) play(button);
+});
+
 /** @param {string} text */
 function say(text) {
-  const said = document.getElementById("review-said");
   if (said) said.textContent = text;
 }
 
-/** @param {string} command */
-function copy(command) {
-  const shown = `${command}GENRE`;
+/**
+ * @param {string} command
+ * @param {string} missing what is to be typed behind it
+ */
+function copy(command, missing) {
+  const shown = command + missing;
   // Where the clipboard is out of reach, the command can be read and typed.
   (navigator.clipboard?.writeText(command) ?? Promise.reject())
     .then(() => say(`Copied: ${shown}`), () => say(`Type in a terminal: ${shown}`));

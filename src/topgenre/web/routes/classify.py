@@ -75,7 +75,7 @@ async def classify(
     or the problem.
     """
     upload = await _received(request, state)
-    job = Job(upload.name, mode, spectrograms, cover)
+    job = Job(upload.name, mode, spectrograms, cover, identify=state.settings.corrections)
     lines = LINES in request.headers.get("accept", "")
     told: asyncio.Queue[float] = asyncio.Queue()
     work = _start(state, upload, job, told.put_nowait)

@@ -45,6 +45,7 @@ async def info(state: StateDep) -> JSONResponse:
                 p.to_dict() for p in providers if shared or p.name != LIBRARY
             ],
             "library": shared,
+            "corrections": state.settings.corrections,
             "needs_api_key": state.settings.api_key is not None,
         }
     )

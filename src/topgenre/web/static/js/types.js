@@ -47,6 +47,7 @@
  * @property {SpectrogramChannel[]} channels
  *
  * @typedef {object} Result
+ * @property {string | null} [id] by which the server knows its content; for corrections
  * @property {string} path the file's name
  * @property {GenreProbability[]} genres most probable first
  * @property {boolean} uncertain

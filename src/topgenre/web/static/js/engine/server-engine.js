@@ -76,7 +76,7 @@ async function similar(result, file, signal) {
  * @param {string} genre
  */
 async function correct(result, genre) {
-  const body = JSON.stringify({ ...Object(result).id ? { id: Object(result).id } : {}, genre });
+  const body = JSON.stringify({ id: result.id, genre });
   const headers = { "Content-Type": "application/json" };
   await withKey(() => ask("v1/corrections", { method: "POST", body, headers }));
 }
