@@ -32,7 +32,7 @@ from topgenre.files import ANYTHING, write_whole
 HOME = Path(__file__).with_name("images")
 NAME = "cast.svg"
 COMMANDS = (
-    "topgenre classify demo/reggae.opus",
+    "topgenre classify demo/hip-hop.ogg",
     "topgenre classify demo/",
     "topgenre scan demo/",
     "topgenre similar demo/disco.m4a --why --limit 3",

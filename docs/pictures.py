@@ -76,8 +76,8 @@ def main(folder: Path) -> None:
             with canvas.drawing():
                 canvas.save(figure, large / name)
         save_spectrograms(spectrograms, large / "spectrograms.png")
-        opus = io.BytesIO(encode(synthesise("reggae"), ".opus"))
-        save_bar_chart(load().classify(opus, name="reggae.opus"), large / "bars.png")
+        ogg = io.BytesIO(encode(synthesise("hip-hop"), ".ogg"))
+        save_bar_chart(load().classify(ogg, name="hip-hop.ogg"), large / "bars.png")
         for name in (*drawn, "spectrograms.png", "bars.png"):
             _shrink(large / name, folder / name)
             sys.stdout.write(f"wrote {folder / name}\n")

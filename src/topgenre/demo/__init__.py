@@ -1,7 +1,8 @@
 """Music to try topgenre on that belongs to nobody: six short songs, synthesised on the spot.
 
 They are caricatures of musical idioms, made to have something to play with when no music is at
-hand. They say nothing about how well topgenre knows real music.
+hand. They say nothing about how well topgenre knows real music. A song bears a genre's name where
+the caricature holds; the shuffle lies between blues and its neighbours: a doubt to look at.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from topgenre.files import write_whole
 __all__ = ["STYLES", "synthesise", "write_audio", "write_demo"]
 
 _SONGS: dict[str, tuple[Callable[[int, float, int], NDArray[np.float32]], str]] = {
-    "blues shuffle": (styles.blues_shuffle, ".mp3"),
+    "shuffle in A": (styles.shuffle_in_a, ".mp3"),
     "classical arpeggios": (styles.classical_arpeggios, ".flac"),
     "disco": (styles.disco, ".m4a"),
     "hip-hop": (styles.hip_hop, ".ogg"),

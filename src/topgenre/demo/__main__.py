@@ -19,6 +19,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 1
     sys.stderr.writelines(f"wrote {song}\n" for song in songs)
+    sys.stderr.write("The songs are synthetic: they do not show how well topgenre knows music.\n")
     return 0
 
 

@@ -20,8 +20,8 @@ def amplify(track: Stereo, rate: int, drive: float) -> Stereo:
     distorted = np.tanh(drive * track + 0.15) - np.float32(np.tanh(0.15))
     taps = 1024
     frequencies = np.fft.rfftfreq(taps, 1 / rate) + 1e-9
-    gain = 1 / np.sqrt((1 + (85 / frequencies) ** 6) * (1 + (frequencies / 4300) ** 8))
-    gain *= 1 + 0.7 * np.exp(-(((frequencies - 2600) / 900) ** 2))
+    gain = 1 / np.sqrt((1 + (85 / frequencies) ** 6) * (1 + (frequencies / 5000) ** 8))
+    gain *= 1 + 1.5 * np.exp(-(((frequencies - 3000) / 1200) ** 2))
     loudspeaker = np.roll(np.fft.irfft(gain, taps), taps // 2) * np.hanning(taps)
     # Overlap and add: short transforms stay in the processor's cache.
     size = 8192
@@ -74,10 +74,19 @@ def reverberate(send: NDArray[np.float32], rate: int, seconds: float, seed: int)
     return wet[:, :n].astype(np.float32)
 
 
-def master(mix: Stereo, rate: int, peak: float = 10 ** (-1 / 20)) -> Stereo:
+def brighten(mix: Stereo, rate: int, decibels: float) -> Stereo:
+    """Raise what lies above 2.5 kHz by a shelf."""
+    n = mix.shape[1]
+    size = _fft_length(n)
+    octaves = (np.fft.rfftfreq(size, 1 / rate) / 2500) ** 2
+    gain = np.sqrt((1 + octaves * 10 ** (decibels / 10)) / (1 + octaves))
+    return np.fft.irfft(np.fft.rfft(mix, size) * gain, size)[:, :n].astype(np.float32)
+
+
+def master(mix: Stereo, rate: int, headroom: float, peak: float = 10 ** (-1 / 20)) -> Stereo:
     """Limit softly, fade the ends, take out any offset and bring the peak to -1 dBFS."""
     level = float(np.sqrt(np.mean(mix**2))) or 1.0
-    mix = np.tanh(mix / (7 * level))
+    mix = np.tanh(mix / np.float32(headroom * level))
     mix -= mix.mean(1, keepdims=True)
     n = mix.shape[1]
     edge = np.arange(n, dtype=np.float32) / np.float32(rate)

@@ -15,6 +15,15 @@ Generator = np.random.Generator
 
 _TABLE = 2048  # samples in one period of a wavetable
 
+# Hertz, the first three resonances of the throat and mouth; Peterson and Barney, 1952 (men).
+FORMANTS = {
+    "a": (730, 1090, 2440),
+    "e": (530, 1840, 2480),
+    "i": (270, 2290, 3010),
+    "o": (570, 840, 2410),
+    "u": (300, 870, 2240),
+}
+
 
 def hertz(pitch: float) -> float:
     """Return the frequency of a MIDI pitch in equal temperament."""
@@ -301,15 +310,59 @@ def sub_bass(rate: int, rng: Generator, *, pitch: float, length: float, glide: f
     return _finish(tone * np.exp(-t * 0.8), rate, 0.006, min(0.06, length / 3))
 
 
-def reed(rate: int, rng: Generator, *, pitch: float, length: float, breath: float = 0.03) -> Wave:
+def reed(rate: int, rng: Generator, *, pitch: float, length: float, bend: float = 0.0) -> Wave:
     """Harmonica or melodica: an odd-harmonic reed with vibrato and a little breath."""
     frequency = hertz(pitch)
     t = _times(rate, length)
-    phase = frequency * (t + _vibrato(t, 0.006))
+    slide = 2 ** (bend * np.exp(-t * 7) / 12)
+    phase = np.cumsum(frequency * slide) / rate + frequency * _vibrato(t, 0.006)
     square = _read(_table(rate, frequency, 3200, odd=True), phase)
     saw = _read(_table(rate, frequency, 2600), phase)
-    air = breath * rng.standard_normal(len(t))
+    air = 0.03 * rng.standard_normal(len(t))
     return _finish(square + 0.6 * saw + air, rate, min(0.03, length / 3), min(0.06, length / 3))
+
+
+def voice(
+    rate: int,
+    rng: Generator,
+    *,
+    pitch: float,
+    length: float,
+    vowels: str = "ao",
+    bend: float = 0.0,
+    growl: float = 0.0,
+) -> Wave:
+    """Voice that speaks or sings one syllable: a consonant, then one vowel that turns into another.
+
+    Parameters
+    ----------
+    vowels : str
+        Two of `FORMANTS`.
+    bend : float
+        Semitones away from `pitch` at the start; speech falls and blues singers slide up.
+    growl : float
+        From 0 (clean) to 1 (a metal singer's false vocal folds).
+    """
+    t = _times(rate, length)
+    frequency = hertz(pitch)
+    slide = 2 ** (bend * np.exp(-t * 7) / 12) * (1 + 0.12 * growl * rng.standard_normal())
+    turns = np.cumsum(frequency * slide) / rate + frequency * _vibrato(t, 0.004)
+    source = _read(_table(rate, frequency, 2500), turns + 1)
+    # Air from between the folds; a growl adds more of it and beats at half the pitch.
+    source += (0.04 + 0.5 * growl) * rng.standard_normal(len(t))
+    source *= 1 + growl * np.sin(np.pi * turns)
+    spectrum = np.fft.rfft(source)
+    frequencies = np.fft.rfftfreq(len(t), 1 / rate)
+    note = np.zeros_like(t)
+    for vowel, share in zip(vowels, (1 - t / length, t / length), strict=True):
+        gain = np.zeros_like(frequencies)
+        for formant, level in zip((*FORMANTS[vowel], 3500), (1.0, 0.6, 0.35, 0.2), strict=True):
+            gain += level / (1 + ((frequencies - formant) / (60 + 0.03 * formant)) ** 2)
+        note += share * np.fft.irfft(spectrum * gain, len(t))
+    note /= np.abs(note).max()
+    consonant = _shaped_noise(rate, rng, 0.05, 2500, 8000)[: len(t)]
+    note[: len(consonant)] += 0.35 * consonant * np.hanning(len(consonant))
+    return _finish(note, rate, 0.015, min(0.08, length / 3))
 
 
 def electric_guitar(
@@ -328,11 +381,12 @@ def electric_guitar(
     """
     t = _times(rate, length)
     note = np.zeros_like(t)
-    slide = bend * np.exp(-t * 10)
+    slide = bend * np.exp(-t * 7)
     for pitch in pitches:
-        frequency = hertz(pitch) * 2 ** (rng.normal(0, 2) / 1200)
+        frequency = hertz(pitch) * 2 ** (rng.normal(0, 5) / 1200)
         turns = np.cumsum(frequency * 2 ** (slide / 12)) / rate
-        phase = turns + frequency * _vibrato(t, 0.0 if muted else 0.004) + rng.uniform()
+        phase = turns + frequency * _vibrato(t, 0.004 if len(pitches) == 1 else 0.0) + rng.uniform()
         note += _read(_table(rate, frequency, 700 if muted else 2200), phase)
-    envelope = np.exp(-t * (16 if muted else 1.2))
-    return _finish(note * envelope, rate, 0.002, min(0.015, length / 3))
+    note *= np.exp(-t * (16 if muted else 1.2))
+    note += 0.8 * rng.standard_normal(len(t)) * np.exp(-t * 90)  # the plectrum
+    return _finish(note, rate, 0.002, min(0.015, length / 3))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from topgenre.demo import effects
-from topgenre.demo.instruments import Wave
+from topgenre.demo.instruments import FORMANTS, Wave
 
 BEATS = 4  # in a bar: all the demo songs are in common time
 INTRO, BODY, OUTRO = "intro", "body", "outro"
+_LOUDNESS = {"X": 1.0, "x": 0.7, "o": 0.4}
 _TAKES = 3  # recordings of each note, so that repeated ones are not copies of each other
 
 
@@ -134,6 +135,39 @@ class Song:
         tape[0, start : start + len(note)] += np.float32(level * np.cos(angle)) * note
         tape[1, start : start + len(note)] += np.float32(level * np.sin(angle)) * note
 
+    def pattern(
+        self,
+        track: str,
+        instrument: Callable[..., Wave],
+        beat: float,
+        steps: str,
+        *,
+        step: float = 0.25,
+        gain: float = 1.0,
+        **how: Any,
+    ) -> None:
+        """Play a note at each mark of `steps`, `step` beats apart: X loud, x softer, o soft."""
+        for index, mark in enumerate(steps):
+            if mark in _LOUDNESS:
+                at = beat + index * step
+                self.play(track, instrument, at, gain=gain * _LOUDNESS[mark], **how)
+
+    def chord(
+        self,
+        track: str,
+        instrument: Callable[..., Wave],
+        beat: float,
+        pitches: Iterable[float],
+        **how: Any,
+    ) -> None:
+        """Play several pitches at once."""
+        for pitch in pitches:
+            self.play(track, instrument, beat, pitch=pitch, **how)
+
+    def words(self) -> str:
+        """Return the two vowels of a syllable."""
+        return "".join(self.rng.choice(list(FORMANTS), 2))
+
     def amplify(self, track: str, drive: float) -> None:
         """Play a whole track through a distorting amplifier."""
         self._tracks[track] = effects.amplify(self._tape(track), self.rate, drive)
@@ -143,7 +177,14 @@ class Song:
         tape = self._tape(track)
         tape += effects.echo(tape, self.rate, beats * self.beat, feedback)
 
-    def mix(self, room: float, desk: dict[str, tuple[float, float]]) -> effects.Stereo:
+    def mix(
+        self,
+        room: float,
+        desk: dict[str, tuple[float, float]],
+        *,
+        headroom: float = 7.0,
+        treble: float = 0.0,
+    ) -> effects.Stereo:
         """Mix the tracks down.
 
         Parameters
@@ -152,6 +193,10 @@ class Song:
             Reverberation time of the room in seconds.
         desk : dict
             Level, and share that is sent to the room, of every track.
+        headroom : float
+            How far above the mean level, as a factor, the limiter bends the peaks: less is louder.
+        treble : float
+            Decibels that the whole mix gains above 2.5 kHz.
 
         Returns
         -------
@@ -164,9 +209,9 @@ class Song:
             tape = self._tape(name)
             dry += np.float32(level) * tape
             send += np.float32(level * share) * (tape[0] + tape[1])
-        return effects.master(
-            dry + effects.reverberate(send, self.rate, room, self.seed), self.rate
-        )
+        wet = effects.reverberate(send, self.rate, room, self.seed)
+        mix = effects.brighten(dry + wet, self.rate, treble)
+        return effects.master(mix, self.rate, headroom)
 
     def _tape(self, track: str) -> effects.Stereo:
         if track not in self._tracks:

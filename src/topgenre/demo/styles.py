@@ -14,10 +14,8 @@ from topgenre.demo.effects import Stereo
 from topgenre.demo.instruments import (
     bass,
     clap,
-    crackle,
     cymbal,
     electric_guitar,
-    electric_piano,
     kick,
     organ,
     piano,
@@ -28,6 +26,7 @@ from topgenre.demo.instruments import (
     strings,
     sub_bass,
     tom,
+    voice,
 )
 from topgenre.demo.song import BODY, INTRO, OUTRO, Song
 
@@ -57,72 +56,37 @@ def _phrase(
         degree = min(max(degree, 0), len(scale) - 1)
 
 
-def blues_shuffle(rate: int, seconds: float, seed: int) -> Stereo:
-    """Twelve-bar blues in A with a boogie guitar, a walking bass and a bending lead."""
-    song = Song(rate, seconds, seed, tempo=116, swing=0.655)
+def shuffle_in_a(rate: int, seconds: float, seed: int) -> Stereo:
+    """Twelve bars in A: a singer calls, a harmonica answers, over boogie and a stomp."""
+    song = Song(rate, seconds, seed, tempo=96, swing=0.66)
     form = (0, 5, 0, 0, 5, 5, 0, 0, 7, 5, 0, 7)  # I, IV and V as semitones above A
-    scale = [57 + step for step in (0, 3, 5, 6, 7, 10, 12, 15, 17, 19)]
-    rhythms = (
-        (0.5, 1, 1.5, 2, 3, 4),
-        (0, 0.5, 1, 2.5, 3, 3.5, 4.5),
-        (1, 1.5, 2, 2.5, 3, 4.2),
-    )
+    scale = [57 + step for step in (0, 3, 5, 6, 7, 10, 12)]
+    rhythms = ((0, 0.5, 1, 2.5, 3, 3.5, 4), (0.5, 1, 1.5, 2, 2.5, 4))
     for number, section, at in song.bars():
         root = 45 + form[number % 12]
-        full = section == BODY
-        for eighth in range(8):
-            beat = eighth / 2
-            sixth = 9 if eighth // 2 % 2 else 7
-            for pitch in (root, root + sixth):
-                song.play(
-                    "rhythm",
-                    pluck,
-                    at + beat,
-                    beats=0.55,
-                    pitch=pitch,
-                    ring=1.2,
-                    bright=0.7,
-                    gain=0.5 if eighth % 2 else 0.7,
-                    pan=-0.4,
-                )
-            loud = 0.32 if eighth % 2 == 0 else 0.2
-            song.play("drums", cymbal, at + beat, length=0.07, gain=loud, pan=0.3)
-        for beat, step in enumerate((0, 4, 7, 9) if number % 2 else (0, 12, 10, 7)):
-            song.play("bass", bass, at + beat, beats=0.85, pitch=root - 12 + step)
+        for eighth, step in enumerate((7, 7, 9, 9, 10, 9, 7, 3)):
+            how = {"beats": 0.8, "ring": 1.5, "bright": 0.15, "gain": 0.6 if eighth % 2 else 0.9}
+            song.chord("boogie", pluck, at + eighth / 2, (root - 12, root, root + step), **how)
+        song.pattern(
+            "bass", bass, at, "XxXxXxXx", step=0.5, beats=0.45, pitch=root - 12, bright=3.0
+        )
+        song.pattern("stomp", kick, at, "XxXx", step=1, tone=70.0, length=0.15)
         if section != INTRO:
-            song.play("drums", kick, at)
-            song.play("drums", kick, at + 2, gain=0.9)
-            song.play("drums", kick, at + 2.5, gain=0.6)
-            song.play("drums", snare, at + 1, gain=0.8)
-            song.play("drums", snare, at + 3, gain=0.85)
-        if full and number % 4 != 3:
-            for beat, beats, pitch in _phrase(song.rng, scale, rhythms[number % 3]):
-                bend = -1.0 if song.rng.random() < 0.35 else 0.0
+            song.pattern("stomp", snare, at, "-X-X", step=1, gain=0.5)
+        sings = number % 4 < 2
+        for beat, beats, pitch in _phrase(song.rng, scale, rhythms[number % 2]):
+            if section == BODY and sings:
                 song.play(
-                    "lead",
-                    electric_guitar,
-                    at + beat,
-                    beats=beats * 0.95,
-                    pitches=(pitch,),
-                    bend=bend,
-                    gain=0.8,
-                    pan=0.25,
-                )
-        if full and number % 4 == 3:
-            song.play("organ", organ, at, beats=3, pitch=root + 16, gain=0.3, pan=0.5)
-            song.play("organ", organ, at, beats=3, pitch=root + 22, gain=0.3, pan=0.5)
-    song.amplify("rhythm", 1.3)
-    song.amplify("lead", 3.0)
-    return song.mix(
-        0.9,
-        {
-            "drums": (0.8, 0.12),
-            "bass": (0.6, 0.02),
-            "rhythm": (0.5, 0.1),
-            "lead": (0.42, 0.25),
-            "organ": (0.4, 0.2),
-        },
-    )
+                    "singer", voice, at + beat, beats=beats, pitch=pitch, bend=-2.0,
+                    vowels=song.words(), growl=0.15,
+                )  # fmt: skip
+            elif section == BODY:
+                song.play("harp", reed, at + beat, beats=beats, pitch=pitch + 12, bend=-2.0)
+    desk = {
+        "stomp": (0.7, 0.15), "bass": (0.25, 0.0), "boogie": (0.7, 0.1),
+        "harp": (0.3, 0.2), "singer": (0.7, 0.15),
+    }  # fmt: skip
+    return song.mix(0.9, desk, headroom=4.0)
 
 
 def classical_arpeggios(rate: int, seconds: float, seed: int) -> Stereo:
@@ -144,63 +108,26 @@ def classical_arpeggios(rate: int, seconds: float, seed: int) -> Stereo:
         notes = [*chord, *(pitch + 12 for pitch in chord)]
         level = 0.45 if section == INTRO else 0.7
         for index, step in enumerate(up_and_down):
-            swell = 1 + 0.25 * np.sin(np.pi * index / 16)
+            swell = (1 + 0.25 * np.sin(np.pi * index / 16)) * (0.9 if index % 4 else 1.15)
             song.play(
-                "piano",
-                piano,
-                at + index / 4,
-                beats=1.2,
-                pitch=notes[step],
-                loose=0.009,
-                gain=level * swell * (1.15 if index % 4 == 0 else 0.9),
-                pan=0.25,
-            )
+                "piano", piano, at + index / 4, beats=1.2, pitch=notes[step],
+                gain=level * swell, pan=0.25, loose=0.009,
+            )  # fmt: skip
         for beat, pitch in ((0.0, low), (2.0, low + 12)):
             song.play(
-                "piano",
-                piano,
-                at + beat,
-                beats=2.4,
-                pitch=pitch,
-                gain=level * 1.2,
-                pan=-0.3,
-                loose=0.009,
-            )
+                "piano", piano, at + beat, beats=2.4, pitch=pitch,
+                gain=level * 1.2, pan=-0.3, loose=0.009,
+            )  # fmt: skip
         if section != INTRO:
-            song.play(
-                "cello",
-                strings,
-                at,
-                beats=4.1,
-                pitch=low + 12,
-                bright=3.0,
-                gain=0.7,
-                pan=0.35,
-                loose=0.015,
-            )
-            song.play(
-                "cello",
-                strings,
-                at,
-                beats=4.1,
-                pitch=chord[0],
-                bright=2.5,
-                gain=0.3,
-                pan=-0.2,
-                loose=0.015,
-            )
+            bow = {"beats": 4.1, "loose": 0.015}
+            song.play("cello", strings, at, pitch=low + 12, bright=3.0, gain=0.7, pan=0.35, **bow)
+            song.play("cello", strings, at, pitch=chord[0], bright=2.5, gain=0.3, pan=-0.2, **bow)
         if section == BODY:
             for beat, beats, pitch in tune[number % 8]:
                 song.play(
-                    "violins",
-                    strings,
-                    at + beat,
-                    beats=beats * 1.06,
-                    pitch=pitch,
-                    gain=0.8,
-                    pan=-0.35,
-                    loose=0.015,
-                )
+                    "violins", strings, at + beat, beats=beats * 1.06, pitch=pitch,
+                    gain=0.8, pan=-0.35, loose=0.015,
+                )  # fmt: skip
     return song.mix(2.2, {"piano": (0.6, 0.22), "cello": (0.35, 0.3), "violins": (0.4, 0.35)})
 
 
@@ -212,242 +139,148 @@ def disco(rate: int, seconds: float, seed: int) -> Stereo:
     for number, section, at in song.bars():
         root, kind = form[number % 4]
         level = 0.6 if section == INTRO else 1.0
-        for beat in (0.0, 1.0, 2.0, 3.0):
-            song.play("drums", kick, at + beat, gain=level, tone=54.0, length=0.26, loose=0.002)
-            song.play("drums", cymbal, at + beat + 0.5, length=0.17, gain=0.42, pan=0.2)
-            if section == BODY:
-                for sixteenth in (0, 0.25, 0.75):
-                    song.play(
-                        "drums", cymbal, at + beat + sixteenth, length=0.04, gain=0.2, pan=0.2
-                    )
-        if section != INTRO:
-            for beat in (1.0, 3.0):
-                song.play("drums", snare, at + beat, gain=0.6, tone=210.0, length=0.16)
-                song.play("drums", clap, at + beat, gain=0.5, pan=-0.1)
-            for eighth in range(8):
-                octave = 12 if eighth % 2 else 0
-                song.play(
-                    "bass",
-                    bass,
-                    at + eighth / 2,
-                    beats=0.42,
-                    pitch=root - 12 + octave,
-                    bright=9.0,
-                    gain=0.9 if octave else 1.0,
-                    loose=0.002,
-                )
-        chord = _voicing(root, kind, 57)
-        for sixteenth in (0, 3, 4, 6, 7, 10, 11, 12, 14, 15):
-            ringing = sixteenth in (0, 6, 12)
-            for pitch in chord:
-                song.play(
-                    "guitar",
-                    pluck,
-                    at + sixteenth / 4,
-                    beats=0.35 if ringing else 0.12,
-                    pitch=pitch,
-                    ring=0.9 if ringing else 0.1,
-                    bright=0.9,
-                    place=0.1,
-                    gain=0.22 if ringing else 0.14,
-                    pan=0.5,
-                )
+        song.pattern(
+            "drums", kick, at, "XXXX", step=1, gain=level, tone=54.0, length=0.26, loose=0.002
+        )
+        song.pattern("drums", cymbal, at, "-X-X-X-X", step=0.5, length=0.17, gain=0.42, pan=0.2)
         if section == BODY:
+            song.pattern("drums", cymbal, at, "XX-X" * 4, length=0.04, gain=0.2, pan=0.2)
+        if section != INTRO:
+            song.pattern("drums", snare, at, "-X-X", step=1, gain=0.6, tone=210.0, length=0.16)
+            song.pattern("drums", clap, at, "-X-X", step=1, gain=0.5, pan=-0.1)
+            for octave, steps in ((-12, "X-X-X-X-"), (0, "-X-X-X-X")):
+                song.pattern(
+                    "bass", bass, at, steps, step=0.5, beats=0.42, pitch=root + octave,
+                    bright=9.0, loose=0.002,
+                )  # fmt: skip
+        chord = _voicing(root, kind, 57)
+        for steps, beats, ring in (
+            ("X-----X-----X---", 0.35, 0.9),
+            ("---xx--x--xx--xx", 0.12, 0.1),
+        ):
             for pitch in chord:
-                song.play("pad", strings, at, beats=4, pitch=pitch + 12, gain=0.3, bright=5.0)
+                song.pattern(
+                    "guitar", pluck, at, steps, beats=beats, pitch=pitch, ring=ring,
+                    bright=0.9, place=0.1, gain=0.22, pan=0.5,
+                )  # fmt: skip
+        if section == BODY:
+            pad = [pitch + 12 for pitch in chord]
+            song.chord("pad", strings, at, pad, beats=4, gain=0.3, bright=5.0)
             scale = [69 + step for step in (0, 3, 5, 7, 10, 12, 15)]
             for beat, beats, pitch in _phrase(song.rng, scale, runs[number % 2]):
-                for octave in (0, 12):
-                    song.play(
-                        "tune",
-                        strings,
-                        at + beat,
-                        beats=beats,
-                        pitch=pitch + octave,
-                        bright=6.0,
-                        gain=0.45,
-                        pan=-0.3,
-                    )
+                octaves = (pitch, pitch + 12)
+                song.chord(
+                    "tune",
+                    strings,
+                    at + beat,
+                    octaves,
+                    beats=beats,
+                    bright=6.0,
+                    gain=0.45,
+                    pan=-0.3,
+                )
         if number == 0:
             song.play("drums", cymbal, at, length=1.6, low=4000.0, gain=0.5, pan=-0.3)
         if number % 4 == 3 and section == BODY:
             for step, tone in enumerate((190.0, 160.0, 130.0, 105.0)):
                 song.play("drums", tom, at + 3 + step / 4, tone=tone, gain=0.6, pan=step / 2 - 0.75)
-    return song.mix(
-        1.1,
-        {
-            "drums": (0.9, 0.05),
-            "bass": (0.55, 0.0),
-            "guitar": (0.8, 0.08),
-            "pad": (0.28, 0.25),
-            "tune": (0.34, 0.25),
-        },
-    )
+    desk = {
+        "drums": (0.7, 0.08), "bass": (0.45, 0.0), "guitar": (1.4, 0.08),
+        "pad": (0.2, 0.25), "tune": (0.25, 0.25),
+    }  # fmt: skip
+    return song.mix(1.1, desk, headroom=5.0, treble=7.0)
 
 
 def hip_hop(rate: int, seconds: float, seed: int) -> Stereo:
-    """Boom-bap drums with swung sixteenths, a sub-bass, an electric piano and vinyl crackle."""
-    song = Song(rate, seconds, seed, tempo=90, swing=0.6, unit=0.25)
-    form = ((50, "m9"), (46, "maj7"), (43, "m9"), (45, "m7"))
-    kicks = ((0, 0.75, 2.5), (0, 1.75, 2.25, 2.5))
+    """Rap sixteenths over an 808 kick, a sparse snare, hats and a short loop."""
+    song = Song(rate, seconds, seed, tempo=92, swing=0.56, unit=0.25)
+    loop = ((0, 62), (0.75, 65), (1.5, 62), (2.5, 69), (3.25, 68))
+    kicks = ("X--X------X-----", "X------X--X--X--")
     for number, section, at in song.bars():
-        root, kind = form[number % 4]
-        song.play("vinyl", crackle, at, seconds=4.0 * song.beat, gain=0.5)
-        level = 0.8 if section == INTRO else 1.0
-        for pitch in _voicing(root, kind, 57):
+        for beat, pitch in loop:
             song.play(
-                "keys", electric_piano, at, beats=2.4, pitch=pitch, gain=0.5 * level, pan=-0.2
-            )
-            song.play(
-                "keys", electric_piano, at + 2.75, beats=1.1, pitch=pitch, gain=0.4 * level, pan=0.2
+                "loop", pluck, at + beat, beats=0.5, pitch=pitch, bright=0.3, ring=0.8, pan=0.3
             )
         if section != INTRO:
-            for beat in kicks[number % 2]:
-                song.play("drums", kick, at + beat, tone=47.0, length=0.36, gain=1.0)
-            for beat in (1.0, 3.0):
-                song.play("drums", snare, at + beat, tone=175.0, length=0.26, gain=0.95)
-            song.play("drums", snare, at + 3.75, tone=175.0, length=0.26, gain=0.25)
-            for eighth in range(8):
-                song.play("drums", cymbal, at + eighth / 2, length=0.06, gain=0.34, pan=0.25)
-                if song.rng.random() < 0.35:
-                    song.play(
-                        "drums", cymbal, at + eighth / 2 + 0.25, length=0.05, gain=0.2, pan=0.25
-                    )
+            song.pattern("drums", kick, at, kicks[number % 2], tone=47.0, length=0.3)
+            song.pattern("drums", snare, at, "-X-X", step=1, tone=185.0, length=0.2)
+            song.pattern("drums", clap, at, "-X-X", step=1, gain=0.5)
+            song.pattern("drums", cymbal, at, "XoxoXoxoXoxoXoxx", length=0.05, gain=0.3, pan=0.2)
+            song.pattern(
+                "bass", sub_bass, at, kicks[number % 2], beats=0.9, pitch=26 + (number % 4 == 3),
+                glide=7.0,
+            )  # fmt: skip
         if section == BODY:
-            low = 26 + (root - 26) % 12
-            for beat, beats, step, glide in (
-                (0.0, 1.5, 0, 0),
-                (1.75, 0.5, 0, 0),
-                (2.5, 1.2, 7, -7),
-            ):
-                song.play(
-                    "bass", sub_bass, at + beat, beats=beats, pitch=low + step, glide=float(glide)
-                )
-            if number % 2:
-                scale = [74 + step for step in (0, 3, 5, 7, 10, 12)]
-                for beat, beats, pitch in _phrase(song.rng, scale, (0.5, 0.75, 1.5, 2, 2.75, 3.5)):
+            # Speech: nearly every sixteenth a syllable, high on the beat, falling at a line's end.
+            for sixteenth in range(14):
+                if song.rng.random() < 0.85:
+                    stressed = sixteenth % 4 == 0
+                    pitch = 47 + 3 * stressed + int(song.rng.integers(3)) - sixteenth // 5
                     song.play(
-                        "lead",
-                        pluck,
-                        at + beat,
-                        beats=beats,
-                        pitch=pitch,
-                        bright=0.3,
-                        gain=0.6,
-                        pan=0.35,
-                    )
-    song.echo("lead", 0.75, 0.4)
-    return song.mix(
-        0.7,
-        {
-            "drums": (0.9, 0.06),
-            "bass": (0.55, 0.0),
-            "keys": (0.32, 0.15),
-            "lead": (0.4, 0.2),
-            "vinyl": (0.12, 0.0),
-        },
-    )
+                        "rap", voice, at + sixteenth / 4, beats=0.3 if stressed else 0.22,
+                        pitch=pitch, bend=2.0, vowels=song.words(), growl=0.1,
+                        gain=1.0 if stressed else 0.75, loose=0.01,
+                    )  # fmt: skip
+    desk = {"drums": (0.9, 0.02), "bass": (0.6, 0.0), "loop": (0.25, 0.1), "rap": (0.8, 0.03)}
+    return song.mix(0.5, desk, headroom=3.0)
 
 
 def metal(rate: int, seconds: float, seed: int) -> Stereo:
-    """Palm-muted gallop on two distorted guitars over double bass drums."""
-    song = Song(rate, seconds, seed, tempo=168)
+    """Palm-muted and tremolo-picked distorted guitars, double bass drums and a growl."""
+    song = Song(rate, seconds, seed, tempo=184)
     roots = (40, 40, 43, 41, 40, 40, 46, 45)  # from the low E of the guitar
-    scale = [64 + step for step in (0, 1, 3, 5, 7, 8, 10, 12, 15)]
     for number, section, at in song.bars():
         root = roots[number % 8]
-        if section == INTRO:
-            for index, step in enumerate((0, 7, 12, 15, 19, 15, 12, 7)):
-                song.play(
-                    "clean",
-                    pluck,
-                    at + index / 2,
-                    beats=1.2,
-                    pitch=root + step,
-                    bright=0.8,
-                    gain=0.55,
-                    pan=0.3,
-                )
-            if number == -1:
-                for index in range(16):
-                    song.play(
-                        "drums",
-                        tom,
-                        at + index / 4,
-                        tone=(180.0, 140.0, 110.0, 85.0)[index // 4],
-                        gain=0.3 + 0.04 * index,
-                        pan=index / 10 - 0.7,
-                    )
-            continue
-        # Two bars of gallop, then open chords; each side plays for itself, so they differ.
-        for side in (-1.0, 1.0):
-            for beat in (0.0, 1.0, 2.0, 3.0):
-                held = number % 4 == 3 and beat in (0, 2)
-                if held or (beat == 0 and number % 2 == 0):
-                    song.play(
-                        "guitars",
-                        electric_guitar,
-                        at + beat,
-                        beats=1.9 if held else 0.95,
-                        pitches=(root, root + 7, root + 12),
-                        pan=side,
-                        gain=0.5,
-                    )
-                elif number % 4 != 3:
-                    for part in (0, 0.5, 0.75):
-                        song.play(
-                            "guitars",
-                            electric_guitar,
-                            at + beat + part,
-                            beats=0.24,
-                            muted=True,
-                            pitches=(root, root + 7),
-                            pan=side,
-                            gain=0.62,
-                            loose=0.003,
-                        )
-        for eighth in range(8):
-            song.play("bass", bass, at + eighth / 2, beats=0.45, pitch=root - 12, bright=12.0)
-        for sixteenth in range(16):
-            song.play(
-                "drums",
-                kick,
-                at + sixteenth / 4,
-                tone=58.0,
-                length=0.12,
-                loose=0.002,
-                gain=0.8 if sixteenth % 4 == 0 else 0.62,
-            )
-        for beat in (0.0, 1.0, 2.0, 3.0):
-            song.play("drums", cymbal, at + beat, length=0.5, low=5000.0, gain=0.3, pan=0.4)
-            if beat in (1.0, 3.0):
-                song.play("drums", snare, at + beat, tone=205.0, length=0.2, gain=1.0)
-        if number % 4 == 0:
-            song.play("drums", cymbal, at, length=1.8, low=3500.0, gain=0.7, pan=-0.4)
-        if section == BODY and number % 8 >= 4:
-            rhythm = [step / 4 for step in range(17)] if number % 2 else [0, 0.5, 1, 1.5, 2, 3, 4]
-            for beat, beats, pitch in _phrase(song.rng, scale, rhythm):
-                song.play(
-                    "lead",
+        for side in (-1.0, 1.0):  # each side plays for itself, so they differ
+            guitar = {"pan": side, "loose": 0.003}
+            power = (root, root + 7, root + 12)
+            if number % 4 == 3:  # chords that ring
+                song.pattern(
+                    "guitars",
                     electric_guitar,
+                    at,
+                    "X-X-",
+                    step=1,
+                    beats=1.95,
+                    pitches=power,
+                    **guitar,
+                )
+            elif number % 2:  # tremolo picking
+                song.pattern(
+                    "guitars", electric_guitar, at, "X" * 16, beats=0.25, pitches=power, **guitar
+                )
+            else:  # a gallop, muted by the palm, after a chord
+                song.pattern(
+                    "guitars", electric_guitar, at, "X---------------", beats=0.95, pitches=power,
+                    **guitar,
+                )  # fmt: skip
+                song.pattern(
+                    "guitars", electric_guitar, at, "----X-XXX-XXX-XX", beats=0.24, muted=True,
+                    pitches=(root, root + 7), **guitar,
+                )  # fmt: skip
+        song.pattern("bass", bass, at, "X" * 8, step=0.5, beats=0.45, pitch=root - 12, bright=12.0)
+        song.pattern("drums", kick, at, "Xxxx" * 4, tone=58.0, length=0.12, loose=0.002)
+        song.pattern("drums", cymbal, at, "XXXX", step=1, length=0.5, low=5000.0, gain=0.4, pan=0.4)
+        song.pattern("drums", snare, at, "-X-X", step=1, tone=205.0, length=0.2)
+        if number % 4 == 0:
+            song.play("drums", cymbal, at, length=1.8, low=3500.0, gain=0.8, pan=-0.4)
+        if section == BODY and number % 8 < 4:
+            for beat, beats in ((0, 0.9), (1, 0.45), (1.5, 0.45), (2, 1.8)):
+                song.play(
+                    "growl",
+                    voice,
                     at + beat,
                     beats=beats,
-                    pitches=(pitch + 12,),
-                    gain=0.7,
-                    pan=0.1,
+                    pitch=root,
+                    vowels="ao",
+                    growl=1.0,
                 )
-    song.amplify("guitars", 14.0)
-    song.amplify("lead", 9.0)
-    return song.mix(
-        0.8,
-        {
-            "drums": (0.9, 0.08),
-            "bass": (0.4, 0.0),
-            "guitars": (0.3, 0.02),
-            "lead": (0.2, 0.3),
-            "clean": (0.5, 0.3),
-        },
-    )
+    song.amplify("guitars", 30.0)
+    desk = {
+        "drums": (2.4, 0.1), "bass": (0.3, 0.0), "guitars": (0.5, 0.02),
+        "growl": (0.4, 0.1),
+    }  # fmt: skip
+    return song.mix(0.8, desk, headroom=4.0, treble=9.0)
 
 
 def reggae(rate: int, seconds: float, seed: int) -> Stereo:
@@ -465,64 +298,36 @@ def reggae(rate: int, seconds: float, seed: int) -> Stereo:
         chord = _voicing(root, kind, 57)
         # The pulse is felt in half time: the skank falls between its beats, the drop on its third.
         for beat in (1.0, 3.0):
-            for pitch in chord:
-                song.play(
-                    "skank",
-                    pluck,
-                    at + beat,
-                    beats=0.32,
-                    pitch=pitch + 12,
-                    ring=0.5,
-                    gain=0.4,
-                    bright=0.8,
-                    place=0.3,
-                    pan=-0.4,
-                )
-                song.play("skank", piano, at + beat, beats=0.3, pitch=pitch, gain=0.28, pan=0.35)
-        for eighth in range(8):
-            song.play(
-                "drums",
-                cymbal,
-                at + eighth / 2,
-                length=0.05,
-                pan=0.25,
-                gain=0.3 if eighth % 2 == 0 else 0.18,
-            )
+            high = [pitch + 12 for pitch in chord]
+            song.chord(
+                "skank", pluck, at + beat, high, beats=0.32, ring=0.5, gain=0.4, bright=0.8,
+                place=0.3, pan=-0.4,
+            )  # fmt: skip
+            song.chord("skank", piano, at + beat, chord, beats=0.3, gain=0.28, pan=0.35)
+        song.pattern("drums", cymbal, at, "XxXxXxXx", step=0.5, length=0.05, gain=0.3, pan=0.25)
         if section != INTRO:
-            song.play("drums", kick, at + 2, tone=48.0, length=0.34, gain=1.0)
+            song.play("drums", kick, at + 2, tone=48.0, length=0.34)
             song.play("drums", rim, at + 2, gain=0.7, pan=0.05)
             if number % 4 == 3:
                 for step, beat in enumerate((3.0, 3.25, 3.5)):
-                    song.play(
-                        "drums",
-                        tom,
-                        at + beat,
-                        tone=210.0 - 35 * step,
-                        gain=0.5,
-                        pan=0.3 * step - 0.3,
-                    )
+                    tone, pan = 210.0 - 35 * step, 0.3 * step - 0.3
+                    song.play("drums", tom, at + beat, tone=tone, gain=0.5, pan=pan)
+            low = 28 + (root - 28) % 12
             for beat, beats, step in lines[number % 2]:
-                low = 28 + (root - 28) % 12
                 song.play(
                     "bass", bass, at + beat, beats=beats, pitch=low + step, bright=3.0, decay=0.5
                 )
         if section == BODY:
             for beat in (0.5, 1.5, 2.5, 3.5):
-                for pitch in chord:
-                    song.play("organ", organ, at + beat, beats=0.28, pitch=pitch, gain=0.3, pan=0.2)
-            if number % 4 < 2:
-                for beat, beats, pitch in _phrase(song.rng, scale, rhythms[number % 2]):
+                song.chord("organ", organ, at + beat, chord, beats=0.28, gain=0.3, pan=0.2)
+            if number % 4 == 3:
+                for beat, beats, pitch in _phrase(song.rng, scale, rhythms[number // 4 % 2]):
                     song.play("tune", reed, at + beat, beats=beats, pitch=pitch, gain=0.6, pan=-0.1)
         if section == OUTRO and number % 2 == 0:
             song.play("tune", reed, at, beats=3.0, pitch=69, gain=0.4)
     song.echo("tune", 1.5, 0.5)
-    return song.mix(
-        1.0,
-        {
-            "drums": (0.85, 0.1),
-            "bass": (0.6, 0.0),
-            "skank": (0.6, 0.12),
-            "organ": (0.32, 0.1),
-            "tune": (0.3, 0.25),
-        },
-    )
+    desk = {
+        "drums": (0.95, 0.1), "bass": (0.5, 0.0), "skank": (0.6, 0.12),
+        "organ": (0.45, 0.1), "tune": (0.2, 0.25),
+    }  # fmt: skip
+    return song.mix(1.0, desk, headroom=5.0, treble=7.0)
