@@ -1,4 +1,6 @@
-"""Songs a second on 4-minute mp3s with one and two workers, and where the time goes.
+"""Songs per second on 4-minute mp3s with one and two workers, and where the time goes.
+
+Then the commands on a catalogue of 100,000 songs that are made up: time, memory, size.
 
 The same songs go through the librosa path in the same run: decode with librosa, four spectrograms
 with librosa, and then the same network.
@@ -12,8 +14,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
+import hashlib
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,13 +33,17 @@ from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, load_segment
 from topgenre.classifier import load
 from topgenre.demo import STYLES, synthesise, write_audio
 from topgenre.library.analysis import analyse_song
-from topgenre.result import Result
+from topgenre.library.catalogue import Catalogue, model_hash
+from topgenre.library.song import Analysis, Tags
+from topgenre.result import Result, rank
 from topgenre.spectrograms import compute, mel_project, network_input, onset_strength, stft_power
 from topgenre.workers.processes import in_processes
 
 N_SONGS = 48
 N_LIBROSA = 8  # it takes seconds a song
 MINUTES = 4
+N_CATALOGUE = 100_000
+N_EMBEDDING = 256
 
 
 def write_songs(folder: Path) -> list[str]:
@@ -98,6 +107,53 @@ def stages(path: str) -> dict[str, Callable[[], object]]:
     }
 
 
+def write_catalogue(path: Path) -> None:
+    """Write a catalogue of songs whose genres and embeddings are drawn at random."""
+    rng = np.random.default_rng(0)
+    classifier, fingerprint = load(), model_hash()
+    n_genres, n_embedding = len(classifier.genres), N_EMBEDDING
+    centres = rng.standard_normal((n_genres, n_embedding)).astype(np.float32)
+    with Catalogue(path) as catalogue:
+        for number in range(N_CATALOGUE):
+            shares = rng.dirichlet(np.full(n_genres, 0.15))
+            noise = rng.standard_normal(n_embedding).astype(np.float32)
+            genres = rank(dict(zip(classifier.genres, shares, strict=True)))
+            name = f"/music/artist {number // 12:05d}/album/{number % 12:02d} song.mp3"
+            result = Result(name, genres, bool(shares.max() < 0.45), 115, 125, "m", (), 240.0)
+            found = Analysis(
+                hashlib.sha256(str(number).encode()).digest(),
+                result,
+                0.7 * centres[shares.argmax()] + noise,
+                Tags(f"Artist {number // 12}", f"Song {number}", "Album", "Rock"),
+            )
+            catalogue.add(name, 9_000_000, 10**18 + number, fingerprint, found)
+
+
+def print_catalogue(folder: Path, song: str) -> None:
+    """Print what the commands take on a large catalogue, their start included."""
+    path = folder / "catalogue.sqlite3"
+    began = time.perf_counter()
+    write_catalogue(path)
+    each = 1e3 * (time.perf_counter() - began) / N_CATALOGUE
+    size = path.stat().st_size / N_CATALOGUE
+    print(f"\ncatalogue of {N_CATALOGUE:,} songs: {size:.0f} bytes and {each:.2f} ms per row")
+    for words in (
+        ["report", "--out", str(folder / "report.html")],
+        ["playlists", str(folder / "lists")],
+        ["similar", song, "--json"],
+    ):
+        command = [sys.executable, "-m", "topgenre", *words, "--catalogue", str(path)]
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, _, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        used = usage.ru_utime + usage.ru_stime
+        print(
+            f"{words[0]:12}{seconds:6.2f} s ({used:.2f} s of processor), "
+            f"{usage.ru_maxrss / 1024:.0f} MB"
+        )
+
+
 def main() -> None:
     """Print the tables."""
     with tempfile.TemporaryDirectory() as name:
@@ -116,6 +172,9 @@ def main() -> None:
             print(f"{jobs} worker(s): {middle:6.2f} songs/s  ({low:.2f} to {high:.2f})")
         print(f"two workers do {two / one:.2f} times what one does")
         print(f"largest worker: {peak:.0f} MB")
+
+        print_catalogue(Path(name), paths[0])
+        print()
 
         classifier = load()
         with_librosa(paths[0], classifier)  # compiles

@@ -74,6 +74,7 @@ def main() -> None:
             song = _song(Path(folder))
             browser = driver.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
             page = browser.new_page(service_workers="block")
+            page.set_default_timeout(300_000)
             page.goto(f"http://127.0.0.1:{server.server_port}/")
             _measure(page, song, options.rounds)
             browser.close()

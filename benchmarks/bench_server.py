@@ -1,4 +1,4 @@
-"""Requests per second and latency of `topgenre serve`, beside the bare classifier.
+"""Measure requests per second and latency of `topgenre serve`, beside the bare classifier.
 
 A 4-minute mp3 is uploaded over loopback to a server with one worker, one request after the other
 and with eight clients at once; the same file is classified in this process between the rounds.

@@ -5,13 +5,13 @@ Run by ``make pages``, which installs ONNX Runtime's WebAssembly from npm first.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import shutil
 import sys
 from pathlib import Path
 
+import deflate
 from onnx import TensorProto, helper
 
 from topgenre import __version__, design
@@ -72,7 +72,7 @@ def _page(html: str) -> str:
 
 
 def _pack(path: Path) -> None:
-    packed = gzip.compress(path.read_bytes(), 9, mtime=0)
+    packed = deflate.gzip_compress(path.read_bytes(), 12)
     path.with_name(f"{path.name}.gz").write_bytes(packed)
 
 

@@ -8,7 +8,8 @@ import json
 import os
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,8 +21,11 @@ from hypothesis import strategies as st
 from topgenre.errors import CatalogueError, ModelError, NotAudioError, OutputError
 from topgenre.library.catalogue import Catalogue, default_path, model_hash
 from topgenre.library.export import export
-from topgenre.library.fields import json_of
+from topgenre.library.fields import STORED, json_of
+from topgenre.library.playlists import choose
+from topgenre.library.similarity import neighbours
 from topgenre.library.song import Analysis, Song, Tags
+from topgenre.report.summary import summarise
 from topgenre.result import Failure, Result, rank
 
 MODEL = b"m" * 32
@@ -213,6 +217,80 @@ def test_a_row_of_rubbish_is_told_in_one_line(path: Path, change: str) -> None:
         [*catalogue.embeddings(MODEL), *catalogue.songs()]
 
 
+WRONG_VALUES = ["NULL", "''", "'x'", "'{}'", "'[]'", "x'00'", "x''", "9e999", "-1", "'[[[['"]
+READ = {field.name for field in STORED} - {"path", "error_code"}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sampled_from(sorted(READ)), st.sampled_from(WRONG_VALUES))
+def test_a_value_of_a_wrong_type_is_told_in_one_line(column: str, value: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "c.sqlite3"
+        filled(path, 3)
+        not_null = suppress(sqlite3.IntegrityError)
+        with not_null, closing(sqlite3.connect(path)) as database, database:
+            database.execute(f"UPDATE songs SET {column} = {value} WHERE id = 2")
+        with Catalogue(path) as catalogue:
+            uses: list[Callable[[], object]] = [
+                lambda: list(catalogue.songs()),
+                lambda: export(catalogue, Path(folder) / "songs.csv"),
+                lambda: export(catalogue, Path(folder) / "songs.ndjson"),
+                lambda: choose(catalogue, model=MODEL),
+                lambda: neighbours(catalogue, analysis(0).embedding, model=MODEL),
+                lambda: summarise(catalogue, model=MODEL),
+                lambda: catalogue.find(analysis(1).hash, MODEL),
+            ]
+            for use in uses:
+                with suppress(CatalogueError):
+                    use()
+
+
+def test_a_catalogue_of_version_1_keeps_its_rows_and_gains_columns(path: Path) -> None:
+    filled(path, 5)
+    with closing(sqlite3.connect(path)) as database, database:
+        for column in ("tier", "verdict", "tags", "music"):
+            database.execute(f"ALTER TABLE songs DROP COLUMN {column}")
+        database.execute("DROP TABLE corrections")
+        database.execute("PRAGMA user_version = 1")
+    with Catalogue(path, read_only=True) as catalogue:  # as it is, without a change
+        before = [json_of(song) for song in catalogue.songs()]
+        assert catalogue.corrections() == []
+        assert len(choose(catalogue, model=MODEL)) == 4
+    with Catalogue(path) as catalogue:
+        assert [json_of(song) for song in catalogue.songs()] == before
+        assert catalogue.add("/new.mp3", 0, 0, MODEL, analysis(9)) == "classified"
+        catalogue.correct("/new.mp3", "ska")
+        assert catalogue.count() == 6
+    assert [record["tier"] for record in before].count(None) == 0
+    assert all(record["verdict"] for record in before)
+
+
+def test_corrections_stay(path: Path) -> None:
+    with Catalogue(path) as catalogue:
+        catalogue.add("/a.mp3", 0, 0, MODEL, analysis(1))
+        catalogue.correct("/a.mp3", "ska")
+        catalogue.correct("/unknown.mp3", "jazz")
+        catalogue.correct("/a.mp3", "reggae")
+        catalogue.add("/a.mp3", 0, 1, b"another model", analysis(2))
+        catalogue.mark("/a.mp3", missing=True)
+        assert catalogue.prune() == 1
+    with Catalogue(path, read_only=True) as catalogue:
+        found = {one.path: (one.genre, one.hash) for one in catalogue.corrections()}
+    assert found == {"/a.mp3": ("reggae", analysis(1).hash), "/unknown.mp3": ("jazz", None)}
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+def test_no_cell_of_a_table_is_a_formula(path: Path, tmp_path: Path, start: str) -> None:
+    with Catalogue(path) as catalogue:
+        tags = dict.fromkeys(("artist", "title", "album", "genre"), f"{start}1+1")
+        catalogue.add(f"{start}path.mp3", 0, 0, MODEL, analysis(1, **tags))
+        export(catalogue, tmp_path / "songs.csv")
+    with (tmp_path / "songs.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert all(not str(cell).startswith(start) for name, cell in row.items())
+    assert row["artist"] == f"'{start}1+1"
+
+
 @pytest.mark.parametrize("new", [True, False])
 def test_a_locked_catalogue_is_told_in_one_line(path: Path, new: bool) -> None:
     if not new:
@@ -345,10 +423,11 @@ def test_export_where_it_cannot_be(mixed: Path, tmp_path: Path) -> None:
 
 def test_an_export_that_fails_leaves_the_one_before(mixed: Path, tmp_path: Path) -> None:
     table = tmp_path / "songs.csv"
-    table.write_text("before", encoding="utf-8")
+    before = "path,size,mtime_ns\n"
+    table.write_text(before, encoding="utf-8")
     with closing(sqlite3.connect(mixed)) as database, database:
         database.execute("UPDATE songs SET probabilities = '{' WHERE genre_1 IS NOT NULL")
     with Catalogue(mixed) as catalogue, pytest.raises(CatalogueError, match="damaged"):
         export(catalogue, table)
-    assert table.read_text(encoding="utf-8") == "before"
+    assert table.read_text(encoding="utf-8") == before
     assert not list(tmp_path.glob(".*"))

@@ -23,14 +23,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Playwright, sync_playwright
 
 import signals
 import topgenre
 from browser import CHROMIUM, Browser, Page, expect
 from topgenre.audio import Segment
-from topgenre.classifier import Prediction, TagInfo
+from topgenre.classifier import Prediction
 from topgenre.demo import write_demo
+from topgenre.model_info import TagInfo
 from topgenre.result import Borders, Result
 from topgenre.spectrograms import compute, network_input
 
@@ -76,17 +77,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         thread.join()
 
 
-@contextmanager
-def browsing(*options: str) -> Iterator[Browser]:
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Playwright]:
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *options])
-        yield browser
-        browser.close()
+        yield driver
+
+
+@contextmanager
+def browsing(driver: Playwright, *options: str) -> Iterator[Browser]:
+    browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *options])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
+def browser(driver: Playwright) -> Iterator[Browser]:
+    with browsing(driver) as browser:
         yield browser
 
 
@@ -324,13 +330,17 @@ def test_it_works_offline_once_it_is_loaded(
     song = write_wav(tmp_path / "song.wav", signals.music())
     with visit(browser, site) as page:
         page.evaluate("navigator.serviceWorker.ready.then(() => null)")
-        page.wait_for_function("navigator.serviceWorker.controller !== null")
+        page.evaluate(
+            """() => navigator.serviceWorker.controller ? null : new Promise((resolve) => {
+              navigator.serviceWorker.addEventListener("controllerchange", () => resolve(null));
+            })"""
+        )
         page.context.set_offline(True)
         page.reload()
         assert_alike(analyse(page, song), classifier.classify(song), 1e-4)
 
 
-_BAD: dict[str, tuple[Any, str, str]] = {
+_BAD: dict[str, tuple[bytes | float, str, str]] = {
     "empty.mp3": (b"", "empty", "nothing in this file"),
     "letter.txt": (b"Dear reader, " * 999, "not_audio", "format"),
     "damaged.flac": (b"fLaC" + bytes(9_999), "unsupported_media_type", "Convert it"),
@@ -360,7 +370,7 @@ def test_many_files_come_one_after_the_other(page: Page, tmp_path: Path, songs: 
       const given = new AbortController();
       const answers = files.map((file, i) => analyse(file, { name: file.name, mode: "middle",
         onProgress() {}, signal: i === 1 ? given.signal : new AbortController().signal })
-        .then((result) => result.path, (error) => error.code ?? error.name));
+        .then((result) => result.path, (error) => error.title ? error.code : error.name));
       given.abort();
       return Promise.all(answers);
     }"""
@@ -400,14 +410,14 @@ def test_an_engine_that_cannot_be_loaded_is_said_and_tried_again(
     context.close()
 
 
-def test_live_answers_from_the_microphone(site: Site, tmp_path: Path, songs: list[Path]) -> None:
+def test_live_answers_from_the_microphone(driver: Playwright, site: Site, tmp_path: Path) -> None:
     sound = write_wav(tmp_path / "loop.wav", signals.music(20), 44_100)
     options = (
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={sound}",
     )
-    with browsing(*options) as browser, visit(browser, site) as page:
+    with browsing(driver, *options) as browser, visit(browser, site) as page:
         page.get_by_role("button", name="Listen live").click()
         expect(page.locator("#live .live-top li")).to_have_count(3, timeout=120_000)
         expect(page.locator("#live .live-stretch").first).to_be_visible(timeout=120_000)

@@ -332,6 +332,53 @@ def test_tags_of_many_formats(tmp_path: Path) -> None:
     assert read_tags(str(tmp_path / "gone.mp3")) == (None,) * 4
 
 
+SEVERAL = {
+    ".mp3": lambda path: mutagen_id3(path),
+    ".wav": lambda path: mutagen_id3(path),
+    ".aiff": lambda path: mutagen_id3(path),
+    ".flac": lambda path: mutagen_plain(path, "artist", "genre"),
+    ".ogg": lambda path: mutagen_plain(path, "artist", "genre"),
+    ".opus": lambda path: mutagen_plain(path, "artist", "genre"),
+    ".m4a": lambda path: mutagen_plain(path, "\xa9ART", "\xa9gen"),
+    ".wma": lambda path: mutagen_plain(path, "Author", "WM/Genre"),
+}
+
+
+def mutagen_id3(path: Path) -> None:
+    import mutagen
+    from mutagen.id3 import TCON, TPE1
+
+    file = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    file.tags.add(TPE1(text=["One", "Two"]))
+    file.tags.add(TCON(text=["Jazz", "Acid Jazz"]))
+    file.save()
+
+
+def mutagen_plain(path: Path, artist: str, genre: str) -> None:
+    import mutagen
+
+    file = mutagen.File(path)
+    file[artist], file[genre] = ["One", "Two"], ["Jazz", "Acid Jazz"]
+    file.save()
+
+
+@pytest.mark.parametrize("suffix", SEVERAL)
+def test_several_values_of_a_tag_are_kept_in_every_format(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"song{suffix}"
+    if suffix == ".wma":
+        sound = encode(signals.music(1.0)[None], signals.SAMPLE_RATE, "asf", "pcm_s16le")
+        path.write_bytes(sound)
+    elif suffix == ".aiff":
+        sound = encode(signals.music(1.0)[None], signals.SAMPLE_RATE, "aiff", "pcm_s16be")
+        path.write_bytes(sound)
+    else:
+        write_audio(path, signals.music(1.0), signals.SAMPLE_RATE)
+    SEVERAL[suffix](path)
+    assert read_tags(str(path)) == ("One; Two", None, None, "Jazz; Acid Jazz")
+
+
 def process(*arguments: str | Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "topgenre", "scan", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -12,32 +12,39 @@ import typer
 
 import signals
 from topgenre.checksum import stamped
-from topgenre.classifier import ModelInfo, load
+from topgenre.classifier import load
 from topgenre.cli import evaluate as command_line
 from topgenre.demo import write_audio
-from topgenre.errors import DatasetError
-from topgenre.evaluation.calibration import fit_temperature, softmax
+from topgenre.errors import DatasetError, ModelError
+from topgenre.evaluation import retrieval
+from topgenre.evaluation.calibration import fit_temperature, fit_whole_temperature, softmax
+from topgenre.evaluation.dataset import Clip, hold_out, read_dataset, read_unlabelled
 from topgenre.evaluation.evaluate import evaluate, judges_of_folds
-from topgenre.evaluation.metrics import confusion, expected_calibration_error, figures, top_k_hits
-from topgenre.training import ablate
+from topgenre.evaluation.metrics import (
+    area_under_curve,
+    confusion,
+    expected_calibration_error,
+    figures,
+    top_k_hits,
+)
+from topgenre.model_info import ModelInfo
+from topgenre.training import recipe
 from topgenre.training.config import TrainConfig
-from topgenre.training.crossval import folds
-from topgenre.training.data import (
+from topgenre.training.examples import (
     BLOCK_SAMPLES,
-    Clip,
     build_cache,
     concatenate,
     cut_blocks,
-    hold_out,
-    read_dataset,
-    read_unlabelled,
+    fold_splits,
 )
 from topgenre.training.export import export
-from topgenre.training.mixtures import build_mixtures
-from topgenre.training.net import GenreNet
-from topgenre.training.run import Sources, fit_last_layers, train_model
-from topgenre.training.teacher import MusicnnTeacher, column_weights
-from topgenre.training.train import Trainer
+from topgenre.training.head import fit_last_layers
+from topgenre.training.net import GenreNet, load_weights
+from topgenre.training.recipe import Sources, train_model
+from topgenre.training.tags import SOURCES
+from topgenre.training.teacher import TAGS, MusicnnTeacher, column_weights
+from topgenre.training.trainer import Trainer
+from topgenre.training.yamnet import N_CLASSES, N_FEATURES
 
 TINY = TrainConfig(
     widths=(4, 8, 8, 8),
@@ -99,19 +106,58 @@ def teacher_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(dataset: Path, teacher_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with everything: teacher, unlabelled music, faster copies, mixtures."""
+def collections(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two other collections, one clip of which is of none of the genres."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    rows = ["path,genre,style,collection"]
+    for number, (genre, style, collection, make) in enumerate(
+        (
+            ("hum", "", "a", signals.tones),
+            ("tick", "", "a", signals.clicks),
+            ("buzz", "", "b", signals.noise),
+            ("", "electronic", "b", signals.music),
+        )
+    ):
+        write_audio(folder / f"{number}.wav", np.stack([make(11.0)] * 2), signals.SAMPLE_RATE)
+        rows.append(f"{number}.wav,{genre},{style},{collection}")
+    (folder / "index.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+class StubYamnet:
+    """Stands in for the second teacher: features that follow the spectrum."""
+
+    def __init__(self, model: Path) -> None:
+        self._projection = np.random.default_rng(1).normal(0, 1, (64, N_FEATURES + N_CLASSES))
+
+    def __call__(self, samples: np.ndarray) -> dict[str, np.ndarray]:
+        spectrum = np.abs(np.fft.rfft(np.resize(samples, 5 * 44_100).reshape(5, -1)))
+        bands = np.log1p(spectrum[:, : 64 * 300].reshape(5, 64, -1).mean(2))
+        return {"yamnet": (bands @ self._projection / 8).astype(np.float16)}
+
+
+@pytest.fixture(scope="session")
+def trained(
+    dataset: Path,
+    teacher_weights: Path,
+    collections: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A run with everything: both teachers, collections, unlabelled music, faster copies."""
     run_dir = tmp_path_factory.mktemp("run")
     sources = Sources(
         dataset,
         unlabelled=(dataset / "hum",),
         varied=(dataset / "tick",),
         speeds=(1.1,),
-        n_mixtures=3,
+        collections=(collections,),
         not_music=(dataset / "buzz",),
-        teacher=teacher_weights,
+        musicnn=teacher_weights,
+        yamnet=teacher_weights,
     )
-    return train_model(sources, run_dir, TINY, "tiny 1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe, "YamnetTeacher", StubYamnet)
+        return train_model(sources, run_dir, TINY, "tiny 1")
 
 
 def test_trained_model_loads_and_knows_its_genres(trained: Path, dataset: Path) -> None:
@@ -169,10 +215,10 @@ def test_whole_clips_robustness_and_pictures(
 
 def test_card_states_split_size_and_intervals(trained: Path) -> None:
     card = json.loads(trained.with_name("card.json").read_text(encoding="utf-8"))
-    assert card["clips"] == {"train": 9, "valid": 3, "unlabelled": 8}
-    assert card["mixtures"] == 3
+    assert card["clips"] == {"train": 9, "valid": 3, "collections": 4, "unlabelled": 8}
+    assert card["teachers"] == ["musicnn", "yamnet"]
     assert card["measured"]["n"] == 12
-    assert sum(fold["n"] for fold in card["measured"]["folds"]) == 12
+    assert card["measured_elsewhere"]["n"] == 3
     value, low, high = card["measured"]["figures"]["accuracy"]
     assert low <= value <= high
     assert card == load(trained).info.card
@@ -217,39 +263,12 @@ def test_folds_keep_clips_whole_and_judge_each_once(dataset: Path, tmp_path: Pat
     ]
     blocks = concatenate(copies)
     judged: list[str] = []
-    for split in folds(blocks, 3):
-        assert not set(blocks.name[split == "train"]) & set(blocks.name[split == "valid"])
+    for split in fold_splits(blocks, 3):
+        assert not set(blocks.clip[split == "train"]) & set(blocks.clip[split == "valid"])
         assert set(blocks.label[split == "train"]) == {0, 1, 2}
-        judged += list(blocks.name[(split == "valid") & blocks.middle])
+        judged += list(blocks.clip[(split == "valid") & blocks.middle])
     assert sorted(judged) == sorted(clip.name for clip in clips)
-    assert (folds(blocks, 3)[0] == blocks.split).all()
-
-
-def test_ablation_leaves_out_what_it_says(
-    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config = tmp_path / "tiny.toml"
-    config.write_text(
-        "widths = [4, 8, 8, 8]\nn_embedding = 16\nn_steps = 8\nbatch_size = 8\nwarmup_steps = 2\n"
-    )
-    chosen = ["full alone", "onset alone"]
-    options = [f"--only={name}" for name in chosen]
-    command = [str(dataset), "--run-dir", str(tmp_path), "--config", str(config), *options]
-    ablate.main(command)
-    table = capsys.readouterr().out
-    lines = table.splitlines()
-    assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in chosen]
-    assert lines[2].endswith(" | +0.000 [+0.000, +0.000] |")
-    for fold in range(3):
-        results = [tmp_path / "tiny" / f"{name}, fold {fold}.npz" for name in chosen]
-        full, onset = (np.load(result) for result in results)
-        assert (full["truth"] == onset["truth"]).all()
-        assert (full["logits"] != onset["logits"]).any()
-        # What is finished is not done again.
-        results[0].with_suffix("").joinpath("checkpoint.pt").unlink()
-    ablate.main(command)
-    assert capsys.readouterr().out == table
-    assert not list((tmp_path / "tiny").glob("full alone*/checkpoint.pt"))
+    assert (fold_splits(blocks, 3)[0] == blocks.split).all()
 
 
 def test_a_network_is_blind_to_what_it_is_not_shown() -> None:
@@ -269,14 +288,14 @@ def test_music_without_labels_shows_what_music_is(dataset: Path, tmp_path: Path)
         for clips in (labelled, read_unlabelled(dataset / "tick"))
     ]
     blocks = concatenate(parts)
-    noise = build_cache(read_unlabelled(dataset / "buzz"), tmp_path, hop_seconds=10.0).features
+    noise = build_cache(read_unlabelled(dataset / "buzz"), tmp_path, hop_seconds=10.0).inputs
     sounds = [noise[row] for row in range(len(noise))]
     judged = []
     for known in (blocks.label >= 0, np.ones(len(blocks.label), bool)):
         torch.manual_seed(0)
         net = GenreNet(1, widths=TINY.widths, n_embedding=TINY.n_embedding)
-        fit_last_layers(net, blocks, known, TINY, sounds)
-        both = np.stack([parts[1].features[1], noise[1]]).astype(np.float32)
+        fit_last_layers(net, blocks, known, TINY, sounds, None)
+        both = np.stack([parts[1].inputs[1], noise[1]]).astype(np.float32)
         with torch.no_grad():
             judged.append(net(torch.from_numpy(both))[1].tolist())
     (song_before, noise_before), (song_now, noise_now) = judged
@@ -303,7 +322,7 @@ def test_cache_is_not_computed_twice(dataset: Path, tmp_path: Path) -> None:
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     second = build_cache(clips, tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == stamps
-    np.testing.assert_array_equal(first.features[3], second.features[3])
+    np.testing.assert_array_equal(first.inputs[3], second.inputs[3])
     assert first.middle.sum() == len(clips)
 
 
@@ -314,7 +333,7 @@ def test_a_bad_clip_is_left_out_with_a_warning(
     bad.write_bytes(b"RIFF nothing more")
     clips = [*read_dataset(dataset)[:2], Clip(bad, "bad.wav", "hum", "")]
     blocks = build_cache(clips, tmp_path / "cache")
-    assert set(blocks.name) == {"buzz/buzz.00000.wav", "buzz/buzz.00001.wav"}
+    assert set(blocks.clip) == {"buzz/buzz.00000.wav", "buzz/buzz.00001.wav"}
     assert "bad.wav" in caplog.text
 
 
@@ -356,7 +375,7 @@ def test_split_files_filter(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_data_sets_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="no such folder"):
+    with pytest.raises(DatasetError, match="not a folder"):
         read_dataset(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="no music"):
         read_dataset(tmp_path)
@@ -409,11 +428,13 @@ def test_settings_come_from_toml(tmp_path: Path) -> None:
 
 def test_teacher_is_deaf_to_volume_and_repeats_short_sounds(teacher_weights: Path) -> None:
     teacher = MusicnnTeacher(teacher_weights)
-    lesson = teacher(signals.music())
-    assert lesson.windows.shape == (5, len(column_weights(lesson.windows.shape[1])))
-    for soft, loud in zip(teacher(0.1 * signals.music()), lesson, strict=True):
-        np.testing.assert_allclose(soft, loud, atol=2e-2)
-    assert all(np.isfinite(heard).all() for heard in teacher(signals.music(2.0)))
+    targets = teacher(signals.music())
+    windows = targets["musicnn"]
+    assert windows.shape == (5, len(column_weights(windows.shape[1])))
+    for name, soft in teacher(0.1 * signals.music()).items():
+        np.testing.assert_allclose(soft, targets[name], atol=2e-2)
+    assert all(np.isfinite(target).all() for target in teacher(signals.music(2.0)).values())
+    assert teacher.tag_logits(windows[None]).shape == (1, len(TAGS))
 
 
 def test_teacher_computes_what_its_paper_says(teacher_weights: Path) -> None:
@@ -436,7 +457,7 @@ def test_teacher_computes_what_its_paper_says(teacher_weights: Path) -> None:
         return torch.nn.functional.pad(x, (0, 0, before, after))
 
     teacher = MusicnnTeacher(teacher_weights)
-    lesson = teacher(signals.music())
+    targets = teacher(signals.music())
     x = norm(0, teacher.spectrogram(signals.music())[None, None, :187])
     front = [norm(i + 1, conv(i, pad(x, 3, 3))) for i in (0, 1)]
     front += [
@@ -452,44 +473,13 @@ def test_teacher_computes_what_its_paper_says(teacher_weights: Path) -> None:
     hidden = norm(9, pooled) @ weights["dense.kernel"] + weights["dense.bias"]
     penultimate = norm(10, torch.relu(hidden))[0].numpy()
     spread = penultimate.std()
-    np.testing.assert_allclose(lesson.windows[0, :200], penultimate, atol=0.05 * spread)
+    np.testing.assert_allclose(targets["musicnn"][0, :200], penultimate, atol=0.05 * spread)
 
     live = list(range(40)) + list(range(204, 244))
     # A step is 186 ms, 11.6 frames of 16 ms.
     answers = found[0][0, live].numpy()
     steps = np.stack([answers[:, :12].mean(1), answers[:, 12:23].mean(1)])
-    np.testing.assert_allclose(lesson.timbre[:2], steps, atol=0.05 * steps.std())
-
-
-def test_tags_named_like_genres_are_directions_in_the_features(teacher_weights: Path) -> None:
-    teacher = MusicnnTeacher(teacher_weights)
-    directions = teacher.tag_directions(("Hip-Hop", "hiphop", "polka"))
-    with np.load(teacher_weights) as archive:
-        kernel = archive["dense_1.kernel"]
-    np.testing.assert_array_equal(directions[:200, 0], kernel[:, 33])
-    np.testing.assert_array_equal(directions[:, 0], directions[:, 1])
-    assert not directions[:, 2].any()
-    assert not directions[200:].any()
-
-
-def test_mixtures_are_the_same_every_time_and_claim_no_genre(
-    dataset: Path, teacher_weights: Path, tmp_path: Path
-) -> None:
-    clips = read_dataset(dataset)
-    teacher = MusicnnTeacher(teacher_weights)
-    one, again = (
-        build_mixtures(clips, tmp_path / name, 3, teacher=teacher) for name in ("one", "again")
-    )
-    assert set(one.label) == {-1}
-    assert len(set(one.name)) == 3
-    assert one.lessons is not None
-    assert again.lessons is not None
-    np.testing.assert_array_equal(one.lessons.windows, again.lessons.windows)
-    for row in range(3):
-        np.testing.assert_array_equal(one.features[row], again.features[row])
-        assert np.isfinite(one.features[row]).all()
-    # Two pieces are heard: not even two mixtures of the same three genres are alike.
-    assert np.abs(one.features[0].astype(float) - one.features[1]).mean() > 0.05
+    np.testing.assert_allclose(targets["timbre"][:2], steps, atol=0.05 * steps.std())
 
 
 def test_teacher_file_that_is_none(tmp_path: Path) -> None:
@@ -497,6 +487,50 @@ def test_teacher_file_that_is_none(tmp_path: Path) -> None:
     path.write_bytes(b"none")
     with pytest.raises(DatasetError, match=r"weights\.npz"):
         MusicnnTeacher(path)
+
+
+def test_a_network_begins_with_the_weights_of_a_model_file(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = GenreNet(3, widths=TINY.widths, n_embedding=16).eval()
+    x = torch.randn(6, 4, 128, 431) - 1
+    info = ModelInfo("a 1", ("a", "b", "c"), 1.0, 0.4, n_frames=431, card={}, temperature_whole=1.0)
+    export(net, info, tmp_path / "model.onnx")
+    other = GenreNet(3, widths=TINY.widths, n_embedding=16)
+    load_weights(other, tmp_path / "model.onnx", x)
+    torch.testing.assert_close(other.eval()(x)[2], net(x)[2], rtol=2e-2, atol=2e-3)
+    with pytest.raises(ModelError, match="widths"):
+        load_weights(GenreNet(3), tmp_path / "model.onnx", x)
+
+
+def test_collections_are_held_out_whole_and_judged_where_they_are_unseen(
+    trained: Path, collections: Path
+) -> None:
+    clips = read_dataset(collections)
+    judges = judges_of_folds(trained.parent, clips)
+    assert sorted(clip.name for _, clip in judges) == [clip.name for clip in clips]
+    owner = {clip.name: classifier.info.name for classifier, clip in judges}
+    assert owner["0.wav"] == owner["1.wav"] != owner["2.wav"] == owner["3.wav"]
+    evaluation = evaluate(judges)
+    assert evaluation.n == 3
+    assert evaluation.n_outside == 1
+    assert sum(n for n, _ in evaluation.tiers.values()) == 3
+
+
+def test_tags_follow_the_teachers(trained: Path, dataset: Path) -> None:
+    info = load(trained).info
+    known = {source.name: source for source in SOURCES}
+    for tag in info.tags:
+        assert known[tag.name].outside == tag.outside
+        assert 0 < tag.threshold <= 1
+
+
+def test_similar_clips_of_one_artist_do_not_count() -> None:
+    clips = [Clip(Path(), f"{genre}.{10 * n:05}", genre) for genre in "ab" for n in range(12)]
+    angle = np.array([0.0 if clip.genre == "a" else 1.5 for clip in clips])
+    vectors = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
+    assert retrieval.precision(vectors, clips).min() == 1
+    same = [Clip(Path(), clip.name, clip.genre, collection="one") for clip in clips]
+    assert not len(retrieval.precision(vectors, same))
 
 
 def test_calibration_error_of_known_cases() -> None:
@@ -512,6 +546,17 @@ def test_temperature_undoes_overconfidence() -> None:
     logits = rng.normal(0, 2, (4000, 5))
     labels = np.array([rng.choice(5, p=p) for p in softmax(logits)])
     assert fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.1)
+    kinds = np.arange(4000) < 40
+    few = fit_temperature(np.where(kinds[:, None], 9, 1) * logits, labels, kinds)
+    assert few > fit_temperature(np.where(kinds[:, None], 9, 1) * logits, labels)
+    assert fit_whole_temperature(softmax(3 * logits), 1.0, labels) == pytest.approx(3, rel=0.1)
+
+
+def test_area_under_the_curve_counts_ties_as_half() -> None:
+    positive = np.array([True, True, False, False])
+    assert area_under_curve(np.array([4.0, 3, 2, 1]), positive) == 1
+    assert area_under_curve(np.array([1.0, 1, 1, 1]), positive) == 0.5
+    assert area_under_curve(np.array([2.0, 1, 1, 0]), positive) == pytest.approx(0.875)
 
 
 def test_figures_enclose_their_value() -> None:

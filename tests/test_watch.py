@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -161,6 +162,84 @@ def test_a_folder_that_goes_away_is_told_once(inbox: Path, tmp_path: Path) -> No
         write_song(tmp_path / "unplugged" / "two.wav", 2)
         (tmp_path / "unplugged").rename(inbox)
         assert Path(next(arrivals).path).name == "two.wav"
+
+
+HOSTILE_RESULTS: list[bytes | str] = [
+    b"[" * 100_000,
+    b'{"source": ' * 50_000,
+    b'{"source": {"size": 1e400, "mtime_ns": 1}}',
+    b'{"source": {"size": 1, "mtime_ns": -1e999}}',
+    b'{"source": {"size": "x", "mtime_ns": null}}',
+    b'{"source": []}',
+    b"\xff\xfe",
+    b"",
+    *("pipe", "link", "link to nowhere", "folder"),
+]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of Unix")
+@pytest.mark.parametrize("number", range(len(HOSTILE_RESULTS)))
+def test_a_hostile_result_is_kept_and_the_watch_goes_on(
+    inbox: Path, tmp_path: Path, number: int
+) -> None:
+    hostile = HOSTILE_RESULTS[number]
+    out, target = tmp_path / "out", tmp_path / "precious"
+    out.mkdir()
+    target.write_bytes(b"precious")
+    place = out / "one.wav.json"
+    if isinstance(hostile, bytes):
+        place.write_bytes(hostile)
+    elif hostile == "pipe":
+        os.mkfifo(place)
+    elif hostile == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to(target if hostile == "link" else tmp_path / "gone")
+    write_song(inbox / "one.wav")
+    write_song(inbox / "two.wav")
+    problems = {Path(arrival.path).name: arrival.problem for arrival in once(inbox, out)}
+    assert problems["two.wav"] is None
+    assert "exists already and is not from topgenre" in str(problems["one.wav"])
+    assert target.read_bytes() == b"precious"
+    assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of Unix")
+def test_charts_and_results_never_go_through_links(inbox: Path, tmp_path: Path) -> None:
+    write_song(inbox / "one.wav")
+    (inbox / "deep").mkdir()
+    write_song(inbox / "deep" / "two.wav")
+    precious, elsewhere = tmp_path / "song.mp3", tmp_path / "elsewhere"
+    precious.write_bytes(b"precious")
+    elsewhere.mkdir()
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "one.wav.png").symlink_to(precious)
+    (out / "deep").symlink_to(elsewhere, target_is_directory=True)
+    problems = {
+        Path(arrival.path).name: arrival.problem for arrival in once(inbox, out, charts=True)
+    }
+    assert "it is a link" in str(problems["one.wav"])
+    assert "a link, which is not followed" in str(problems["two.wav"])
+    assert precious.read_bytes() == b"precious"
+    assert list(elsewhere.iterdir()) == []
+    # The result itself is there; only the chart is not.
+    assert (out / "one.wav.json").is_file()
+
+
+@pytest.mark.parametrize("length", [199, 201, 252, 255])
+def test_long_names_are_finished(inbox: Path, length: int) -> None:
+    song = write_song(inbox / f"{'x' * (length - 4)}.wav")
+    other = write_song(inbox / f"{'x' * (length - 5)}y.wav", 2)
+    done = once(inbox, charts=True)
+    assert {arrival.path for arrival in done} == {str(song), str(other)}
+    assert [arrival.problem for arrival in done] == [None, None]
+    assert len(list((inbox / RESULTS).glob("*.png"))) == 2
+    assert once(inbox, charts=True) == []
+
+
+def test_nothing_new_is_said(inbox: Path) -> None:
+    assert "nothing new in" in call(inbox, "--once", "--interval", "0.05").stderr
 
 
 def test_the_command(inbox: Path, tmp_path: Path) -> None:

@@ -22,9 +22,10 @@ MIN_SECONDS = 1.0
 SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16-bit audio, so that dither alone is silence
 # Seconds decoded before and after the segment: codec history and filter edges end in them.
 _LEAD, _TRAIL = Fraction(1, 2), Fraction(1, 10)
-# If channels cancel each other, what is left of their mean is faint, and 30 dB below their side.
-_FAINT_PEAK = 10 ** (-30 / 20)
-_CANCELLED = 10 ** (-30 / 10)
+# If channels cancel each other, what is left of their mean is faint, and 25 dB below their side:
+# coding noise, 30 dB below the sound.
+_FAINT_PEAK = 10 ** (-20 / 20)
+_CANCELLED = 10 ** (-25 / 10)
 _MOST_PROBES = 120  # for sound around a silent middle; each decodes 10 s
 _MAX_AMPLITUDE = 1_000.0  # 60 dB over full scale: no music, but what damaged codecs produce
 _MAX_BAD_SHARE = 0.01  # of the samples

@@ -17,11 +17,8 @@ from topgenre.errors import TopgenreError
 
 # The commands in the order of the help, and the modules of this package that add them.
 _MODULES = {
-    **{
-        name: name
-        for name in ("classify", "listen", "recommend", "scan", "similar", "report", "playlists")
-    },
-    **{name: name for name in ("tag", "watch", "serve")},
+    **{name: name for name in ("classify", "listen", "recommend", "scan", "similar", "report")},
+    **{name: name for name in ("playlists", "tag", "watch", "serve")},
     **dict.fromkeys(("teach", "correct", "review"), "teach"),
     **{name: name for name in ("spectrograms", "genres", "train", "evaluate", "doctor")},
 }

@@ -61,6 +61,9 @@ def evaluate(
             "--robustness", help="Measure how often coding, filters and cuts change the answer."
         ),
     ] = False,
+    similar: Annotated[
+        bool, typer.Option("--similar", help="Measure how often similar clips share the genre.")
+    ] = False,
     pictures: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Draw reliability.png and confusion.png in this folder."),
@@ -77,9 +80,9 @@ def evaluate(
     from topgenre.classifier import load
     from topgenre.cli.status_line import StatusLine
     from topgenre.errors import DatasetError
+    from topgenre.evaluation.dataset import hold_out, read_dataset
     from topgenre.evaluation.evaluate import evaluate as measure
     from topgenre.evaluation.evaluate import judges_of_folds
-    from topgenre.training.data import hold_out, read_dataset
 
     clips = hold_out(read_dataset(dataset, split or ()))
     clips = [clip for clip in clips if only is None or clip.split == only]
@@ -104,6 +107,12 @@ def evaluate(
 
         line = StatusLine(len(judges))
         survived = measure_robustness(judges, show)
+    neighbours = None
+    if similar:
+        from topgenre.evaluation.retrieval import measure as measure_retrieval
+
+        line = StatusLine(len(judges))
+        neighbours = measure_retrieval(judges, show)
     if pictures:
         from topgenre.evaluation.pictures import save_confusion, save_reliability
 
@@ -118,11 +127,15 @@ def evaluate(
                 "n": survived.n,
                 "same_answer": {name: asdict(figure) for name, figure in survived.same.items()},
             }
+        if neighbours:
+            record["similar"] = asdict(neighbours)
         typer.echo(json.dumps(record))
     else:
         typer.echo(_report(evaluation))
         if survived:
             typer.echo(_survival(survived))
+        if neighbours:
+            typer.echo(f"\nten most similar clips, share of the same genre: {neighbours}")
     for reason in evaluation.failed:
         typer.echo(f"left out: {reason}", err=True)
     if evaluation.failed:
@@ -144,7 +157,21 @@ def _report(evaluation: Evaluation) -> str:
     }
     lines = [f"{evaluation.n} clips; value and 95 % interval"]
     lines += [f"{names[key]:28}{figure}" for key, figure in evaluation.figures.items()]
-    lines += [f"{'marked uncertain':28}{evaluation.uncertain:.3f}", ""]
+    lines += [f"{'marked not sure':28}{evaluation.uncertain:.3f}"]
+    if evaluation.outside:
+        marked = f"{evaluation.outside}, n = {evaluation.n_outside}"
+        lines.append(f"{'of other genres, marked':28}{marked}")
+    lines += ["", "tier        n  right"]
+    lines += [
+        f"{tier:9}{n:4}  {right / n:5.0%}" for tier, (n, right) in evaluation.tiers.items() if n
+    ]
+    if evaluation.tags:
+        lines += ["", "tag             labelled  given  both"]
+        lines += [
+            f"{name:15}{labelled:9}{given:7}{both:6}"
+            for name, (labelled, given, both) in evaluation.tags.items()
+        ]
+    lines.append("")
     width = max(map(len, evaluation.genres))
     lines.append(f"{'true genre':{width}}   n  right  most often taken for")
     for index, genre in enumerate(evaluation.genres):

@@ -31,12 +31,27 @@ def train(
             metavar="FILE", help="List of a split's clips, such as valid_filtered.txt; repeatable."
         ),
     ] = None,
+    collection: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="More labelled music; its index.csv has a column collection; repeatable.",
+        ),
+    ] = None,
     teacher: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Teacher's weights; see docs/model.md.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Weights of MSD_musicnn; see docs/model.md."),
+    ] = None,
+    yamnet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The second teacher, yamnet.tflite.")
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Begin with the weights of this model."),
     ] = None,
     unlabelled: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="More music for the teacher to label; repeatable."),
+        typer.Option(metavar="DIR", help="Music for the teachers to hear; repeatable."),
     ] = None,
     varied: Annotated[
         list[Path] | None,
@@ -48,12 +63,6 @@ def train(
         list[float] | None,
         typer.Option(help="Add copies of the clips at this speed, such as 1.09; repeatable."),
     ] = None,
-    mixtures: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="Add mixtures of two pieces each for the teacher to label."
-        ),
-    ] = 0,
     not_music: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="Speech, noise: sounds to be unsure about; repeatable."),
@@ -73,7 +82,7 @@ def train(
         )
     from topgenre.cli.status_line import StatusLine
     from topgenre.training.config import TrainConfig
-    from topgenre.training.run import Sources, train_model
+    from topgenre.training.recipe import Sources, train_model
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("topgenre").setLevel(logging.INFO)
@@ -93,12 +102,14 @@ def train(
         Sources(
             dataset,
             split_files=tuple(split or ()),
+            collections=tuple(collection or ()),
             unlabelled=tuple(unlabelled or ()),
             varied=tuple(varied or ()),
             speeds=tuple(speed or ()),
-            n_mixtures=mixtures,
             not_music=tuple(not_music or ()),
-            teacher=teacher,
+            musicnn=teacher,
+            yamnet=yamnet,
+            start=start,
         ),
         run_dir,
         TrainConfig.load(config) if config else TrainConfig(),

@@ -1,1 +1,1 @@
-"""Measure a model on labelled music; needs ONNX Runtime only."""
+"""Measure a model on labelled music, with ONNX Runtime alone: figures, robustness, retrieval."""

@@ -21,7 +21,9 @@ def softmax(logits: Floats) -> Floats:
     return probabilities
 
 
-def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
+def fit_temperature(
+    logits: Floats, labels: NDArray[np.int64], group: NDArray[Any] | None = None
+) -> float:
     """Find the temperature with the least log loss (Guo et al. 2017), between 0.2 and 5.
 
     Parameters
@@ -29,10 +31,17 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
     logits : ndarray, shape (n, n_genres)
         Of clips that the network was not trained on.
     labels : ndarray of int64, shape (n,)
+    group : ndarray, shape (n,), optional
+        Kinds of clips that count equally, however many clips each has.
     """
+    if group is None:
+        group = np.zeros(len(labels))
+    kinds = [group == kind for kind in np.unique(group)]
 
     def loss(log_temperature: float) -> float:
-        return negative_log_likelihood(softmax(logits / np.exp(log_temperature)), labels)
+        probabilities = softmax(logits / np.exp(log_temperature))
+        losses = [negative_log_likelihood(probabilities[kind], labels[kind]) for kind in kinds]
+        return float(np.mean(losses))
 
     # Golden-section search: as a function of the temperature, the loss has one minimum.
     golden = (5**0.5 - 1) / 2
@@ -51,6 +60,27 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
     return float(np.exp((low + high) / 2))
 
 
-def uncertain_below(probabilities: Floats) -> float:
-    """Return the confidence that all but `UNCERTAIN_SHARE` of these clips reach."""
-    return float(np.quantile(probabilities.max(axis=1), UNCERTAIN_SHARE))
+def fit_whole_temperature(
+    means: Floats,
+    temperature: float,
+    labels: NDArray[np.int64],
+    group: NDArray[Any] | None = None,
+) -> float:
+    """Find the temperature for the mean probabilities over the windows of whole tracks.
+
+    Parameters
+    ----------
+    means : ndarray, shape (n, n_genres)
+        Mean probabilities of each track.
+    temperature : float
+        That of the single windows.
+    labels : ndarray of int64, shape (n,)
+    group : ndarray, shape (n,), optional
+        As for `fit_temperature`.
+    """
+    return fit_temperature(np.log(np.maximum(means, 1e-12)) * temperature, labels, group)
+
+
+def uncertain_below(probabilities: Floats, share: float = UNCERTAIN_SHARE) -> float:
+    """Return the confidence that all but a share of these clips reach."""
+    return float(np.quantile(probabilities.max(axis=1), share))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,16 @@ from numpy.typing import NDArray
 
 from topgenre.classifier import Classifier, load
 from topgenre.errors import AudioError, DatasetError
-from topgenre.evaluation.metrics import Figure, confusion, figures
-from topgenre.training.crossval import HELD_OUT
-from topgenre.training.data import Clip
+from topgenre.evaluation.dataset import HELD_OUT, Clip
+from topgenre.evaluation.metrics import (
+    Figure,
+    confusion,
+    figures,
+    interval_of_mean,
+)
+from topgenre.result import Result
 
-log = logging.getLogger(__name__)
+TIERS = ("sure", "probable", "close", "unsure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +31,23 @@ class Evaluation:
     Attributes
     ----------
     n : int
-        Clips measured.
+        Clips of the model's genres that were measured.
     figures : dict of str to Figure
         Accuracy, top-3 accuracy, expected calibration error and log loss.
     confusion : ndarray of int64, shape (n_genres, n_genres)
         Rows are true genres, columns the most probable ones.
     genres : tuple of str
     uncertain : float
-        Share of clips marked uncertain.
+        Share of these clips marked as not sure.
+    tiers : dict of str to tuple of int
+        For each tier of confidence, how many clips it has and how many of them are right; in the
+        tier "close", the second genre counts too.
+    outside : Figure or None
+        Share marked as not sure of the clips that are of other genres, if there are any.
+    n_outside : int
+    tags : dict of str to tuple of int
+        For each tag that was given: how many clips have it as their style or genre, how many were
+        given it, and how many are both.
     failed : tuple of str
         Clips that could not be classified, with the reason; they are not in `n`.
     probabilities : ndarray of float64, shape (n, n_genres)
@@ -46,12 +59,22 @@ class Evaluation:
     confusion: NDArray[np.int64]
     genres: tuple[str, ...]
     uncertain: float
+    tiers: dict[str, tuple[int, int]]
+    outside: Figure | None
+    n_outside: int
+    tags: dict[str, tuple[int, int, int]]
     failed: tuple[str, ...]
     probabilities: NDArray[np.float64]
     labels: NDArray[np.int64]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
+        outside = self.outside and {
+            "n": self.n_outside,
+            "uncertain": self.outside.value,
+            "low": self.outside.low,
+            "high": self.outside.high,
+        }
         return {
             "n": self.n,
             "figures": {
@@ -59,6 +82,12 @@ class Evaluation:
                 for name, figure in self.figures.items()
             },
             "uncertain": self.uncertain,
+            "tiers": {name: {"n": n, "right": right} for name, (n, right) in self.tiers.items()},
+            "outside": outside,
+            "tags": {
+                name: {"labelled": labelled, "given": given, "right": right}
+                for name, (labelled, given, right) in self.tags.items()
+            },
             "genres": self.genres,
             "confusion": self.confusion.tolist(),
             "failed": self.failed,
@@ -73,7 +102,7 @@ def judges_of_folds(run_dir: Path, clips: Sequence[Clip]) -> list[tuple[Classifi
     run_dir : Path
         Folder of the run, with ``fold-0.onnx`` and so on.
     clips : sequence of Clip
-        Of the data set of that run; clips that no fold left out are dropped.
+        Of the data sets of that run; clips that no fold left out are dropped.
 
     Raises
     ------
@@ -101,7 +130,8 @@ def evaluate(
     Parameters
     ----------
     judges : sequence of (Classifier, Clip)
-        Each clip with the model that judges it; all models know the same genres.
+        Each clip with the model that judges it; all models know the same genres. Clips with an
+        empty genre are of none of them.
     progress : callable
         Called with the numbers of finished and of all clips.
     whole : bool
@@ -113,35 +143,59 @@ def evaluate(
         If a clip's genre is unknown to the model, or no clip can be classified.
     """
     genres = judges[0][0].genres
-    number = {genre: index for index, genre in enumerate(genres)}
-    unknown = {clip.genre for _, clip in judges} - number.keys()
+    unknown = {clip.genre for _, clip in judges} - {*genres, ""}
     if unknown:
         raise DatasetError(
             f"the data set has the genre {sorted(unknown)[0]!r}, which the model does not know; "
             f"it knows {', '.join(genres)}"
         )
-    rows, labels, failed, uncertain = [], [], [], 0
+    results: list[tuple[Clip, Result]] = []
+    failed = []
     for done, (classifier, clip) in enumerate(judges, 1):
         try:
-            result = classifier.classify(clip.path, whole=whole)
+            results.append((clip, classifier.classify(clip.path, whole=whole)))
         except AudioError as error:
             failed.append(str(error))
-        else:
-            probability = dict(result.genres)
-            rows.append([probability[genre] for genre in genres])
-            labels.append(number[clip.genre])
-            uncertain += result.uncertain
         progress(done, len(judges))
-    if not rows:
-        raise DatasetError("no clip of the split could be classified")
-    probabilities, truth = np.array(rows), np.array(labels, np.int64)
+    known = [(clip, result) for clip, result in results if clip.genre]
+    if not known:
+        raise DatasetError("no labelled clip of the split could be classified")
+    rows = [[dict(result.genres)[genre] for genre in genres] for _, result in known]
+    probabilities = np.array(rows)
+    labels = np.array([genres.index(clip.genre) for clip, _ in known], np.int64)
+    outside = np.array([float(result.uncertain) for clip, result in results if not clip.genre])
     return Evaluation(
-        n=len(rows),
-        figures=figures(probabilities, truth),
-        confusion=confusion(probabilities, truth),
+        n=len(known),
+        figures=figures(probabilities, labels),
+        confusion=confusion(probabilities, labels),
         genres=genres,
-        uncertain=uncertain / len(rows),
+        uncertain=float(np.mean([result.uncertain for _, result in known])),
+        tiers={tier: _tier(tier, known) for tier in TIERS},
+        outside=interval_of_mean(outside) if len(outside) else None,
+        n_outside=len(outside),
+        tags=_tags(results),
         failed=tuple(failed),
         probabilities=probabilities,
-        labels=truth,
+        labels=labels,
     )
+
+
+def _tier(tier: str, results: Sequence[tuple[Clip, Result]]) -> tuple[int, int]:
+    """Count the clips of a tier, and those whose genre is among the one or two it names."""
+    members = [(clip, result) for clip, result in results if result.tier == tier]
+    n_named = 2 if tier == "close" else 1
+    right = sum(clip.genre in dict(result.top(n_named)) for clip, result in members)
+    return len(members), right
+
+
+def _tags(results: Sequence[tuple[Clip, Result]]) -> dict[str, tuple[int, int, int]]:
+    """Compare the tags given with the styles and genres that owners named."""
+    owners = [{clip.style.casefold(), clip.genre.casefold()} for clip, _ in results]
+    given = [{tag.name for tag in result.tags} for _, result in results]
+    found = {}
+    for name in sorted(set().union(*given)):
+        named = [name.casefold() in words for words in owners]
+        tagged = [name in tags for tags in given]
+        both = sum(one and other for one, other in zip(named, tagged, strict=True))
+        found[name] = (sum(named), sum(tagged), both)
+    return found

@@ -104,3 +104,17 @@ def confusion(probabilities: Floats, labels: Integers) -> Integers:
     cells = labels * n_genres + probabilities.argmax(axis=1)
     counts: Integers = np.bincount(cells, minlength=n_genres**2).reshape(n_genres, n_genres)
     return counts
+
+
+def area_under_curve(scores: Floats, positive: NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve; not a number without both kinds."""
+    order = np.argsort(scores, kind="stable")
+    _, first, counts = np.unique(scores[order], return_index=True, return_counts=True)
+    ranks = np.empty(len(scores))
+    ranks[order] = np.repeat(first + (counts + 1) / 2, counts)
+    n_positive = int(positive.sum())
+    n_negative = len(positive) - n_positive
+    if not n_positive or not n_negative:
+        return float("nan")
+    wins = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
+    return float(wins / (n_positive * n_negative))

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, Segment, load_segment
 from topgenre.classifier import Classifier
 from topgenre.errors import AudioError, DatasetError
+from topgenre.evaluation.dataset import Clip
 from topgenre.evaluation.metrics import Figure, interval_of_mean
 from topgenre.spectrograms import compute
-from topgenre.training.data import Clip
 
 _MARGIN = 5.0  # seconds on each side of the segment, which a shift or a speed-up needs
 _CODED_RATE = 44_100  # Hz, at which music is coded

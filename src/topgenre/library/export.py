@@ -24,7 +24,7 @@ from topgenre.text import json_safe
 
 _FIRST = tuple(field.name for field in TABLE[:3])  # columns by which a table of ours is known
 _ROWS_AT_ONCE = 5000  # of a Parquet file, which is written in groups
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for a formula begins so
+_FORMULA = ("=", "+", "-", "@", "\t")  # what spreadsheets take for a formula begins so
 
 
 def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
@@ -107,6 +107,7 @@ def csv_cell(text: str) -> str:
     >>> csv_cell("=1+1"), csv_cell("Title")
     ("'=1+1", 'Title')
     """
+    text = text.replace("\r", "\\r")  # which Python's writer does not quote
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

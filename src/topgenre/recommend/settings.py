@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from topgenre.errors import RecommendationError
@@ -78,7 +86,9 @@ class RecommendSettings(BaseSettings):
     recommend_time_limit: _Seconds = 15.0
     # Spotify's terms allow a short-lived cache only.
     recommend_cache_seconds: Annotated[float, Field(ge=0, le=3600)] = 600.0
-    catalog: Path | None = None
+    catalog: Path | None = Field(
+        None, validation_alias=AliasChoices("TOPGENRE_CATALOGUE", "TOPGENRE_CATALOG")
+    )
 
     @classmethod
     def settings_customise_sources(

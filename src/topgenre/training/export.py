@@ -14,8 +14,9 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from topgenre.checksum import stamped
-from topgenre.classifier import METADATA_KEY, Classifier, ModelInfo
+from topgenre.classifier import Classifier
 from topgenre.errors import ModelError
+from topgenre.model_info import METADATA_KEY, ModelInfo
 from topgenre.spectrograms import CHANNELS, N_MELS
 from topgenre.training.net import GenreNet
 
@@ -58,7 +59,7 @@ def export(net: GenreNet, info: ModelInfo, path: Path) -> float:
         net,
         (example,),
         input_names=["spectrograms"],
-        output_names=["logits", "music", "embedding"],
+        output_names=["logits", "music", "embedding", *(["tags"] if net.tags else [])],
         dynamic_shapes={"x": {0: torch.export.Dim("n", min=1)}},
         opset_version=OPSET,
         dynamo=True,
@@ -118,13 +119,15 @@ def _check(net: GenreNet, path: Path, info: ModelInfo) -> float:
     rng = np.random.default_rng(0)
     inputs = rng.normal(-1, 1, (4, len(CHANNELS), N_MELS, info.n_frames)).astype(np.float32)
     with torch.no_grad():
-        logits, music, embedding = net(torch.from_numpy(inputs))
-    expected = (torch.softmax(logits / info.temperature, 1), music, embedding / embedding.max())
+        logits, music, embedding, *tags = net(torch.from_numpy(inputs))
     found = Classifier(path).predict(inputs)
-    found = found._replace(embedding=found.embedding / embedding.max().item())
-    difference = max(
-        float(np.abs(one - other.numpy()).max()) for one, other in zip(found, expected, strict=True)
-    )
+    pairs = [
+        (found.probabilities, torch.softmax(logits / info.temperature, 1)),
+        (found.music, music),
+        (found.embedding / embedding.max().item(), embedding / embedding.max()),
+        *((found.tags, expected) for expected in tags),
+    ]
+    difference = max(float(np.abs(one - other.numpy()).max()) for one, other in pairs)
     if not difference <= TOLERANCE:  # not a number is no parity either
         raise ModelError(f"{path}: differs from PyTorch by {difference:.1e}, over {TOLERANCE:.0e}")
     return difference

@@ -1,12 +1,15 @@
-"""The last layers: logistic regressions on the embeddings of the trained network.
+"""The last layers: regularised regressions on the embeddings of the trained network.
 
 The network's own last layer saw the training clips through every step and is far surer of them
-than of anything else. A strongly regularised one on the same embeddings generalises better, and
+than of anything else. A strongly regularised one on the same embeddings generalises better and
 takes seconds, so that it can be fitted once for the figures and once more with the held-out clips
 for the weights that ship.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,67 +17,50 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from topgenre.training.config import TrainConfig
+from topgenre.training.examples import Examples
 from topgenre.training.net import GenreNet
+from topgenre.training.sampler import balanced_weights
+from topgenre.training.tags import TagScores, fit_tags
 
-TEACHER_SHARE = 2.0  # of the teacher's classifier: it knows music that the labels do not
-# Half the squared weights on standardised embeddings, against the mean loss. What is music is told
-# from many and varied examples; what its genre is, from few.
-GENRE_L2, MUSIC_L2 = 0.3, 0.1
+MUSIC_BLOCKS = 3000  # of music without labels, about, that show what music is
+# Half the squared weights on standardised embeddings, against the mean loss. The layer for music
+# has many and varied examples, that for genres has few.
+MUSIC_L2 = 0.1
 
-
-def fit_head(
-    net: GenreNet,
-    embeddings: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    clips: NDArray[np.str_],
-) -> None:
-    """Replace the last layer of a network.
-
-    Parameters
-    ----------
-    net : GenreNet
-        Its layer ``genre`` is overwritten.
-    embeddings : ndarray of float32, shape (n, n_embedding)
-        Of labelled blocks.
-    labels : ndarray of int64, shape (n,)
-    clips : ndarray of str, shape (n,)
-        Clip of each block; clips count equally within a genre, and genres equally.
-    """
-    _, clip, blocks_of = np.unique(clips, return_inverse=True, return_counts=True)
-    weight = 1 / blocks_of[clip]
-    weight /= np.bincount(labels, weight, minlength=net.genre.out_features)[labels]
-    regress(net.genre, embeddings, labels, weight / weight.sum(), GENRE_L2)
+Array = NDArray[np.float32]
 
 
-def add_teacher(net: GenreNet, embeddings: NDArray[np.float32]) -> None:
-    """Let the teacher's classifier, as the network hears it, have a say in the last layer.
+def add_teacher(net: GenreNet, embeddings: Array, share: float) -> None:
+    """Add the teachers' genre classifier, as the network regresses it, to the last layer.
 
-    The network regresses the directions along which a linear classifier on the teacher's features
-    tells the genres apart. They are linear in the embedding as well, so both classifiers become
-    one layer: the sum of their logits, a product of experts, with a spread of one to
-    `TEACHER_SHARE`. The two err on different clips, as the teacher has heard far more music.
+    The network regresses the logits of a linear classifier on the teachers' features. They are
+    linear in the embedding as well, so both classifiers become one layer: the sum of their logits,
+    a product of experts. The two err on different clips, as the teachers know far more music.
 
     Parameters
     ----------
     net : GenreNet
         Its layer ``genre`` holds a fitted classifier and is changed; the last rows of its layer
-        ``teacher`` are the directions of the genres.
+        ``teacher`` are the genres' directions.
     embeddings : ndarray of float32, shape (n, n_embedding)
         Of labelled blocks.
+    share : float
+        Spread of the teachers' logits, relative to that of the fitted ones.
     """
     assert net.teacher is not None
     n_genres = net.genre.out_features
     with torch.no_grad():
         weight, bias = net.teacher.weight[-n_genres:], net.teacher.bias[-n_genres:]
         sounds = torch.from_numpy(embeddings)
-        heard = functional.linear(sounds, weight, bias)
-        share = TEACHER_SHARE * net.genre(sounds).std() / heard.std().clamp_min(1e-6)
-        net.genre.weight.add_(share * weight)
-        net.genre.bias.add_(share * bias)
+        taught = functional.linear(sounds, weight, bias)
+        factor = share * net.genre(sounds).std() / taught.std().clamp_min(1e-6)
+        net.genre.weight.add_(factor * weight).div_(1 + share)
+        net.genre.bias.add_(factor * bias).div_(1 + share)
 
 
-def fit_music(net: GenreNet, music: NDArray[np.float32], other: NDArray[np.float32]) -> None:
-    """Fit the layer that tells music from sounds that are none.
+def fit_music(net: GenreNet, music: Array, other: Array) -> None:
+    """Fit the layer that separates music from other sounds.
 
     Parameters
     ----------
@@ -94,7 +80,7 @@ def fit_music(net: GenreNet, music: NDArray[np.float32], other: NDArray[np.float
 
 def regress(
     layer: nn.Linear,
-    embeddings: NDArray[np.float32],
+    embeddings: Array,
     labels: NDArray[np.int64],
     weights: NDArray[np.float64],
     l2: float,
@@ -120,3 +106,88 @@ def regress(
     with torch.no_grad():
         layer.weight.copy_(slope / scale)
         layer.bias.copy_(offset - (slope / scale) @ mean)
+
+
+class HeldOut(NamedTuple):
+    """Outputs of a network for blocks of clips that it has not seen.
+
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (n, n_genres)
+    tags : ndarray of float32, shape (n, n_tags)
+    rows : ndarray of int64, shape (n,)
+        Of the examples.
+    """
+
+    logits: NDArray[np.float32]
+    tags: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+def fit_last_layers(
+    net: GenreNet,
+    examples: Examples,
+    train: NDArray[np.bool_],
+    config: TrainConfig,
+    other_sounds: Sequence[NDArray[np.floating[Any]]],
+    tag_scores: TagScores | None,
+    pooled: NDArray[np.float16] | None = None,
+) -> None:
+    """Fit the layers for genres, music and tags to some examples."""
+    rows = np.flatnonzero(train & (examples.label >= 0))
+    labelled = embed_rows(net, examples, rows, pooled)
+    weights = balanced_weights(examples, rows, config.other_weight)
+    regress(net.genre, labelled, examples.label[rows], weights, config.genre_l2)
+    if net.teacher is not None and config.genre_directions:
+        add_teacher(net, labelled, config.teacher_share)
+    # Without music beyond the data set, one independent recording in twenty would not count as
+    # music.
+    more = np.flatnonzero(train & (examples.label < 0))
+    more = more[:: max(1, len(more) // MUSIC_BLOCKS)]
+    unlabelled = embed_rows(net, examples, more, pooled)
+    music = np.concatenate([labelled, unlabelled])
+    if len(other_sounds):
+        fit_music(net, music, embed(net, other_sounds))
+    if tag_scores:
+        chosen = np.concatenate([rows, more])
+        fit_tags(net, music, tag_scores._replace(scores=tag_scores.scores[chosen]))
+
+
+def predict(
+    net: GenreNet,
+    examples: Examples,
+    rows: NDArray[np.int64],
+    pooled: NDArray[np.float16] | None = None,
+) -> HeldOut:
+    """Return the network's outputs for some rows."""
+    embeddings = torch.from_numpy(embed_rows(net, examples, rows, pooled))
+    with torch.no_grad():
+        logits = net.genre(embeddings).numpy()
+        tags = torch.zeros(len(rows), 0) if net.tags is None else net.tags(embeddings).sigmoid()
+    return HeldOut(logits, tags.numpy(), rows)
+
+
+@torch.no_grad()
+def embed_rows(
+    net: GenreNet,
+    examples: Examples,
+    rows: NDArray[np.int64],
+    pooled: NDArray[np.float16] | None,
+) -> NDArray[np.float32]:
+    """Return the embeddings of some rows, from their pooled windows if these are known."""
+    if pooled is None:
+        return embed(net, (examples.inputs[row] for row in rows))
+    net.eval()
+    windows = torch.from_numpy(pooled[0, rows].astype(np.float32))
+    return net.embed_windows(windows).mean(1).numpy()
+
+
+@torch.no_grad()
+def embed(net: GenreNet, inputs: Iterable[NDArray[np.floating[Any]]]) -> NDArray[np.float32]:
+    """Return the embeddings of inputs of shape (4, 128, n_frames)."""
+    net.eval()
+    embeddings = [np.zeros((0, net.genre.in_features), np.float32)]
+    for x in inputs:
+        batch = torch.from_numpy(x[None].astype(np.float32))
+        embeddings.append(net(batch.contiguous(memory_format=torch.channels_last))[2].numpy())
+    return np.concatenate(embeddings)

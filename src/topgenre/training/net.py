@@ -1,44 +1,55 @@
-"""The network: filters for timbre and for tempo over the four spectrogram channels.
+"""The network: timbre and tempo filters over the four spectrogram channels.
 
-Its shape is that of its teacher (Pons & Serra 2019, "musicnn"), so that it can learn to hear what
-the teacher hears, filter by filter; see `topgenre.training.teacher`. Its input, its size and its
-weights are its own.
+Its shape follows its first teacher (Pons & Serra 2019, "musicnn"), so that it can learn that
+teacher's features filter by filter; see `topgenre.training.teacher`. Input, size and weights are
+its own.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
+from topgenre.errors import ModelError
 from topgenre.spectrograms import CHANNELS
 
-TIME_STRIDE = 2  # input frames to one step of the feature map: 46 ms
-WINDOW_STEPS = 64  # steps that are pooled together: 3 s, what the teacher hears at once
-WINDOW_HOP = 37.64  # steps between windows: 1.75 s
+STEM_STRIDE = 2  # input frames and mel bands per step of the stem's feature map
+FILTER_STRIDE = 2  # its steps, in time and pitch, between filter positions: a third of the cost
+TIME_STRIDE = STEM_STRIDE * FILTER_STRIDE  # input frames per step of the features: 93 ms
+WINDOW_STEPS = 32  # steps that are pooled together: 3 s, the length of a teacher's window
+WINDOW_HOP = 18.82  # steps between windows: 1.75 s
 
 # Rows of the map, of which 58 lie below 8 kHz: 0.4 and 0.7 of what the teacher hears.
 TIMBRE_HEIGHTS = (23, 40)
-TEMPO_LENGTHS = (45, 23, 11)  # steps: 2, 1 and 0.5 s
+TEMPO_LENGTHS = (45, 23, 11)  # steps of the stem: 2, 1 and 0.5 s
 
 
-class Highest(nn.Module):
-    """A convolution whose strongest answer over all pitches counts, wherever it is.
+class MaxFilter(nn.Module):
+    """A convolution, of which the maximum over the frequency axis is kept.
 
-    A filter as tall as half the spectrum hears a timbre at any pitch, and one that is long and flat
-    a rhythm in any band.
+    A filter as tall as half the spectrum detects a timbre at any pitch; a long, flat one detects a
+    rhythm in any band.
     """
 
-    def __init__(self, n_in: int, n_out: int, size: tuple[int, int]) -> None:
+    def __init__(self, n_in: int, n_out: int, size: tuple[int, int], stride: int) -> None:
         super().__init__()
-        self.answer = nn.Conv2d(n_in, n_out, size, padding=(0, size[1] // 2), bias=False)
+        self.answer = nn.Conv2d(
+            n_in, n_out, size, (stride, FILTER_STRIDE), (0, size[1] // 2), bias=False
+        )
         self.norm = nn.BatchNorm1d(n_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, n_in, f, t) to (batch, n_out, t)."""
-        answer = self.answer(x)
-        # Normalised after the maximum and not before: a step takes a fifth less.
-        highest = functional.max_pool2d(answer, (answer.shape[2], 1))[:, :, 0]
+        """Map (batch, n_in, f, t) to (batch, n_out, t / FILTER_STRIDE)."""
+        activation = self.answer(x)
+        # Normalised after the maximum and not before: a training step takes a fifth less.
+        highest = functional.max_pool2d(activation, (activation.shape[2], 1))[:, :, 0]
         return functional.relu(self.norm(highest))
 
 
@@ -60,28 +71,29 @@ class Context(nn.Module):
 
 
 class GenreNet(nn.Module):
-    """Four mel channels in; genre logits, an embedding and teacher features out, per 3-s window.
+    """Map four mel channels to genre logits, tags and an embedding.
 
     Parameters
     ----------
     n_genres : int
-        Genres to tell apart.
+    n_tags : int
     n_teacher : int
-        Directions of the teacher's features to regress during training; 0 for none.
+        Teacher directions to regress during training; 0 without a teacher.
     n_timbre : int
-        The teacher's filters for timbre to regress during training; 0 for none.
+        The first teacher's timbre filters to regress during training; 0 without them.
     widths : tuple of int
         Channels of the stem, filters of each height, of each length, and channels of the layers
         behind them.
     n_embedding : int
         Length of the embedding.
     channels : tuple of str
-        Spectrograms to look at; the others are zeroed.
+        Spectrograms that are used; the others are zeroed.
     """
 
     def __init__(
         self,
         n_genres: int,
+        n_tags: int = 0,
         n_teacher: int = 0,
         n_timbre: int = 0,
         widths: tuple[int, int, int, int] = (8, 64, 32, 128),
@@ -93,14 +105,16 @@ class GenreNet(nn.Module):
         stem, tall, long, wide = widths
         self.stem = nn.Sequential(
             nn.BatchNorm2d(len(CHANNELS)),
-            nn.Conv2d(len(CHANNELS), 2 * stem, 5, TIME_STRIDE, 2, bias=False),
+            nn.Conv2d(len(CHANNELS), 2 * stem, 5, STEM_STRIDE, 2, bias=False),
             nn.BatchNorm2d(2 * stem),
             nn.ReLU(),
             nn.Conv2d(2 * stem, stem, 3, 1, 1, bias=False),
             nn.BatchNorm2d(stem),
         )
-        self.timbre = nn.ModuleList(Highest(stem, tall, (h, 3)) for h in TIMBRE_HEIGHTS)
-        self.tempo = nn.ModuleList(Highest(stem, long, (1, n)) for n in TEMPO_LENGTHS)
+        self.timbre = nn.ModuleList(
+            MaxFilter(stem, tall, (h, 3), FILTER_STRIDE) for h in TIMBRE_HEIGHTS
+        )
+        self.tempo = nn.ModuleList(MaxFilter(stem, long, (1, n), 1) for n in TEMPO_LENGTHS)
         n_front = tall * len(TIMBRE_HEIGHTS) + long * len(TEMPO_LENGTHS)
         self.context = nn.ModuleList(Context(n, wide) for n in (n_front, wide, wide))
         n_local = n_front + wide * len(self.context)
@@ -113,11 +127,12 @@ class GenreNet(nn.Module):
         )
         self.genre = nn.Linear(n_embedding, n_genres)
         self.music = nn.Linear(n_embedding, 1)
+        self.tags = nn.Linear(n_embedding, n_tags) if n_tags else None
         self.teacher = nn.Linear(n_embedding, n_teacher) if n_teacher else None
         self.filters = nn.Conv1d(tall * len(TIMBRE_HEIGHTS), n_timbre, 1) if n_timbre else None
 
     def local(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (batch, 4, 128, t) to timbre (batch, n, t / 2) and all features (batch, m, t / 2)."""
+        """Map (batch, 4, 128, t) to timbre (batch, n, t / 4) and all features (.., t / 4)."""
         if any(self.blind):
             x = x.clone()
             x[:, list(self.blind)] = 0
@@ -133,20 +148,23 @@ class GenreNet(nn.Module):
             found.append(context)
         return timbre, torch.cat(found, 1)
 
-    def windows(self, features: Tensor) -> Tensor:
-        """Pool 3-s windows of local features (batch, m, steps) to (batch, n_windows, e)."""
+    def pool(self, features: Tensor) -> Tensor:
+        """Pool 3-s windows of local features (batch, m, steps) to (batch, n_windows, 2 m)."""
         n_windows = 1 + int((features.shape[2] - WINDOW_STEPS) / WINDOW_HOP + 0.5)
         pooled = []
         for i in range(n_windows):
             first = min(round(i * WINDOW_HOP), features.shape[2] - WINDOW_STEPS)
             window = features[:, :, first : first + WINDOW_STEPS]
             pooled.append(torch.cat([window.mean(2), window.amax(2)], 1))
-        stacked = torch.stack(pooled, 1)
-        embeddings: Tensor = self.embed(stacked.flatten(0, 1))
-        return embeddings.view(*stacked.shape[:2], -1)
+        return torch.stack(pooled, 1)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what is said of a segment, from the mean embedding of its windows.
+    def embed_windows(self, pooled: Tensor) -> Tensor:
+        """Map pooled windows (batch, n_windows, 2 m) to embeddings (batch, n_windows, e)."""
+        embeddings: Tensor = self.embed(pooled.flatten(0, 1))
+        return embeddings.view(*pooled.shape[:2], -1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs of the model file, from the mean embedding of the windows.
 
         Parameters
         ----------
@@ -156,8 +174,72 @@ class GenreNet(nn.Module):
         Returns
         -------
         tuple of Tensor
-            Logits of the genres (batch, n_genres), the probability that this is music at all
-            (batch,), and the embedding (batch, n_embedding).
+            Genre logits (batch, n_genres), the probability that the sound is music (batch,), the
+            embedding (batch, n_embedding), and tag probabilities (batch, n_tags) if there are tags.
         """
-        embedding = self.windows(self.local(x)[1]).mean(1)
-        return self.genre(embedding), torch.sigmoid(self.music(embedding))[:, 0], embedding
+        embedding = self.embed_windows(self.pool(self.local(x)[1])).mean(1)
+        outputs = (self.genre(embedding), torch.sigmoid(self.music(embedding))[:, 0], embedding)
+        if self.tags is None:
+            return outputs
+        return (*outputs, torch.sigmoid(self.tags(embedding)))
+
+
+def load_weights(net: GenreNet, model: Path, inputs: Tensor) -> None:
+    """Load the weights of a model file into a network of the same widths.
+
+    Batch normalisation that `topgenre.training.export` has folded into the layer before it is
+    restored with the statistics of `inputs`, which leaves the network's outputs as they are.
+
+    Parameters
+    ----------
+    net : GenreNet
+        Layers whose shape differs, such as the last one, keep their weights.
+    model : Path
+    inputs : Tensor, shape (n, 4, 128, n_frames)
+        Typical inputs.
+
+    Raises
+    ------
+    ModelError
+        If the file has other widths.
+    """
+    stored = {
+        tensor.name.removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in onnx.load(model).graph.initializer
+    }
+    state = net.state_dict()
+    front = [n for n in state if n.startswith(("stem", "timbre", "tempo", "context", "embed"))]
+    if any(n in stored and stored[n].shape != state[n].shape for n in front):
+        raise ModelError(f"{model}: its layers have other widths; choose them with --config")
+    fits = {n: v.float() for n, v in stored.items() if n in state and v.shape == state[n].shape}
+    net.load_state_dict({**state, **fits})
+
+    def unfold(norm: nn.Module, bias: Tensor) -> Callable[..., None]:
+        def restore(_: nn.Module, arguments: tuple[Tensor]) -> None:
+            dims = [0, *range(2, arguments[0].ndim)]
+            mean, variance = arguments[0].mean(dims), arguments[0].var(dims, unbiased=False)
+            values = {
+                "running_mean": mean,
+                "running_var": variance,
+                "weight": torch.sqrt(variance + 1e-5),
+                "bias": mean + bias,
+            }
+            norm.load_state_dict({**norm.state_dict(), **values})
+
+        return restore
+
+    hooks = []
+    for path, module in net.named_modules():
+        for first, second in itertools.pairwise(list(module.named_children())):
+            bias = stored.get(f"{path}.{first[0]}.bias")
+            folded = isinstance(first[1], nn.Conv1d | nn.Conv2d | nn.Linear) and isinstance(
+                second[1], nn.BatchNorm1d | nn.BatchNorm2d
+            )
+            if folded and bias is not None:
+                restore = unfold(second[1], bias.float())
+                hooks.append(second[1].register_forward_pre_hook(restore))
+    net.eval()
+    with torch.no_grad():
+        net(inputs)
+    for hook in hooks:
+        hook.remove()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.audio import SAMPLE_RATE
-from topgenre.training.data import BLOCK_SAMPLES
+from topgenre.training.examples import BLOCK_SAMPLES
 
 Array = NDArray[np.float32]
 

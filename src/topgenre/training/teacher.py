@@ -8,7 +8,6 @@ filters that its own training has switched off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +34,7 @@ RMS = 0.12  # of every block: the network cannot hear the volume, so its targets
 STEP_FRAMES = 8  # of the network's input, to one step of the teacher's timbre: 0.19 s
 N_STEPS = 53  # whole ones in a block
 
-_TAGS = (
+TAGS = (
     "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s",
     "alternative rock", "jazz", "beautiful", "metal", "chillout", "male vocalists", "classic rock",
     "soul", "indie rock", "mellow", "electronica", "80s", "folk", "90s", "chill", "instrumental",
@@ -50,22 +49,6 @@ _TEMPO_LENGTHS = (128, 64, 32)  # frames
 _N_TIMBRE_FILTERS, _N_TEMPO_FILTERS, _N_MID, _N_PENULTIMATE = 204, 51, 64, 200
 
 Array = NDArray[np.float32]
-
-
-class Lesson(NamedTuple):
-    """What the teacher hears in a block of 10 s.
-
-    Attributes
-    ----------
-    windows : ndarray of float16, shape (5, n_features)
-        For each window of 3 s the 200 penultimate units, then means and log-compressed maxima of
-        the local features.
-    timbre : ndarray of float16, shape (53, n_filters)
-        Answers of the filters for timbre, in steps of eight frames of the network's input.
-    """
-
-    windows: NDArray[np.float16]
-    timbre: NDArray[np.float16]
 
 
 def convert(checkpoint: Path, weights: Path) -> None:
@@ -86,7 +69,7 @@ def convert(checkpoint: Path, weights: Path) -> None:
 
 
 def column_weights(n_features: int) -> Array:
-    """Return the weights of the columns of `Lesson.windows`.
+    """Return the weights of the columns of the target ``musicnn``.
 
     Penultimate features tell genres best, single maxima are noisy.
     """
@@ -104,7 +87,7 @@ class _Filters(NamedTuple):
 
     def activate(self, answers: Tensor) -> Tensor:
         """Add the bias, clip and normalise; the channels are the last axis."""
-        return functional.relu(answers.float() + self.bias) * self.scale + self.shift
+        return functional.relu(answers + self.bias) * self.scale + self.shift
 
 
 class MusicnnTeacher:
@@ -147,8 +130,16 @@ class MusicnnTeacher:
         self._mid_constant = torch.einsum("tfc,f->ct", kernel, constant)[:, None]
 
     @torch.no_grad()
-    def __call__(self, samples: Array) -> Lesson:
-        """Return what is heard in mono samples at 22 050 Hz; short sounds are repeated."""
+    def __call__(self, samples: Array) -> dict[str, NDArray[np.float16]]:
+        """Return features of mono samples at 22 050 Hz; short sounds are repeated.
+
+        Returns
+        -------
+        dict of str to ndarray of float16
+            ``musicnn``, shape (5, n_features): for each window of 3 s the 200 penultimate units,
+            then means and log-compressed maxima of the local features. ``timbre``, shape
+            (53, n_filters): activations of the timbre filters in steps of eight input frames.
+        """
         timbre, local = self.local_features(self.spectrogram(samples))
         largest, mean = local.amax(2), local.mean(2)
         pooled = []
@@ -166,27 +157,24 @@ class MusicnnTeacher:
         seconds = np.arange(N_STEPS + 1) * (STEP_FRAMES * INPUT_HOP_LENGTH / BLOCK_SAMPLE_RATE)
         edges = np.round(seconds * (SAMPLE_RATE / HOP_LENGTH)).astype(int)
         sums = np.add.reduceat(timbre[: edges[-1]].numpy(), edges[:-1], axis=0)
-        return Lesson(windows.half().numpy(), (sums / np.diff(edges)[:, None]).astype(np.float16))
+        mean_timbre = (sums / np.diff(edges)[:, None]).astype(np.float16)
+        return {"musicnn": windows.half().numpy(), "timbre": mean_timbre}
 
-    def tag_directions(self, genres: Sequence[str]) -> Array:
-        """Return where in its features the teacher finds tags that are named like genres.
+    def tag_logits(self, windows: NDArray[np.float16]) -> Array:
+        """Return the logits of `TAGS`, what listeners wrote beside 200 000 songs.
 
-        Its 50 tags are what listeners wrote beside 200 000 songs, of all decades.
+        Parameters
+        ----------
+        windows : ndarray of float16, shape (n, 5, n_features)
+            The target ``musicnn``.
 
         Returns
         -------
-        ndarray of float32, shape (n_features, n_genres)
-            Maps `Lesson.windows` to the logits of tags, but for a constant; a genre that is no tag
-            has zeros.
+        ndarray of float32, shape (n, 50)
         """
-        n_features = _N_PENULTIMATE + 2 * len(self._live)
-        directions = np.zeros((n_features, len(genres)), np.float32)
-        tags = [tag.replace("-", "") for tag in _TAGS]
-        for number, genre in enumerate(genres):
-            if (name := genre.lower().replace("-", "")) in tags:
-                weights = self._weights["dense_1.kernel"][:, tags.index(name)]
-                directions[:_N_PENULTIMATE, number] = weights.numpy()
-        return directions
+        penultimate = windows[..., :_N_PENULTIMATE].astype(np.float32).mean(1)
+        kernel, bias = self._weights["dense_1.kernel"], self._weights["dense_1.bias"]
+        return np.asarray(penultimate @ kernel.numpy() + bias.numpy())
 
     def spectrogram(self, samples: Array) -> Tensor:
         """Return the teacher's input (frames, 96): log mel power at 16 kHz, at a fixed loudness."""
@@ -204,9 +192,8 @@ class MusicnnTeacher:
     def local_features(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
         """Map a spectrogram (frames, 96) to timbre (frames, n) and windows of all (5, m, 187).
 
-        The first layers run in bfloat16, and timbre, which looks at seven frames, runs once over
-        the block instead of once a window; both differ less from the package than one window's
-        features do from the next.
+        Timbre, which looks at seven frames, runs once over the block instead of once per window;
+        it differs less from the package than one window's features do from the next.
         """
         x = self._norm(0, spectrogram[None], 0)[0]
         timbre = torch.cat([self._timbre(self._filters[i], x) for i in (0, 1)], 1)
@@ -233,7 +220,7 @@ class MusicnnTeacher:
         gamma, beta, mean, variance = self._norm_parts(index + 1)
         scale = gamma / torch.sqrt(variance + 1e-3)
         return _Filters(
-            self._weights[f"{name}.kernel"][:, :, 0][:, :, live].bfloat16(),
+            self._weights[f"{name}.kernel"][:, :, 0][:, :, live],
             self._weights[f"{name}.bias"][live],
             scale[live],
             (beta - mean * scale)[live],
@@ -241,25 +228,21 @@ class MusicnnTeacher:
 
     @staticmethod
     def _timbre(filters: _Filters, x: Tensor) -> Tensor:
-        """Tall filters at every pitch, of which the strongest answer counts: (frames, n)."""
-        length, height, n = filters.kernel.shape
-        kernel = filters.kernel.reshape(length * height, n)
-        padded = functional.pad(x, (0, 0, length // 2, length // 2)).bfloat16()
-        best = torch.full((len(x), n), -torch.inf, dtype=torch.bfloat16)
-        # A matrix product for each pitch: its frames fit the cache, and overlap in memory.
-        for low in range(x.shape[1] - height + 1):
-            band = padded[:, low : low + height].contiguous()
-            shifted = torch.as_strided(band, (len(x), length * height), (height, 1))
-            torch.maximum(best, shifted @ kernel, out=best)
-        return filters.activate(best)
+        """Take the maximum of tall filters over pitch: (frames, 96) to (frames, n)."""
+        kernel = filters.kernel.permute(2, 1, 0)[:, None].contiguous()
+        activations = functional.conv2d(x.T[None, None], kernel, padding=(0, kernel.shape[3] // 2))
+        return filters.activate(activations[0].amax(1).T)
 
     @staticmethod
     def _tempo(filters: _Filters, length: int, x: Tensor) -> Tensor:
-        """Long filters over time in every mel band, of which the strongest answer counts."""
+        """Take the maximum of long filters over mel bands: (5, frames, 96) to (5, frames, n)."""
+        n_windows, n_frames, n_bands = x.shape
         before = (length - 1) // 2
-        padded = functional.pad(x.transpose(1, 2).bfloat16(), (before, length - 1 - before))
-        answers = padded.contiguous().unfold(2, length, 1) @ filters.kernel[:, 0]
-        return filters.activate(answers.amax(1))
+        bands = functional.pad(x.transpose(1, 2), (before, length - 1 - before))
+        kernel = filters.kernel.permute(2, 1, 0).contiguous()
+        activations = functional.conv1d(bands.reshape(n_windows * n_bands, 1, -1), kernel)
+        highest = activations.view(n_windows, n_bands, -1, n_frames).amax(1)
+        return filters.activate(highest.transpose(1, 2))
 
     def _mid(self, index: int, x: Tensor) -> Tensor:
         kernel = self._weights[f"conv2d_{index}.kernel"][:, :, 0].permute(2, 1, 0)

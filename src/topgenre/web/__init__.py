@@ -1,7 +1,9 @@
 """The web application: a page and a REST API over the same classifier as the command line.
 
-`app` puts it together: `settings` say how, `guard` looks at every request before anything else
-does, `routes` answer, `uploads` take files in, `workers` decode and classify them in processes that
-can be killed, `pictures` are spectrograms to draw, `problems` word what went wrong, `metrics`
-count, `logs` write it down. The page lies in `static`.
+`app` puts it together, `settings` configure it, `server` runs it. A request passes `connection`
+(limits before anybody is known), `middleware` and one of the `routes`; `uploads` takes its file in,
+`queue` counts the files that wait, and `work` is what a worker process does with one. `song` reads
+its tags, `pictures` makes spectrograms to draw, `library` shows the owner's catalogue. `problems`
+words errors, `schemas` and `docs` document, `metrics` counts, `logs` writes. The page lies in
+`static`.
 """

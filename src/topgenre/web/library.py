@@ -84,7 +84,10 @@ class SharedLibrary:
         section = recommend(weights, limit=limit, providers=[provider])[0].to_dict()
         for item in section["items"]:
             path = url2pathname(urlsplit(item["url"]).path)
-            item |= {"name": json_safe(item["name"]), "url": self._playable(path)["audio_url"]}
+            item |= {
+                "name": json_safe(item["name"]),
+                "url": self._playable(path)["audio_url"] or "",
+            }
         # What it says of a failure names the catalogue's path.
         section["notices"] = [_NOTICE] if section["notices"] else []
         return section

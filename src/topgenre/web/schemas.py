@@ -131,7 +131,7 @@ class RecommendedItem(BaseModel):
     kind: Literal["track", "playlist", "search"]
     name: str
     artists: list[str]
-    url: str | None = Field(description="Where it can be heard; null if it cannot be.")
+    url: str = Field(description="Where it can be heard; empty if it cannot be.")
     artwork_url: str | None
     genre: str
     query: str = Field(description="The query that found it.")

@@ -74,11 +74,14 @@ queue.addEventListener("change", () => {
 history.addEventListener("change", refreshDesk);
 refreshDesk();
 
-/** Show the first of the awaited items, as soon as it is done; the next one where it failed. */
+/** Show the first of the awaited items as soon as it is done, or the next one if it failed. */
 function showAwaited() {
   while (awaited[0] && (awaited[0].state === "failed" || awaited[0].state === "cancelled" ||
       !queue.items.includes(awaited[0]))) awaited.shift();
-  const [first] = awaited;
+  // One that is tried again by hand is not awaited; it is shown where nothing else is.
+  const candidates = awaited.length || resultView.shown ? awaited
+    : queue.items.filter(({ state }) => state === "done");
+  const [first] = candidates;
   if (first?.state !== "done") return;
   awaited = [];
   openItem(first, false);
