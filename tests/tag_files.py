@@ -312,13 +312,7 @@ def chunked_songs(draw: st.DrawFn) -> Song:
         body = chunk(b"ds64", lengths, order) + body
     total = 0 if kind == "zero" else 0xFFFFFFFF if wide else len(body) + 4
     head = b"RF64" if kind == "rf64" else data[:4]
-    front, front_frames = (
-        draw(id3((3,)))
-        if draw(st.booleans())
-        and not big
-        and hasattr(__import__("topgenre.audio.source").audio.source, "id3_length")
-        else (b"", ())
-    )
+    front, front_frames = draw(id3((3,))) if draw(st.booleans()) and not big else (b"", ())
     whole = front + head + total.to_bytes(4, order) + data[8:12] + body
     return Song(whole, (*front_frames, *kept))
 

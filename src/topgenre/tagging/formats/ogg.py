@@ -6,13 +6,14 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
-from topgenre.tagging.formats.tag import Edit, Field, Layout, applied, read_at
+from topgenre.tagging.formats.tag import Edit, Field, Layout, SealedError, applied, read_at
 from topgenre.tagging.formats.vorbis import comments
 
 _HEAD = 27  # bytes of a page's header before its table of segments
 _MOST = 255  # segments of a page, and bytes of a segment
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _UNFINISHED = b"\xff" * 8  # granule position of a page on which no packet ends
+_WRONG_SUM = "one of its pages has a wrong checksum"
 _LARGEST = 256 << 20  # bytes of a packet
 _MIRRORED = bytes(int(f"{number:08b}"[::-1], 2) for number in range(256))
 
@@ -91,6 +92,8 @@ def ogg(file: BinaryIO, at: int, size: int) -> Layout:
     padded = begin in (b"\x01vorbis", b"OpusHead")
     tag = comments(packet[skip:], skip, framed=framed, padded=padded)
     tag.inner += fields
+    if not all(map(_intact, mine)):
+        tag.sealed = _WRONG_SUM
 
     def finish(edits: list[Edit]) -> list[Edit]:
         new = applied(packet, edits)
@@ -172,9 +175,16 @@ def _renumbered(file: BinaryIO, size: int, last: _Page, by: int) -> Iterator[Edi
         number = ((page.sequence + by) % (1 << 32)).to_bytes(4, "little")
         head = page.head[:18] + number + bytes(4) + page.head[26:]
         new = _summed(head + page.segments + page.data)
+        if not _intact(page):
+            raise SealedError(_WRONG_SUM)
         yield Edit(page.at + 18, page.at + 26, new[18:26])
         if page.head[5] & _LAST:
             return
+
+
+def _intact(page: _Page) -> bool:
+    rest = page.head[26:] + page.segments + page.data
+    return _summed(page.head[:22] + bytes(4) + rest) == page.head + rest[1:]
 
 
 def _summed(page: bytes) -> bytes:
