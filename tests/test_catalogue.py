@@ -423,10 +423,11 @@ def test_export_where_it_cannot_be(mixed: Path, tmp_path: Path) -> None:
 
 def test_an_export_that_fails_leaves_the_one_before(mixed: Path, tmp_path: Path) -> None:
     table = tmp_path / "songs.csv"
-    table.write_text("before", encoding="utf-8")
+    before = "path,size,mtime_ns\n"
+    table.write_text(before, encoding="utf-8")
     with closing(sqlite3.connect(mixed)) as database, database:
         database.execute("UPDATE songs SET probabilities = '{' WHERE genre_1 IS NOT NULL")
     with Catalogue(mixed) as catalogue, pytest.raises(CatalogueError, match="damaged"):
         export(catalogue, table)
-    assert table.read_text(encoding="utf-8") == "before"
+    assert table.read_text(encoding="utf-8") == before
     assert not list(tmp_path.glob(".*"))

@@ -29,8 +29,9 @@ import signals
 import topgenre
 from browser import CHROMIUM, Browser, Page, expect
 from topgenre.audio import Segment
-from topgenre.classifier import Prediction, TagInfo
+from topgenre.classifier import Prediction
 from topgenre.demo import write_demo
+from topgenre.model_info import TagInfo
 from topgenre.result import Borders, Result
 from topgenre.spectrograms import compute, network_input
 

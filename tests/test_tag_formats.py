@@ -107,10 +107,11 @@ def test_other_programs_read_what_is_written_into_every_format(name: str, tmp_pa
 def by_mutagen(path: Path) -> list[str]:
     """Give the genres that an independent reader finds."""
     tags = mutagen.File(path).tags
-    for key in ("TCON", "genre", "\xa9gen", "WM/Genre"):
-        if key in tags:
-            value = tags[key]
-            found = value.genres if key == "TCON" else value
+    keys = {key.casefold(): key for key in tags.keys()}  # noqa: SIM118 - not all are mappings
+    for name in ("tcon", "genre", "\xa9gen", "wm/genre"):
+        if name in keys:
+            value = tags[keys[name]]
+            found = value.genres if name == "tcon" else value
             return [each for text in found for each in str(text).split("\0")]
     return []
 
@@ -162,13 +163,14 @@ def test_id3v1_in_any_code_page_changes_in_its_genre_alone(tmp_path: Path) -> No
 def test_all_tags_of_a_file_say_the_same(tmp_path: Path) -> None:
     """ID3v2 in front, APEv2 and ID3v1 behind; ID3v2 in front of FLAC; INFO beside ID3 in WAV."""
     mp3, flac, wav = (tmp_path / name for name in ("a.mp3", "a.flac", "a.wav"))
-    mp3.write_bytes(bare_mp3() + ID3V1 + b"\x11")
+    mp3.write_bytes(bare_mp3())
     items = APEv2()
     items["Genre"], items["Artist"] = "Polka", "Somebody"
     items.save(mp3)
     tags = ID3()
     tags.add(TIT2(text=["Title"]))
     tags.save(mp3, v1=0)
+    mp3.write_bytes(mp3.read_bytes() + ID3V1 + b"\x11")
     assert genres(mp3) == ["Polka"]
     write_genre(mp3, ["Jazz"])
     assert APEv2(mp3)["Genre"] == "Jazz"

@@ -12,7 +12,7 @@ import typer
 
 import signals
 from topgenre.checksum import stamped
-from topgenre.classifier import ModelInfo, load
+from topgenre.classifier import load
 from topgenre.cli import evaluate as command_line
 from topgenre.demo import write_audio
 from topgenre.errors import DatasetError, ModelError
@@ -27,6 +27,7 @@ from topgenre.evaluation.metrics import (
     figures,
     top_k_hits,
 )
+from topgenre.model_info import ModelInfo
 from topgenre.training import recipe
 from topgenre.training.config import TrainConfig
 from topgenre.training.examples import (

@@ -54,6 +54,23 @@ def make_folder(path: Path, purpose: str) -> None:
         ) from error
 
 
+def make_folders_within(root: Path, folder: Path) -> None:
+    """Make a folder and those above it, up to `root`, none of which may be a link.
+
+    Raises
+    ------
+    OutputError
+        If one of them is a link.
+    OSError
+        If one of them cannot be made.
+    """
+    way = [folder, *folder.parents]
+    for each in reversed(way[: way.index(root)]):
+        if each.is_symlink():
+            raise OutputError(f"{each}: this is a link, which is not followed; remove it")
+        each.mkdir(exist_ok=True)
+
+
 def open_regular(path: str | Path) -> BinaryIO:
     """Open a file to be read; a link or anything that is not a regular file is refused.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, Segment
+from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, Segment, stream
 from topgenre.classifier import Classifier, Prediction
 from topgenre.result import Result
 from topgenre.spectrograms import compute, network_input
@@ -44,6 +44,25 @@ class Heard(NamedTuple):
     changed: bool
 
 
+def read_sound(
+    pipe: BinaryIO, name: str, *, rate: int | None = None, channels: int = 1
+) -> Iterator[Samples]:
+    """Read WAV from a pipe, or raw 16-bit samples if their rate is given.
+
+    Yields
+    ------
+    ndarray of float32, shape (n,)
+        Mono at 22 050 Hz, for `listen`.
+
+    Raises
+    ------
+    NotAudioError
+        If there is no rate, and the pipe does not begin with the header of uncompressed WAV.
+    """
+    layout = stream.PcmFormat(rate, channels) if rate else stream.read_wav_header(pipe, name)
+    yield from stream.blocks(pipe, layout)
+
+
 def listen(
     blocks: Iterable[Samples], classifier: Classifier, *, name: str = "stream"
 ) -> Iterator[Heard]:
@@ -67,12 +86,9 @@ def listen(
     Examples
     --------
     >>> import sys, topgenre
-    >>> from topgenre.audio import stream
-    >>> from topgenre.live import listen
-    >>> layout = stream.read_wav_header(sys.stdin.buffer, "radio")  # doctest: +SKIP
-    >>> for heard in listen(  # doctest: +SKIP
-    ...     stream.blocks(sys.stdin.buffer, layout), topgenre.load()
-    ... ):
+    >>> from topgenre.live import listen, read_sound
+    >>> sound = read_sound(sys.stdin.buffer, "radio")
+    >>> for heard in listen(sound, topgenre.load()):  # doctest: +SKIP
     ...     print(heard.time, heard.label)
     """
     smooth: Prediction | None = None

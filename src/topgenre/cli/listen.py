@@ -54,16 +54,15 @@ def listen(
             "it listens to standard input only: pipe the sound into it", param_hint=source
         )
     options.check_standard_input([source])
-    from topgenre.audio import stream
     from topgenre.classifier import load
     from topgenre.live import listen as heard_in
+    from topgenre.live import read_sound
 
     classifier = load(model)
-    sound = sys.stdin.buffer
     label = "standard input"
-    layout = stream.PcmFormat(rate, channels) if rate else stream.read_wav_header(sound, label)
+    sound = read_sound(sys.stdin.buffer, label, rate=rate, channels=channels)
     heard = None
-    for heard in heard_in(stream.blocks(sound, layout), classifier, name=label):
+    for heard in heard_in(sound, classifier, name=label):
         if as_json:
             typer.echo(json.dumps(_record(heard)))
         elif heard.changed:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from topgenre.errors import OutputError
-from topgenre.files import open_regular, write_whole
+from topgenre.files import make_folders_within, open_regular, write_whole
 from topgenre.library.batch import Outcome, classify_file
 from topgenre.library.find import is_gone, search_folder
 from topgenre.result import Failure, Result
@@ -202,7 +202,7 @@ class _Inbox:
         record = {**outcome.to_dict(), "source": stamp._asdict()}
         problem = None
         try:
-            self._make_parent(target)
+            make_folders_within(self._out, target.parent)
             if os.path.lexists(target) and self._stored(path) is None:
                 raise OutputError(
                     f"{target}: it exists already and is not from topgenre; move it away, or name "
@@ -218,16 +218,6 @@ class _Inbox:
         except OutputError as error:
             return error
         return problem
-
-    def _make_parent(self, target: Path) -> None:
-        """Make the folder for a result; refuse one that a link leads elsewhere."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        inside = target.parent.relative_to(self._out)
-        if target.parent.resolve() != self._out.resolve() / inside:
-            raise OutputError(
-                f"{target.parent}: a link that leads elsewhere; remove it, or name another folder "
-                "for results"
-            )
 
     def _draw(self, result: Result, path: Path) -> OutputError | None:
         from topgenre.charts import save_bar_chart

@@ -268,8 +268,9 @@ def _check(named: str, source: BinaryIO, copy: BinaryIO, request: _Request) -> G
     if request.genres is not None and (new.genres != request.genres or not new.agreed):
         raise unchanged(named, "its tags are damaged, and would not show the new genre")
     # Some formats show the first of several genres, some the last, and some all of them.
-    if request.genres and shown and not any(_plain(genre) in _plain(shown) for genre in new.genres):
-        raise unchanged(named, f"it would go on to show the genre {shown} of a place unknown here")
+    hidden = shown and not any(_plain(genre) in _plain(shown) for genre in new.genres)
+    if request.genres and hidden and shown == _heard(source, named)[1]:
+        raise unchanged(named, f"it would go on to show the genre {shown} from an unknown place")
     return new
 
 

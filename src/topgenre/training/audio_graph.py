@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from topgenre.checksum import stamped
-from topgenre.classifier import METADATA_KEY, Classifier, ModelInfo
+from topgenre.classifier import Classifier
 from topgenre.files import ANYTHING, write_whole
+from topgenre.model_info import METADATA_KEY, ModelInfo
 from topgenre.spectrograms import (
     CHANNELS,
     HOP_LENGTH,

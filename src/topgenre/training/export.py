@@ -14,8 +14,9 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from topgenre.checksum import stamped
-from topgenre.classifier import METADATA_KEY, Classifier, ModelInfo
+from topgenre.classifier import Classifier
 from topgenre.errors import ModelError
+from topgenre.model_info import METADATA_KEY, ModelInfo
 from topgenre.spectrograms import CHANNELS, N_MELS
 from topgenre.training.net import GenreNet
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.audio import SEGMENT_SECONDS, Segment
-from topgenre.classifier import ModelInfo
 from topgenre.errors import DatasetError
 from topgenre.evaluation.dataset import HELD_OUT, hold_out, read_dataset, read_unlabelled
 from topgenre.evaluation.metrics import top_k_hits
+from topgenre.model_info import ModelInfo
 from topgenre.spectrograms import compute, network_input
 from topgenre.training.card import Calibration, calibrate, model_card, reliable_tags
 from topgenre.training.config import TrainConfig

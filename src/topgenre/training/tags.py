@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from topgenre.classifier import TagInfo
+from topgenre.model_info import TagInfo
 from topgenre.training.net import GenreNet
 from topgenre.training.teacher import TAGS as MUSICNN_TAGS
 from topgenre.training.yamnet import N_FEATURES
