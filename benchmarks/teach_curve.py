@@ -153,7 +153,7 @@ def main() -> None:
             np.save(arguments.cache, embeddings)
     genres = np.unique([row["genre"] for row in rows], return_inverse=True)[1].astype(np.int64)
     groups = np.unique([group_of(row) for row in rows], return_inverse=True)[1].astype(np.int64)
-    usable = np.isfinite(embeddings).all(axis=1)
+    usable = np.asarray(np.isfinite(embeddings).all(axis=1))
     for genre in np.unique(genres):  # one collection cannot be learnt from and judged by
         mine = usable & (genres == genre)
         usable[mine] = len(np.unique(groups[mine])) > 1

@@ -95,7 +95,7 @@ def content_hash(file: BinaryIO) -> bytes:
     size = os.fstat(file.fileno()).st_size
     file.seek(0)
     if size <= _HASHED_WHOLE:
-        return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.sha256(file.read()).digest()
     digest = hashlib.sha256(size.to_bytes(8, "little"))
     places = [(0, _LARGE_PART), ((size - _LARGE_PART) // 2, _LARGE_PART)]
     places += [(size * part // _PARTS, _PART) for part in range(1, _PARTS)]
