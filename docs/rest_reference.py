@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from topgenre.web.routes import API_KEY_HEADER
+
 PAGE = "rest-reference.md"
 _METHODS = ("get", "post", "put", "patch", "delete")
 _PROBLEM = "urn:topgenre:problem:"
@@ -32,7 +34,7 @@ Json = dict[str, Any]
 
 def render(document: Json) -> str:
     """Write an OpenAPI document as one page."""
-    key = document["components"]["securitySchemes"]["key"]["name"]
+    key = API_KEY_HEADER
     lines = [_INTRODUCTION.format(key=key, prefix=_PROBLEM)]
     for address, methods in document["paths"].items():
         for method in _METHODS:

@@ -238,7 +238,7 @@ def test_the_drawn_session_is_what_was_printed_in_a_terminal(tmp_path: Path) -> 
         ["topgenre classify '<disco> & co.flac'", "topgenre classify .", "echo $PWD"], tmp_path
     )
     first, several, place = (list(map(str, turn.lines)) for turn in turns)
-    assert first[0] == "<disco> & co.flac  1.0-11.0 s"
+    assert first[0] == "<disco> & co.flac  0:01-0:11"
     assert re.fullmatch(r"  \w+ +\d+\.\d% ━+╸?", first[1])
     assert len(several) == 3  # and nothing of the line that said how far it had come
     assert place == ["/home/you"]
