@@ -189,7 +189,7 @@ def test_tags_are_whole_when_the_program_is_told_to_end(music: Path, tmp_path: P
         lambda: journal.exists() and len(journal.read_bytes().splitlines()) >= 3,
     )
     assert code == -signal.SIGTERM
-    assert "what is written stays, and --undo takes it back" in errors
+    assert "What was written stays; --undo takes it back" in errors
     assert set(folder.iterdir()) == set(before)
     written = [path for path in before if process.read_genre(str(path)).genres]
     assert 2 <= len(written) < SONGS

@@ -96,7 +96,7 @@ def test_without_tags_as_in_a_shallow_clone_it_names_the_commit(
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", "--depth=1", "--no-tags", checkout.as_uri(), str(clone))
     commit = git(clone, "rev-parse", "HEAD")
-    found = re.fullmatch(r"0\.1\.dev1\+g([0-9a-f]{7,})", version(clone))
+    found = re.fullmatch(r"1\.0\.1\.dev1\+g([0-9a-f]{7,})", version(clone))
     assert found
     assert commit.startswith(found[1])
 

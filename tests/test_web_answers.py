@@ -181,6 +181,7 @@ def test_with_a_key_the_description_asks_for_it(tmp_path: Path) -> None:
         }
         assert needs == {
             *("/v1/classify", "/v1/similar", "/v1/genres", "/v1/recommendations", "/metrics"),
+            "/v1/corrections",
         }
         for path in needs:
             method = "POST" if "post" in document["paths"][path] else "GET"

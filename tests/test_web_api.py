@@ -89,11 +89,11 @@ def test_whole_track_over_time(server: Server) -> None:
     answer = server.classify(song(35.0), mode="whole").json()
     windows = answer["timeline"]
     assert [window["start"] for window in windows] == pytest.approx([0, 8.333, 16.667, 25], abs=1)
-    assert windows[-1]["end"] == pytest.approx(35, abs=0.01)
+    assert windows[-1]["end"] == pytest.approx(35, abs=0.03)
     for genre in answer["genres"]:
         mean = np.mean([window["probabilities"][genre["genre"]] for window in windows])
         assert genre["probability"] == pytest.approx(mean, abs=1e-5)
-    assert answer["segment"] == {"start": 0, "end": pytest.approx(35, abs=0.01)}
+    assert answer["segment"] == {"start": 0, "end": pytest.approx(35, abs=0.03)}
 
 
 @pytest.mark.parametrize("mode", ["middle", "whole"])

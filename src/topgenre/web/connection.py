@@ -59,6 +59,7 @@ class Connection(HttpToolsProtocol):
         self._most, self._head_limit = most, head_limit
         self._number = next(_numbers)
         self._timer: asyncio.TimerHandle | None = None
+        self._answering: Any = None  # the request that is being answered
         self._head = 0  # bytes of the request's head and trailers that were parsed
         self._unparsed = 0  # bytes since the last one of a body, or the end of a message
         self._refused = 0  # bytes that came after this connection was refused
@@ -125,6 +126,8 @@ class Connection(HttpToolsProtocol):
             raise ValueError(self._problem.detail)
         self._stop_timer()
         super().on_headers_complete()
+        if not self.pipeline:
+            self._answering = self.cycle
 
     def on_body(self, body: bytes) -> None:
         """Let the body go on."""
@@ -139,6 +142,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Give the next head its time."""
         waiting = bool(self.pipeline)
+        self._answering = self.pipeline[-1][0] if waiting else None  # the next to be answered
         super().on_response_complete()
         if not waiting and not self.transport.is_closing():
             self._wait_for_head()
@@ -167,12 +171,14 @@ class Connection(HttpToolsProtocol):
         self._stop_timer()
         if self.transport.is_closing():
             return
-        if not self.idle:
-            if self.cycle.response_started:
+        self.pipeline.clear()
+        # Of several requests in one go, `cycle` is the last, not the one that is being answered.
+        if self._answering and not self._answering.response_complete:
+            if self._answering.response_started:
                 self.transport.abort()  # there is no room in the middle of another answer
                 return
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         request_id = secrets.token_hex(8)
         content = json.dumps(body(problem, request_id)).encode()
         headers = {
