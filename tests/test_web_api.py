@@ -294,6 +294,7 @@ topgenre.web.work._classify = broken  # in the workers too, which load this scri
 
 if __name__ == "__main__":
     from topgenre.classifier import load
+from topgenre.classifier import load
 from topgenre.cli import main
 
     main()
