@@ -239,8 +239,8 @@ def test_the_drawn_session_is_what_was_printed_in_a_terminal(tmp_path: Path) -> 
     )
     first, several, place = (list(map(str, turn.lines)) for turn in turns)
     assert first[0] == "<disco> & co.flac  0:01-0:11"
-    assert re.fullmatch(r"  \w+ +\d+\.\d% ━+╸?", first[1])
-    assert len(several) == 3  # and nothing of the line that said how far it had come
+    assert re.fullmatch(r"  \w+ +\d+\.\d% ━+╸?", first[2])  # below the verdict
+    assert len(several) >= 2  # and nothing of the line that said how far it had come
     assert place == ["/home/you"]
     drawing = CAST.draw(turns)
     printed = [f"$ {turns[0].command}", *first, f"$ {turns[1].command}", *several]
