@@ -185,8 +185,7 @@ before = peak()
 resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
 try:
     if sys.argv[3] == "whole":
-        found = load_windows(sys.argv[2], grid=512, context=9216)
-        said = f"{sum(len(windows.offsets) for windows in found)} windows"
+        said = f"{sum(1 for window in load_windows(sys.argv[2]))} windows"
     else:
         said = f"{load_segment(sys.argv[2]).samples.size / 22050:.0f} s"
 except AudioError as error:

@@ -83,13 +83,14 @@ def test_hostile_names_are_only_names(browser: Browser, tmp_path: Path) -> None:
     assert library.call("report", "--out", page).exit_code == 0
     library.catalogue.close()
     with visiting(browser, page.as_uri()) as visit:
+        shown = HOSTILE.replace("\u202e", "")  # which would turn the order of the text around
         link = visit.page.locator("#review-table a").last
         expect(link).to_contain_text("\\udcff%41 #?&\\;\\x0a<script><img")
-        expect(visit.page.locator("#review-table")).to_contain_text(f"{HOSTILE} - {HOSTILE}")
+        expect(visit.page.locator("#review-table")).to_contain_text(f"{shown} - {shown}")
         expect(visit.page.locator(".chip", has_text=HOSTILE[:9])).to_have_count(1)
         visit.page.locator("#map-find").fill("onerror")
         expect(visit.page.locator("#map-name")).to_contain_text("onerror=")
-        visit.page.locator("#review-genre").select_option(HOSTILE)
+        visit.page.locator("#review-genre").select_option(shown)
         expect(visit.page.locator("#review-count")).to_have_text("1 of 2 songs")
         visit.page.locator("summary").click()
         expect(visit.page.locator(".reason")).to_contain_text("<img src=x")

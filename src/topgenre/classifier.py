@@ -39,12 +39,9 @@ from topgenre.result import (
     rank,
 )
 from topgenre.spectrograms import (
-    CONTEXT,
-    HOP_LENGTH,
     Spectrograms,
     compute,
     network_input,
-    window_inputs,
 )
 
 Array = NDArray[np.float32]
@@ -204,14 +201,12 @@ class Classifier:
             )
         parts: list[Prediction] = []
         windows: list[_Span] = []
-        for batch in load_windows(source, grid=HOP_LENGTH, context=CONTEXT, name=label):
-            parts.append(self.predict(window_inputs(batch)))
-            for offset in batch.offsets:
-                start = batch.start + offset / SAMPLE_RATE
-                windows.append(_Span(start, start + batch.length / SAMPLE_RATE))
-            progress(batch.done)
+        for window in load_windows(source, name=label):
+            parts.append(self.predict(network_input(compute(window))[None]))
+            windows.append(_Span(window.start, window.end, window.notices, window.duration))
+            progress(window.end / (window.duration or window.end))
         prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-        analysed = _Span(windows[0].start, windows[-1].end, batch.notices, batch.duration)
+        analysed = windows[-1]._replace(start=windows[0].start)
         return self.build_result(prediction, analysed, label, tuple(windows))
 
     def classify_spectrograms(self, spectrograms: Spectrograms) -> Result:

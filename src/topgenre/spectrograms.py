@@ -13,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre import hpss
-from topgenre.audio import SAMPLE_RATE, Segment, Windows, keep_freed_memory
+from topgenre.audio import SAMPLE_RATE, Segment, keep_freed_memory
 
 N_FFT = 2048  # samples in a window: 93 ms
 HOP_LENGTH = 512  # samples between windows: 23 ms
 N_MELS = 128  # mel bands from 0 Hz to the Nyquist frequency
 ONSET_CHANNELS = (0, 32, 64, 96, 128)  # mel bands that bound the four onset sub-bands
 N_BINS = N_FFT // 2 + 1
-# Samples around a window on which its frames depend: half a median, and half a Fourier window.
-CONTEXT = HOP_LENGTH * (hpss.KERNEL_SIZE // 2 + 1) + N_FFT // 2
 CHANNELS = ("full", "harmonic", "percussive", "onset")
 
 _FRAMES_AT_ONCE = 32  # of the Fourier transform: they stay in the cache
@@ -222,42 +220,13 @@ def network_input(spectrograms: Spectrograms) -> Array:
         32 mel bands it stands for.
     """
     powers = (spectrograms.full, spectrograms.harmonic, spectrograms.percussive)
-    return _as_input(np.stack([mel_project(power) for power in powers]), spectrograms.onset)
-
-
-def _as_input(mel_powers: Array, onset: Array) -> Array:
-    """Scale mel powers (3, 128, n_frames) and an onset strength (4, n_frames) for the network."""
-    channels = np.empty((len(CHANNELS), *mel_powers.shape[1:]), np.float32)
+    channels = np.empty((len(CHANNELS), N_MELS, spectrograms.full.shape[1]), np.float32)
     levels = channels[:3]
-    np.divide(mel_powers, np.float32(max(float(mel_powers[0].mean()), _AMIN)), out=levels)
+    for level, power in zip(levels, powers, strict=True):
+        level[:] = mel_project(power)
+    levels /= np.float32(max(float(levels[0].mean()), _AMIN))
     np.maximum(levels, np.float32(1e-6), out=levels)
     np.log10(levels, out=levels)
     levels *= 0.5
-    channels[3] = np.repeat(onset * np.float32(0.1), N_MELS // 4, axis=0)
+    channels[3] = np.repeat(spectrograms.onset * np.float32(0.1), N_MELS // 4, axis=0)
     return channels
-
-
-def window_inputs(windows: Windows) -> Array:
-    """Compute the network inputs of neighbouring windows by one transform and two medians for all.
-
-    Parameters
-    ----------
-    windows : Windows
-        With offsets that are multiples of `HOP_LENGTH`, and `CONTEXT` samples around them.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_windows, 4, 128, n_frames)
-        What `network_input` gives for each window, except for its edges: in the first and last 17
-        frames, a window of its own would have met silence and its own reflection instead of what
-        lies around it. All levels of a window are relative to the mean over the edges too.
-    """
-    keep_freed_memory()
-    full, harmonic, percussive = _powers(windows.samples)
-    mels = np.stack([mel_project(power) for power in (full, harmonic, percussive)])
-    inputs = []
-    for offset in windows.offsets:
-        first = offset // HOP_LENGTH
-        mel = mels[:, :, first : first + 1 + windows.length // HOP_LENGTH]
-        inputs.append(_as_input(mel, onset_strength(mel[0])))
-    return np.stack(inputs)

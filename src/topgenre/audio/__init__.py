@@ -27,7 +27,7 @@ from topgenre.audio.segment import (
 from topgenre.audio.source import Reader, name_of, opened
 from topgenre.audio.track import DECODING_ERRORS, CountedTrack, Track, refuse
 from topgenre.audio.wav import WavTrack
-from topgenre.audio.whole import Windows, windows_of
+from topgenre.audio.whole import windows_of
 from topgenre.errors import SourceNotFoundError
 from topgenre.text import printable
 
@@ -36,7 +36,6 @@ __all__ = [
     "SEGMENT_SECONDS",
     "SILENCE_PEAK",
     "Segment",
-    "Windows",
     "keep_freed_memory",
     "load_segment",
     "load_windows",
@@ -94,30 +93,23 @@ def load_segment(
 
 
 def load_windows(
-    source: str | os.PathLike[str] | BinaryIO,
-    *,
-    grid: int,
-    context: int,
-    name: str | None = None,
-) -> Iterator[Windows]:
-    """Decode a whole sound, a few windows of 10 s at a time.
+    source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
+) -> Iterator[Segment]:
+    """Decode a whole sound in windows of 10 s, and leave out silent ones.
 
     Parameters
     ----------
     source : str, path or binary file object
         As for `load_segment`.
-    grid : int
-        Windows begin at multiples of so many samples.
-    context : int
-        Samples that are given before and after the windows, where there are any.
     name : str, optional
         What messages call the source.
 
     Yields
     ------
-    Windows
-        With all windows of a sound of up to half an hour, side by side, and of a longer one with
-        180 of them, spread over all of it; only some seconds are held in memory at any time.
+    Segment
+        Of a sound of up to half an hour, its windows side by side; of a longer one, 180 windows
+        spread over all of it. Only a few are held in memory at any time. The notices of each are
+        those of the sound so far.
 
     Raises
     ------
@@ -129,7 +121,7 @@ def load_windows(
     with _readable(source, label) as file:
         _, way = _middle(file, label, round(SEGMENT_SECONDS * SAMPLE_RATE))
         with way() as track:
-            yield from windows_of(track, label, grid=grid, context=context)
+            yield from windows_of(track, label)
 
 
 @contextmanager

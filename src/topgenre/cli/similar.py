@@ -132,6 +132,7 @@ def _print(song: str, query: Analysis, found: list[Neighbour]) -> None:
     from rich.text import Text
 
     from topgenre.charts.wording import percent
+    from topgenre.result import spoken
     from topgenre.text import printable
 
     console = Console(soft_wrap=True, highlight=False)
@@ -139,7 +140,7 @@ def _print(song: str, query: Analysis, found: list[Neighbour]) -> None:
     def plain(text: str) -> str:
         return printable(text, console.encoding)
 
-    ranked = ", ".join(f"{genre} {percent(share)}" for genre, share in query.result.top(2))
+    ranked = ", ".join(f"{spoken(genre)} {percent(share)}" for genre, share in query.result.top(2))
     console.print(Text(plain(f"{song}: {query.result.verdict} ({ranked})"), style="bold"))
     for neighbour in found:
         line = Text(f"{neighbour.similarity:6.3f}  ", style="cyan")
@@ -151,10 +152,12 @@ def _print(song: str, query: Analysis, found: list[Neighbour]) -> None:
 
 def _reason(neighbour: Neighbour) -> str:
     """Say why two songs match, as far as genres and spectrograms can say it."""
+    from topgenre.result import spoken
+
     if neighbour.shared_genres:
-        reason = f"both {', '.join(neighbour.shared_genres)}"
+        reason = f"both {', '.join(map(spoken, neighbour.shared_genres))}"
     else:
-        reason = f"near in sound, though {neighbour.analysis.result.genres[0].genre}"
+        reason = f"near in sound, though {spoken(neighbour.analysis.result.genres[0].genre)}"
     if neighbour.likeness and neighbour.likeness.closest:
         reason += f"; closest in {_SPECTROGRAMS[neighbour.likeness.closest]}"
     return reason

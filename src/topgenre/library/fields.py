@@ -233,7 +233,8 @@ GENRES = Kind(
 )
 TAGS = Kind(
     *("TEXT", str, _load_tags, None, lambda tags: json.dumps(_dicts(tags))),
-    *(_map, lambda tags: [tag[:2] for tag in tags], _dicts),
+    # Rounded as SQLite has them, so that a row is the same in whichever way it is made.
+    *(_map, lambda tags: [tuple(tag.values())[:2] for tag in _dicts(tags)], _dicts),
 )
 TEXTS = Kind("TEXT", str, _load_texts, store=json.dumps, json=list)
 VECTOR = Kind(
