@@ -18,7 +18,7 @@ from topgenre import files, preprocessed
 from topgenre.audio import SAMPLE_RATE, load_segment, load_windows
 from topgenre.errors import AudioError, PreprocessedFileError, TagError, TopgenreError
 from topgenre.library.tags import read_tags
-from topgenre.spectrograms import CHANNELS, CONTEXT, HOP_LENGTH, network_input
+from topgenre.spectrograms import CHANNELS, network_input
 from topgenre.tagging.formats import GenreTag
 from topgenre.tagging.journal import Journal
 from topgenre.tagging.rewrite import read_genre, restore_genre, write_genre
@@ -47,16 +47,14 @@ def audio(data: bytes) -> None:
 
 
 def _whole(data: bytes) -> None:
-    done = 0.0
-    file = io.BytesIO(data)
+    last = -1.0
     try:
-        for windows in load_windows(file, grid=HOP_LENGTH, context=CONTEXT, name="input"):
-            assert np.isfinite(windows.samples).all()
-            assert windows.offsets
-            assert all(offset % HOP_LENGTH == 0 for offset in windows.offsets)
-            assert windows.offsets[-1] + windows.length <= len(windows.samples)
-            assert done < windows.done <= 1
-            done = windows.done
+        for window in load_windows(io.BytesIO(data), name="input"):
+            assert np.isfinite(window.samples).all()
+            assert len(window.samples) >= SAMPLE_RATE
+            assert window.duration is not None
+            assert last < window.start < window.end <= window.duration
+            last = window.start
     except AudioError as error:
         _check_message(error)
 

@@ -48,6 +48,7 @@ def playlists(
     from topgenre.errors import CatalogueError
     from topgenre.library.catalogue import model_hash
     from topgenre.library.playlists import choose, save
+    from topgenre.result import spoken
     from topgenre.teaching.view import open_catalogue
     from topgenre.text import printable
 
@@ -65,5 +66,5 @@ def playlists(
     for found, path in save(lists, target):
         number = len(found.songs)
         of = f" of {found.fitting}" if number < found.fitting else ""
-        line = f"{found.genre}: {number}{of} song{'' if number == 1 and not of else 's'} in {path}"
+        line = f"{spoken(found.genre)}: {number}{of} song{'' if number == 1 and not of else 's'} in {path}"
         typer.echo(printable(line, sys.stdout.encoding))
