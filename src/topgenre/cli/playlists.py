@@ -66,5 +66,6 @@ def playlists(
     for found, path in save(lists, target):
         number = len(found.songs)
         of = f" of {found.fitting}" if number < found.fitting else ""
-        line = f"{spoken(found.genre)}: {number}{of} song{'' if number == 1 and not of else 's'} in {path}"
+        songs = "song" if number == 1 and not of else "songs"
+        line = f"{spoken(found.genre)}: {number}{of} {songs} in {path}"
         typer.echo(printable(line, sys.stdout.encoding))
