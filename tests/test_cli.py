@@ -178,6 +178,38 @@ def test_chart_of_several_files_points_to_charts(folder: Path) -> None:
     assert "--charts" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["classify"],
+        ["classify", "--whole", "--recommend"],
+        ["scan", "--catalog", "new.sqlite3"],
+        ["tag"],
+        ["tag", "--write", "--journal", "new.jsonl"],
+        ["teach"],
+        ["evaluate"],
+        ["similar"],
+        ["recommend"],
+        ["spectrograms", "--out", "new.npz"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_says_once_that_a_folder_is_empty(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    call("scan", "--catalog", "all.sqlite3", tmp_path)  # `similar` needs one
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    catalogue = ["--catalog", "all.sqlite3"] if arguments[0] == "similar" else []
+    result = call(*arguments, *catalogue, folder)
+    assert result.exit_code == 1
+    assert re.fullmatch(rf"error: {folder}: [^\n]*(folder|music)[^\n]*\n", result.stderr)
+    assert "failed" not in result.stdout
+    assert list(folder.iterdir()) == []
+
+
 def test_missing_files_and_empty_folders_are_errors(tmp_path: Path) -> None:
     for path in (tmp_path / "gone.mp3", tmp_path):
         result = call("classify", path)
