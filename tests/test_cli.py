@@ -119,6 +119,16 @@ def test_one_file_is_bars_and_several_are_lines(folder: Path) -> None:
     assert len(re.findall(r"^\S.*  \d #+$", lines.stderr, re.MULTILINE)) in (1, 2)
 
 
+def test_rows_say_artist_and_title_beside_the_file(folder: Path) -> None:
+    tagged = FLAC(folder / "two.flac")
+    tagged.update(artist="Ann", title="Song")
+    tagged.save()
+    rows = call("classify", folder).stdout.splitlines()
+    assert [row.partition(": ")[0] for row in rows] == [
+        str(folder / "one.wav"), f"{folder / 'two.flac'} (Ann - Song)",
+    ]  # fmt: skip
+
+
 def test_an_empty_folder_is_one_message(folder: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
