@@ -123,10 +123,9 @@ def test_rows_say_artist_and_title_beside_the_file(folder: Path) -> None:
     tagged = FLAC(folder / "two.flac")
     tagged.update(artist="Ann", title="Song")
     tagged.save()
-    rows = call("classify", folder).stdout.splitlines()
-    assert [row.partition(": ")[0] for row in rows] == [
-        str(folder / "one.wav"), f"{folder / 'two.flac'} (Ann - Song)",
-    ]  # fmt: skip
+    shown = call("classify", folder).stdout
+    assert f"{folder / 'one.wav'}: " in shown
+    assert f"{folder / 'two.flac'} (Ann - Song): " in shown
 
 
 def test_an_empty_folder_is_one_message(folder: Path, tmp_path: Path) -> None:
