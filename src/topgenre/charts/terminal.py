@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from pathlib import PurePath
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -106,7 +107,7 @@ def print_row(
     top : int
         How many genres; in a terminal, as many of them as fit.
     song : str
-        Artist and title, shown beside the path.
+        Artist and title; a terminal shows the file's name beside them instead of its path.
     tags : bool
         Whether to name styles, instruments and moods too.
     """
@@ -250,10 +251,10 @@ class _Bars:
 
 
 def _name(path: str, song: str, column: int, encoding: str, mark: str) -> Text:
-    """Return song and path in a column; what is too long loses its less telling end."""
+    """Return song and file name in a column, or else the path; what is too long is cropped."""
     path, song = printable(path, encoding), printable(song, encoding)
     if song:
-        # The path is known to whoever named the folder; a third of the room tells the file.
+        path = PurePath(path).name  # the song tells more than the folders
         room = column - min(cell_len(path), column // 3) - 2
         if cell_len(song) > room:
             song = f"{set_cell_size(song, max(room - 1, 0)).rstrip()}{mark}"
