@@ -301,14 +301,54 @@ class Catalogue(Database):
             condition, values = _JUDGED, [model]
             condition += " AND NOT uncertain" if threshold is None else " AND probability_1 >= ?"
             values += [] if threshold is None else [threshold]
-        found = [fields.BY_NAME[name] for name in names]
         for rows in self._pages(names, condition, *values, folder=folder):
-            with self._explained():
-                columns = [
-                    field.load_all(column, optional=model is None)
-                    for field, column in zip(found, zip(*rows, strict=True), strict=True)
-                ]
-            yield from zip(*columns, strict=True)
+            yield from self._loaded(names, rows, optional=model is None)
+
+    def sample(
+        self,
+        names: Sequence[str],
+        model: bytes,
+        most: int,
+        *,
+        tagged: bool = False,
+        folder: str | None = None,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Give some fields of songs drawn at random, but the same ones every time.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of `topgenre.library.fields.FIELDS`.
+        model : bytes
+            Only songs that this model has classified and that are not missing.
+        most : int
+            How many songs at most.
+        tagged : bool
+            Only songs with a genre tag, or a genre that the user has corrected.
+        folder : str, optional
+            Only songs in this folder, or in a folder in it; an absolute path.
+        """
+        condition = _JUDGED
+        values: list[Any] = [model]
+        if tagged:
+            corrected = " OR path IN (SELECT path FROM corrections)" if self.corrections() else ""
+            condition += f" AND (genre_tag IS NOT NULL{corrected})"
+        if folder is not None:
+            condition += " AND path >= ? AND path < ?"
+            values += _inside(folder)
+        # A digest is as good as a random number.
+        rows = self._select(names, f"{condition} ORDER BY hash, id LIMIT {most}", *values)
+        return self._loaded(names, rows, optional=False)
+
+    def _loaded(
+        self, names: Sequence[str], rows: list[tuple[Any, ...]], *, optional: bool
+    ) -> Iterator[tuple[Any, ...]]:
+        with self._explained():
+            columns = [
+                fields.BY_NAME[name].load_all(column, optional=optional)
+                for name, column in zip(names, zip(*rows, strict=True), strict=False)
+            ]
+        return zip(*columns, strict=True)
 
     def listed(
         self, model: bytes, *, threshold: float | None = 0.0, folder: str | None = None
@@ -327,12 +367,7 @@ class Catalogue(Database):
             "ORDER BY probability_1 DESC, path LIMIT ?",
             *(genre, model, _ROWS_AT_ONCE),
         )
-        with self._explained():
-            columns = [
-                fields.BY_NAME[name].load_all(column)
-                for name, column in zip(LISTED, zip(*rows, strict=True), strict=False)
-            ]
-        return map(Listed.of, zip(*columns, strict=True))
+        return map(Listed.of, self._loaded(LISTED, rows, optional=False))
 
     def song(self, number: int) -> Song:
         """Return the song with an id that `embeddings` gave."""

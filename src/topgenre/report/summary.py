@@ -1,7 +1,7 @@
-"""What there is to say of a whole catalogue: numbers, lists of what wants a look, and a map.
+"""Summarise a catalogue: counts, songs to review, failures, and a map of its sound.
 
-The catalogue is gone through once, song by song. What is kept of it has an upper bound, so that the
-report of a huge library takes no more memory, and no larger a page, than that of a large one.
+The catalogue is read once, song by song, and what is kept has an upper bound: the report of a huge
+library takes no more memory, and is no larger, than that of a large one.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def summarise(
             f"{inside or catalogue.path}: the catalogue holds no song here{other}; "
             "scan this music first, with the same model"
         )
-    return tally.report(inside, _song_map(catalogue, tally.points, model, inside))
+    return tally.report(inside, _song_map(catalogue, model, inside))
 
 
 class _Tally:
@@ -227,7 +227,6 @@ class _Tally:
         self._to_review: list[tuple[float, int, Listed]] = []
         self._failures: dict[str, list[tuple[str, str]]] = {}
         self._failed: Counter[str] = Counter()
-        self.points: list[tuple[int, int, Listed]] = []
         self._ends: list[str] = []  # the first path and the last one
 
     def add(
@@ -272,9 +271,6 @@ class _Tally:
         # The numbers of songs keep equal keys apart, so that nothing else is ever compared.
         if song.uncertain:
             _keep(self._to_review, (-confidence, -self.songs, song), MOST_REVIEWED)
-        # A digest is as good as a random number, and the same tomorrow.
-        key = int.from_bytes(song.hash)
-        _keep(self.points, (-key, -self.songs, song), MOST_POINTS)
 
     def report(self, folder: str | None, song_map: SongMap) -> Report:
         """Return what has been gathered."""
@@ -306,24 +302,17 @@ class _Tally:
         )
 
 
-def _song_map(
-    catalogue: Catalogue, points: list[tuple[int, int, Listed]], model: bytes, folder: str | None
-) -> SongMap:
-    """Put the songs of `points` on the first two principal axes of all songs."""
-    songs = tuple(song for *_, song in sorted(points, key=lambda point: point[:2]))
-    if not songs:
+def _song_map(catalogue: Catalogue, model: bytes, folder: str | None) -> SongMap:
+    """Put a sample of the songs on its first two principal axes."""
+    rows = list(catalogue.sample((*LISTED, "embedding"), model, MOST_POINTS, folder=folder))
+    if not rows:
         return SongMap((), np.empty((0, 2)), None)
-    count, total, products = 0, np.zeros(1), np.zeros((1, 1))
-    for block in catalogue.embeddings(model, folder=folder):
-        vectors = unit(block.vectors)
-        if count and vectors.shape[1] != len(total):
-            raise catalogue.damaged()
-        count += len(vectors)
-        total = total + vectors.sum(axis=0, dtype=np.float64)
-        products = products + vectors.T @ vectors
-    axes, mean, kept = _principal_axes(count, total, products)
-    vectors = unit(np.stack([catalogue.embedding(song.path) for song in songs]))
-    places = (vectors.astype(np.float64) - mean) @ axes
+    rows.sort()
+    songs = tuple(Listed.of(values[:-1]) for values in rows)
+    vectors = unit(np.stack([values[-1] for values in rows])).astype(np.float64)
+    vectors -= vectors.mean(axis=0)
+    axes, kept = _principal_axes(vectors)
+    places = vectors @ axes
     places -= places.min(axis=0)
     places /= places.max() or 1.0
     return SongMap(songs, places, kept)
@@ -338,18 +327,17 @@ def _keep(heap: list[Any], entry: tuple[Any, ...], most: int) -> None:
 
 
 def _principal_axes(
-    count: int, total: NDArray[np.float64], products: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float | None]:
-    """Return the first two axes as columns, the mean, and the share of variance they keep."""
-    mean = total / count
-    variances, axes = np.linalg.eigh(products / count - np.outer(mean, mean))
+    vectors: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], float | None]:
+    """Return the first two axes as columns, and the share of variance they keep."""
+    variances, axes = np.linalg.eigh(vectors.T @ vectors / len(vectors))
     variances, axes = variances[::-1].clip(0), axes[:, ::-1][:, :2]
     # An axis has no direction of its own; this one is the same on every machine.
     axes = axes * np.where((axes**3).sum(axis=0) < 0, -1.0, 1.0)
     variance = float(variances.sum())
     # What rounding leaves of songs that are all the same is no variance.
     kept = float(variances[:2].sum()) / variance if variance > 1e-6 else None
-    return axes, mean, kept
+    return axes, kept
 
 
 def _common_folder(ends: list[str]) -> str:
