@@ -27,7 +27,7 @@ test: $(DEV)  ## style, types and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile -m "not alone"
+	$(BIN)/pytest -n 3 --dist loadfile -m "not alone"
 	$(BIN)/pytest -m alone
 
 coverage: $(DEV)  ## how much of the code the tests run; takes half as long again as they do
