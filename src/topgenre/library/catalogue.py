@@ -329,15 +329,37 @@ class Catalogue(Database):
             Only songs in this folder, or in a folder in it; an absolute path.
         """
         condition = _JUDGED
-        values: list[Any] = [model]
         if tagged:
             corrected = " OR path IN (SELECT path FROM corrections)" if self.corrections() else ""
             condition += f" AND (genre_tag IS NOT NULL{corrected})"
+        # A digest is as good as a random number.
+        return self._first(names, condition, "hash, id", most, model, folder=folder)
+
+    def least_sure(self, model: bytes, most: int, *, folder: str | None = None) -> Iterator[Listed]:
+        """Give songs that exist and are not sure, the least probable first."""
+        condition = f"{_JUDGED} AND uncertain"
+        order = "probability_1, path"
+        return map(Listed.of, self._first(LISTED, condition, order, most, model, folder=folder))
+
+    def surest(self, genre: str, model: bytes) -> Iterator[Listed]:
+        """Give songs that exist and are surely of a genre, the most probable first; not all."""
+        condition = f"{_JUDGED} AND genre_1 = ? AND NOT uncertain"
+        order = "probability_1 DESC, path"
+        return map(Listed.of, self._first(LISTED, condition, order, _ROWS_AT_ONCE, model, genre))
+
+    def _first(
+        self,
+        names: Sequence[str],
+        condition: str,
+        order: str,
+        most: int,
+        *values: Any,
+        folder: str | None = None,
+    ) -> Iterator[tuple[Any, ...]]:
         if folder is not None:
             condition += " AND path >= ? AND path < ?"
             values += _inside(folder)
-        # A digest is as good as a random number.
-        rows = self._select(names, f"{condition} ORDER BY hash, id LIMIT {most}", *values)
+        rows = self._select(names, f"{condition} ORDER BY {order} LIMIT {most}", *values)
         return self._loaded(names, rows, optional=False)
 
     def _loaded(
@@ -358,16 +380,6 @@ class Catalogue(Database):
         See `rows` for the parameters.
         """
         return map(Listed.of, self.rows(LISTED, model=model, threshold=threshold, folder=folder))
-
-    def surest(self, genre: str, model: bytes) -> Iterator[Listed]:
-        """Give songs that exist and are surely of a genre, the most probable first; not all."""
-        rows = self._select(
-            LISTED,
-            f"genre_1 = ? AND {_JUDGED} AND NOT uncertain "
-            "ORDER BY probability_1 DESC, path LIMIT ?",
-            *(genre, model, _ROWS_AT_ONCE),
-        )
-        return map(Listed.of, self._loaded(LISTED, rows, optional=False))
 
     def song(self, number: int) -> Song:
         """Return the song with an id that `embeddings` gave."""

@@ -6,7 +6,6 @@ library takes no more memory, and is no larger, than that of a large one.
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -26,8 +25,10 @@ MOST_REVIEWED = 1000
 MOST_FAILURES = 200  # listed for each reason
 CONFIDENCE_BINS = 10
 
-# Fields of a song beside those of `LISTED`.
-_BESIDE = ("missing", "error_code", "error", "model_hash", "model")
+_TALLIED = (
+    *("path", "missing", "error_code", "error", "model_hash", "model"),
+    *("genre_1", "probability_1", "uncertain", "duration"),
+)
 
 
 class GenreCount(NamedTuple):
@@ -198,9 +199,9 @@ def summarise(
     """
     inside = None if folder is None else os.path.abspath(folder)  # noqa: PTH100 - follows no links
     tally = _Tally(model, catalogue.genres(model))
-    for values in catalogue.rows((*LISTED, *_BESIDE), folder=inside):
+    for values in catalogue.rows(_TALLIED, folder=inside):
         try:
-            tally.add(Listed.of(values[: len(LISTED)]), *values[len(LISTED) :])
+            tally.add(*values)
         except (ValueError, TypeError, LookupError) as error:
             raise catalogue.damaged() from error
     if not tally.songs and not tally.failed:
@@ -209,7 +210,8 @@ def summarise(
             f"{inside or catalogue.path}: the catalogue holds no song here{other}; "
             "scan this music first, with the same model"
         )
-    return tally.report(inside, _song_map(catalogue, model, inside))
+    to_review = tuple(catalogue.least_sure(model, MOST_REVIEWED, folder=inside))
+    return tally.report(inside, to_review, _song_map(catalogue, model, inside))
 
 
 class _Tally:
@@ -224,19 +226,19 @@ class _Tally:
         self._genres: Counter[str] = Counter(dict.fromkeys(genres, 0))
         self._uncertain: Counter[str] = Counter()
         self._bins = [[0, 0] for _ in range(CONFIDENCE_BINS)]
-        self._to_review: list[tuple[float, int, Listed]] = []
         self._failures: dict[str, list[tuple[str, str]]] = {}
         self._failed: Counter[str] = Counter()
         self._ends: list[str] = []  # the first path and the last one
 
     def add(
         self,
-        song: Listed,
+        path: str,
         missing: bool,
         error_code: str | None,
         error: str | None,
         model_hash: bytes,
         model: str,
+        *classified: Any,
     ) -> None:
         """Take a song into account."""
         if missing:
@@ -247,32 +249,32 @@ class _Tally:
             self._failed[error_code] += 1
             listed = self._failures.setdefault(error_code, [])
             if len(listed) < MOST_FAILURES:
-                listed.append((song.path, error or ""))
+                listed.append((path, error or ""))
         elif model_hash != self._model:
             self.other_model += 1
             return
         else:
             self._name = model
-            self._add_classified(song)
-        self._ends[1:] = [song.path]
+            self._add_classified(*classified)
+        self._ends[1:] = [path]
 
-    def _add_classified(self, song: Listed) -> None:
-        genre, confidence = song.genres[0]
+    def _add_classified(
+        self, genre: str, confidence: float, uncertain: bool, duration: float | None
+    ) -> None:
         self.songs += 1
-        if song.duration is None:
+        if duration is None:
             self._unknown_length += 1
         else:
-            self._seconds += song.duration
+            self._seconds += duration
         self._confidence += confidence
         self._genres[genre] += 1
-        self._uncertain[genre] += song.uncertain
+        self._uncertain[genre] += uncertain
         place = min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
-        self._bins[place][song.uncertain] += 1
-        # The numbers of songs keep equal keys apart, so that nothing else is ever compared.
-        if song.uncertain:
-            _keep(self._to_review, (-confidence, -self.songs, song), MOST_REVIEWED)
+        self._bins[place][uncertain] += 1
 
-    def report(self, folder: str | None, song_map: SongMap) -> Report:
+    def report(
+        self, folder: str | None, to_review: tuple[Listed, ...], song_map: SongMap
+    ) -> Report:
         """Return what has been gathered."""
         ranked = sorted(self._genres, key=lambda genre: (-self._genres[genre], genre))
         width = 1 / CONFIDENCE_BINS
@@ -291,7 +293,7 @@ class _Tally:
                 ConfidenceBin(place * width, (place + 1) * width, sum(counts), counts[1])
                 for place, counts in enumerate(self._bins)
             ),
-            to_review=tuple(listed for *_, listed in sorted(self._to_review, reverse=True)),
+            to_review=to_review,
             failures=tuple(
                 Failures(code, count, tuple(self._failures[code]))
                 for code, count in self._failed.most_common()
@@ -316,14 +318,6 @@ def _song_map(catalogue: Catalogue, model: bytes, folder: str | None) -> SongMap
     places -= places.min(axis=0)
     places /= places.max() or 1.0
     return SongMap(songs, places, kept)
-
-
-def _keep(heap: list[Any], entry: tuple[Any, ...], most: int) -> None:
-    """Keep the largest entries."""
-    if len(heap) < most:
-        heapq.heappush(heap, entry)
-    else:
-        heapq.heappushpop(heap, entry)
 
 
 def _principal_axes(
