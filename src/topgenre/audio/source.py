@@ -114,9 +114,7 @@ def _open_path(path: Path, label: str) -> IO[bytes]:
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"{label}: there is no such file; check the name.") from error
     except IsADirectoryError as error:
-        raise SourceNotFoundError(
-            f"{label}: this is a folder; name one of the files in it."
-        ) from error
+        raise SourceNotFoundError(f"{label}: this is a folder; name a file in it.") from error
     except ValueError as error:  # a null character in the name
         raise SourceNotFoundError(f"{label}: no file can have this name.") from error
 

@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 MISSING = "\N{REPLACEMENT CHARACTER}"
 
-# The first fonts of both lists come with Matplotlib: every machine draws the same picture. An SVG
-# file names the generic families, for viewers that do not have these fonts.
+# The first font comes with Matplotlib: every machine draws the same picture. An SVG file names the
+# generic family, for viewers that do not have this font.
 _FONT = "sans-serif"
-DISPLAY = ["STIXGeneral", "serif"]  # for headings, like the page's
 # Where one of these is installed, it draws the characters that the first font lacks.
 _FALLBACKS = (
     "Noto Sans CJK JP",

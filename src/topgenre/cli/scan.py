@@ -178,9 +178,9 @@ def _next_steps(catalogue: Catalogue, model: Path | None, chosen: Path | None) -
 
     genres = catalogue.tally(model_hash(model))
     said = [f"{spoken(genre) or 'not sure'} {count}" for genre, count in genres]
-    heard = f": {', '.join(said)}" if said else ""
-    typer.echo(f"{_number(catalogue.count(), 'song')} in {_shown(str(catalogue.path))}{heard}")
+    typer.echo(f"{_number(catalogue.count(), 'song')} in {_shown(str(catalogue.path))}")
     if said:
+        typer.echo(f"  {', '.join(said)}")
         where = f"  (with --catalogue {_shown(str(chosen))})" if chosen else ""
         typer.echo(
             f"Next: topgenre report, topgenre similar SONG, topgenre playlists FOLDER{where}"

@@ -2,7 +2,7 @@
 
 They are caricatures of musical idioms, made to have something to play with when no music is at
 hand. They say nothing about how well topgenre knows real music. A song bears a genre's name where
-the caricature holds; the shuffle lies between blues and its neighbours: a doubt to look at.
+the caricature holds; the shuffle is a blues that the model takes for jazz: a doubt to look at.
 """
 
 from __future__ import annotations

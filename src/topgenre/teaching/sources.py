@@ -128,8 +128,8 @@ def songs_below(root: Path) -> dict[str, tuple[str, ...]]:
     }
     if not genre_of:
         raise TeachingError(
-            f"{root}: there are no songs in sub-folders; "
-            "make a sub-folder per genre, such as shoegaze/, with three songs or more"
+            f"{root}: no music found; "
+            "make a sub-folder of music for each genre, such as shoegaze/, with three songs or more"
         )
     return genre_of
 
