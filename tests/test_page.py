@@ -24,6 +24,7 @@ from fake_deezer import FakeDeezer
 from page_driver import Visit, chromium, visiting
 from topgenre.demo import synthesise
 from topgenre.demo.encode import encode
+from topgenre.result import spoken
 from web_server import Server, serving, wav
 
 LIMIT = 2_000_000  # bytes of an upload
@@ -872,7 +873,7 @@ def test_a_result_can_be_saved_and_copied(listening: Visit, server: Server) -> N
     for genre, percent in zip(
         said["genres"][:3], percents([g["probability"] for g in said["genres"][:3]]), strict=True
     ):
-        assert f"{genre['genre']} {percent}" in text
+        assert f"{spoken(genre['genre'])} {percent}" in text
 
 
 def test_all_results_can_be_saved(visit: Visit) -> None:

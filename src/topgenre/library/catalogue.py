@@ -301,14 +301,76 @@ class Catalogue(Database):
             condition, values = _JUDGED, [model]
             condition += " AND NOT uncertain" if threshold is None else " AND probability_1 >= ?"
             values += [] if threshold is None else [threshold]
-        found = [fields.BY_NAME[name] for name in names]
         for rows in self._pages(names, condition, *values, folder=folder):
-            with self._explained():
-                columns = [
-                    field.load_all(column, optional=model is None)
-                    for field, column in zip(found, zip(*rows, strict=True), strict=True)
-                ]
-            yield from zip(*columns, strict=True)
+            yield from self._loaded(names, rows, optional=model is None)
+
+    def sample(
+        self,
+        names: Sequence[str],
+        model: bytes,
+        most: int,
+        *,
+        tagged: bool = False,
+        folder: str | None = None,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Give some fields of songs drawn at random, but the same ones every time.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of `topgenre.library.fields.FIELDS`.
+        model : bytes
+            Only songs that this model has classified and that are not missing.
+        most : int
+            How many songs at most.
+        tagged : bool
+            Only songs with a genre tag, or a genre that the user has corrected.
+        folder : str, optional
+            Only songs in this folder, or in a folder in it; an absolute path.
+        """
+        condition = _JUDGED
+        if tagged:
+            corrected = " OR path IN (SELECT path FROM corrections)" if self.corrections() else ""
+            condition += f" AND (genre_tag IS NOT NULL{corrected})"
+        # A digest is as good as a random number.
+        return self._first(names, condition, "hash, id", most, model, folder=folder)
+
+    def least_sure(self, model: bytes, most: int, *, folder: str | None = None) -> Iterator[Listed]:
+        """Give songs that exist and are not sure, the least probable first."""
+        condition = f"{_JUDGED} AND uncertain"
+        order = "probability_1, path"
+        return map(Listed.of, self._first(LISTED, condition, order, most, model, folder=folder))
+
+    def surest(self, genre: str, model: bytes) -> Iterator[Listed]:
+        """Give songs that exist and are surely of a genre, the most probable first; not all."""
+        condition = f"{_JUDGED} AND genre_1 = ? AND NOT uncertain"
+        order = "probability_1 DESC, path"
+        return map(Listed.of, self._first(LISTED, condition, order, _ROWS_AT_ONCE, model, genre))
+
+    def _first(
+        self,
+        names: Sequence[str],
+        condition: str,
+        order: str,
+        most: int,
+        *values: Any,
+        folder: str | None = None,
+    ) -> Iterator[tuple[Any, ...]]:
+        if folder is not None:
+            condition += " AND path >= ? AND path < ?"
+            values += _inside(folder)
+        rows = self._select(names, f"{condition} ORDER BY {order} LIMIT {most}", *values)
+        return self._loaded(names, rows, optional=False)
+
+    def _loaded(
+        self, names: Sequence[str], rows: list[tuple[Any, ...]], *, optional: bool
+    ) -> Iterator[tuple[Any, ...]]:
+        with self._explained():
+            columns = [
+                fields.BY_NAME[name].load_all(column, optional=optional)
+                for name, column in zip(names, zip(*rows, strict=True), strict=False)
+            ]
+        return zip(*columns, strict=True)
 
     def listed(
         self, model: bytes, *, threshold: float | None = 0.0, folder: str | None = None
@@ -318,21 +380,6 @@ class Catalogue(Database):
         See `rows` for the parameters.
         """
         return map(Listed.of, self.rows(LISTED, model=model, threshold=threshold, folder=folder))
-
-    def surest(self, genre: str, model: bytes) -> Iterator[Listed]:
-        """Give songs that exist and are surely of a genre, the most probable first; not all."""
-        rows = self._select(
-            LISTED,
-            f"genre_1 = ? AND {_JUDGED} AND NOT uncertain "
-            "ORDER BY probability_1 DESC, path LIMIT ?",
-            *(genre, model, _ROWS_AT_ONCE),
-        )
-        with self._explained():
-            columns = [
-                fields.BY_NAME[name].load_all(column)
-                for name, column in zip(LISTED, zip(*rows, strict=True), strict=False)
-            ]
-        return map(Listed.of, zip(*columns, strict=True))
 
     def song(self, number: int) -> Song:
         """Return the song with an id that `embeddings` gave."""

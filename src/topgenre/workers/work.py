@@ -21,8 +21,11 @@ _A_HANDFUL = 20  # files that are done before further processes would be up
 
 def default_jobs(n_files: int) -> int:
     """Return how many worker processes are worth their start for this number of files."""
-    if n_files <= _A_HANDFUL:
-        return 1
+    return 1 if n_files <= _A_HANDFUL else processors()
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
     # Python 3.13 knows how many processors this process may use; earlier ones how many there are.
     count = getattr(os, "process_cpu_count", os.cpu_count)
     return max(1, count() or 1)
