@@ -208,10 +208,11 @@ def test_the_headline_is_as_large_as_it_is_sure(opened: Opening, width: int) -> 
 
 
 def test_a_row_says_none_of_the_ten(visit: Visit) -> None:
-    said = {"tier": "unsure", "uncertain": True, "verdict": "None of the ten; sounds like house"}
+    verdict = "None of the ten; sounds like house"
+    said = {"tier": "unsure", "uncertain": True, "verdict": verdict}
     with answering(visit.page, partial(_update, said)):
         visit.classified(("house.wav", tune()))
-    expect(visit.title).to_have_text(said["verdict"])
+    expect(visit.title).to_have_text(verdict)
     expect(visit.row.locator(".row-state")).to_have_text("None of the ten")
 
 
