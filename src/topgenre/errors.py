@@ -1,6 +1,6 @@
 """Every error that topgenre raises on purpose.
 
-One root class, so that a caller can catch what is topgenre's and nothing else. A message is one
+One root class, so that a caller can catch topgenre's errors and no others. A message is one
 line that says what is wrong with which file and what to do about it; faces print it as it is.
 """
 
@@ -123,3 +123,14 @@ class InternalError(TopgenreError):
     """A fault of topgenre itself that one file of a batch has brought to light."""
 
     code = "internal"
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception's type and message on one line.
+
+    Examples
+    --------
+    >>> one_line(ValueError("two  words"))
+    'ValueError two words'
+    """
+    return " ".join(f"{type(error).__name__} {error}".split())

@@ -90,6 +90,13 @@ def is_junk(path: str) -> bool:
     return name in _JUNK or name.startswith(_JUNK_STARTS) or path.endswith(_DESKTOP_BIN)
 
 
+def unreadable(path: str, error: OSError | ValueError) -> Failure:
+    """Return the failure of a file whose size and time cannot be read."""
+    reason = getattr(error, "strerror", None) or "no file can have this name"
+    said = f"{path}: cannot be read ({reason}); check the name"
+    return Failure.of(path, SourceNotFoundError(said))
+
+
 def is_folder(path: str) -> bool:
     """Tell whether there is a folder of this name, and never raise."""
     try:

@@ -18,10 +18,17 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from topgenre.errors import CatalogueError, NotAudioError, SourceNotFoundError
+from topgenre.errors import CatalogueError, NotAudioError
 from topgenre.library.analysis import analyse_song, file_hash
 from topgenre.library.catalogue import Catalogue, model_hash
-from topgenre.library.find import is_folder, is_gone, no_music, search_folder, size_and_time
+from topgenre.library.find import (
+    is_folder,
+    is_gone,
+    no_music,
+    search_folder,
+    size_and_time,
+    unreadable,
+)
 from topgenre.library.song import Analysis
 from topgenre.result import Failure
 from topgenre.workers.processes import in_processes
@@ -127,7 +134,7 @@ def scan(
                 yield path
             else:
                 yield from _look_at(path, plan, catalogue, fingerprint, retry_errors)
-        yield from _work_off(plan, catalogue, model, fingerprint, jobs)
+        yield from _classify(plan, catalogue, model, fingerprint, jobs)
         # Last: until then, a file may turn out to have moved.
         for root in roots:
             yield from _missing(root, plan, catalogue)
@@ -162,9 +169,7 @@ def _look_at(
     try:
         status = _status(path)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no file can have this name"
-        unread = SourceNotFoundError(f"{path}: cannot be read ({reason}); check the name")
-        yield Step("failed", path, Failure.of(path, unread))
+        yield Step("failed", path, unreadable(path, error))
         return
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
         no_file = NotAudioError(f"{path}: this is a device or a pipe; name a file")
@@ -196,7 +201,7 @@ def _missing(root: str, plan: _Plan, catalogue: Catalogue) -> Iterator[Step]:
             yield Step("missing", path)
 
 
-def _work_off(
+def _classify(
     plan: _Plan,
     catalogue: Catalogue,
     model: str | os.PathLike[str] | None,

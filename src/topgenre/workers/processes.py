@@ -63,7 +63,7 @@ def in_processes(
     """
     pool = Pool(model, jobs, work, time_limit, progress, genres)
     try:
-        yield from pool.work_off(paths)
+        yield from pool.run(paths)
     finally:
         pool.stop()
 
@@ -86,8 +86,8 @@ class Pool:
         self._progress = progress or (lambda path, fraction: None)
         self._workers: dict[Worker, tuple[int, str] | None] = {}  # and what each has in hand
 
-    def work_off(self, paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """Give each outcome as soon as it is there; take a path when a worker is free for it."""
+    def run(self, paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """Yield each path with its outcome, as they are done; take paths as workers become free."""
         numbered = enumerate(paths)
         in_hand: dict[int, str] = {}
         waiting = next(numbered, None)

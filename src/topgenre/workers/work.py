@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from topgenre.errors import CrashedError, InternalError, TopgenreError
+from topgenre.errors import CrashedError, InternalError, TopgenreError, one_line
 from topgenre.result import Failure
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ def attempt(work: Work[T], classifier: Classifier, path: str) -> T | Failure:
             ),
         )
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__} {error}".split())
         return Failure.of(
             path,
-            InternalError(f"{path}: a fault in topgenre ({reason}); please report it"),
+            InternalError(f"{path}: a fault in topgenre ({one_line(error)}); please report it"),
             traceback.format_exc(),
         )
