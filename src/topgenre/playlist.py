@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from unicodedata import category
 
 from topgenre.errors import OutputError
 from topgenre.files import spare_others, write_whole
+from topgenre.text import without_controls
 
 SUFFIX = ".m3u8"
 
@@ -150,8 +150,5 @@ def _is_byte(character: str) -> bool:
 
 
 def _line(text: str) -> bytes:
-    """Return a text as one line without characters that cannot be seen."""
-    visible = "".join(
-        c if c.isprintable() or _is_byte(c) else "" if category(c) == "Cf" else " " for c in text
-    )
-    return " ".join(visible.split()).encode("utf-8", "backslashreplace")
+    """Return a text as one line without invisible characters."""
+    return " ".join(without_controls(text).split()).encode("utf-8", "backslashreplace")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how spreadsheets tell a formula from text
-# Marks, embeddings, overrides and isolates: they turn the order of the characters around them.
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")  # how spreadsheets tell a formula from text
 _CONTROLS = ("Cc", "Zl", "Zp")  # categories of Unicode
+_JOINERS = "\u200c\u200d"  # the only invisible characters that scripts and emoji need
 
 
 def printable(text: str, encoding: str | None = None) -> str:
@@ -51,18 +50,26 @@ def json_safe(value: Any) -> Any:
 
 
 def csv_cell(value: Any) -> Any:
-    """Return a value for a table, with a ``'`` before text that would be taken for a formula.
+    """Return a value for a table; a spreadsheet takes none of them for a formula.
+
+    Text that looks like a formula gets a ``'`` in front, and carriage returns are escaped, since
+    Python's CSV writer does not quote them.
 
     Examples
     --------
     >>> csv_cell("=1+1"), csv_cell("Title"), csv_cell(-0.5)
     ("'=1+1", 'Title', -0.5)
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", "\\r")
+    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 def without_controls(text: str) -> str:
-    r"""Replace control characters by spaces, and drop those that reverse the order of others.
+    r"""Replace control characters by spaces, and drop other invisible characters.
+
+    Among the latter are those that reverse the direction of the text around them.
 
     Examples
     --------
@@ -70,5 +77,7 @@ def without_controls(text: str) -> str:
     'gnp.Blue [31m'
     """
     return "".join(
-        " " if unicodedata.category(c) in _CONTROLS else c for c in text if c not in _BIDI
+        " " if unicodedata.category(c) in _CONTROLS else c
+        for c in text
+        if unicodedata.category(c) != "Cf" or c in _JOINERS
     )

@@ -78,7 +78,7 @@ def evaluate(
     if model and run_dir:
         raise typer.BadParameter("give --model or --run-dir, not both")
     from topgenre.classifier import load
-    from topgenre.cli.status_line import StatusLine
+    from topgenre.cli.progress import counter
     from topgenre.errors import DatasetError
     from topgenre.evaluation.dataset import hold_out, read_dataset
     from topgenre.evaluation.evaluate import evaluate as measure
@@ -93,26 +93,17 @@ def evaluate(
     else:
         classifier = load(model)
         judges = [(classifier, clip) for clip in clips]
-    line = StatusLine(len(judges))
-
-    def show(done: int, of: int) -> None:
-        line.wipe()
-        if done < of:
-            line.draw(done)
-
-    evaluation = measure(judges, show, whole=whole)
+    evaluation = measure(judges, counter(), whole=whole)
     survived = None
     if robustness:
         from topgenre.evaluation.robustness import measure as measure_robustness
 
-        line = StatusLine(len(judges))
-        survived = measure_robustness(judges, show)
+        survived = measure_robustness(judges, counter())
     neighbours = None
     if similar:
         from topgenre.evaluation.retrieval import measure as measure_retrieval
 
-        line = StatusLine(len(judges))
-        neighbours = measure_retrieval(judges, show)
+        neighbours = measure_retrieval(judges, counter())
     if pictures:
         from topgenre.evaluation.pictures import save_confusion, save_reliability
 

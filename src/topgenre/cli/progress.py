@@ -1,4 +1,4 @@
-"""Show the outcomes of a batch as they come, above one line that says how far it is."""
+"""Show the outcomes of a batch as they come, above a progress bar."""
 
 from __future__ import annotations
 
@@ -121,6 +121,23 @@ class Progress:
             return ""
         rate = (self.done - before) / (now - since)
         return f", {rate:.1f} a second, {clock((self.total - self.done) / rate)} left"
+
+
+def counter() -> Callable[[int, int], None]:
+    """Return a callback that takes how many steps are done and their total, and draws a bar."""
+    progress: Progress | None = None
+
+    def show(done: int, total: int) -> None:
+        nonlocal progress
+        progress = progress or Progress(total)
+        progress.wipe()
+        if done < total:
+            progress.done = done
+            progress.draw()
+        else:
+            progress = None
+
+    return show
 
 
 def clock(seconds: float) -> str:

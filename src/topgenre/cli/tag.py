@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topgenre.cli import interrupt, options, printing
-from topgenre.cli.status_line import StatusLine
+from topgenre.cli.progress import Progress, run
 from topgenre.library.find import find_audio
 from topgenre.result import Failure
 from topgenre.text import json_safe
@@ -136,7 +136,7 @@ def tag(
         for path in find_audio(paths)
         if path in paths or isinstance(path, Failure) or not path.lower().endswith(_SPECTROGRAMS)
     ]
-    raise typer.Exit(1 if _tag(found, policy, files, (model, genres), jobs, write, as_json) else 0)
+    raise typer.Exit(1 if _tag(found, policy, files, model, genres, jobs, write, as_json) else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,38 +177,32 @@ def _tag(
     paths: list[str | Failure],
     policy: Policy,
     files: _Files,
-    judge: tuple[Path | None, Path | None],
+    model: Path | None,
+    genres: Path | None,
     jobs: int | None,
     write: bool,
     as_json: bool,
 ) -> int:
-    """Go through the files and show what becomes of them; return how many failed.
-
-    `judge` is the model and the file of taught genres.
-    """
+    """Tag the files, show each outcome, and return how many failed."""
     from topgenre.library.catalogue import model_hash
     from topgenre.tagging.apply import tag_files
     from topgenre.tagging.journal import Journal
 
-    model, genres = judge
     with interrupt.noted() as stopped, ExitStack() as cleanup:
-        # Closed in any case, so that no worker process outlives what it works for.
-        outcomes = closing(
-            tag_files(
-                paths,
-                policy,
-                journal=cleanup.enter_context(Journal(files.journal)) if write else None,
-                catalogue=cleanup.enter_context(files.catalogue(write=write)),
-                model_hash=model_hash(model),
-                model=model,
-                genres=genres,
-                jobs=jobs,
-                preserve_mtime=files.preserve_mtime,
-                stopped=stopped,
-            )
+        outcomes = tag_files(
+            paths,
+            policy,
+            journal=cleanup.enter_context(Journal(files.journal)) if write else None,
+            catalogue=cleanup.enter_context(files.catalogue(write=write)),
+            model_hash=model_hash(model),
+            model=model,
+            genres=genres,
+            jobs=jobs,
+            preserve_mtime=files.preserve_mtime,
+            stopped=stopped,
         )
         show = _show_json if as_json else _printer(policy)
-        counts = _shown(cleanup.enter_context(outcomes), show, StatusLine(len(paths)))
+        counts = _shown(outcomes, show, Progress(len(paths)))
         if stopped():
             kept = ". What was written stays; --undo takes it back" if counts["written"] else ""
             typer.echo(f"{interrupt.MESSAGE}; {_summary(counts)}{kept}", err=True)
@@ -248,24 +242,19 @@ def _undo(paths: list[str], files: _Files, as_json: bool) -> int:
 
 
 def _shown(
-    outcomes: Iterable[Outcome], show: Callable[[Outcome], None], status: StatusLine | None = None
+    outcomes: Generator[Outcome, None, None],
+    show: Callable[[Outcome], None],
+    progress: Progress | None = None,
 ) -> Counter[str]:
     """Show outcomes as they come, and count them."""
     counts: Counter[str] = Counter()
-    if status:
-        status.draw(0)
-    try:
-        for done, outcome in enumerate(outcomes, 1):
-            if status:
-                status.wipe()
-            what = getattr(outcome, "what", "undone")
-            counts["failed" if isinstance(outcome, Failure) else what] += 1
-            show(outcome)
-            if status:
-                status.draw(done)
-    finally:
-        if status:
-            status.wipe()
+
+    def count(outcome: Outcome) -> None:
+        what = getattr(outcome, "what", "undone")
+        counts["failed" if isinstance(outcome, Failure) else what] += 1
+        show(outcome)
+
+    run(outcomes, count, progress)
     return counts
 
 

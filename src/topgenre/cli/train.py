@@ -80,23 +80,12 @@ def train(
         raise typer.BadParameter(
             f"{missing[0]} is not installed; training needs: pip install 'topgenre[train]'"
         )
-    from topgenre.cli.status_line import StatusLine
+    from topgenre.cli.progress import counter
     from topgenre.training.config import TrainConfig
     from topgenre.training.recipe import Sources, train_model
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("topgenre").setLevel(logging.INFO)
-
-    line: StatusLine | None = None
-
-    def show(done: int, of: int) -> None:
-        nonlocal line
-        line = line or StatusLine(of)
-        line.wipe()
-        if done < of:
-            line.draw(done)
-        else:
-            line = None
 
     model = train_model(
         Sources(
@@ -114,6 +103,6 @@ def train(
         run_dir,
         TrainConfig.load(config) if config else TrainConfig(),
         name,
-        show,
+        counter(),
     )
     typer.echo(f"{model}\nTry it: topgenre classify song.mp3 --model {model}")

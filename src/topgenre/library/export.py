@@ -20,11 +20,10 @@ from topgenre.files import replacing
 from topgenre.library.catalogue import Catalogue
 from topgenre.library.fields import TABLE, VECTOR, json_of
 from topgenre.library.song import Song
-from topgenre.text import json_safe
+from topgenre.text import csv_cell, json_safe
 
 _FIRST = tuple(field.name for field in TABLE[:3])  # columns by which a table of ours is known
 _ROWS_AT_ONCE = 5000  # of a Parquet file, which is written in groups
-_FORMULA = ("=", "+", "-", "@", "\t")  # what spreadsheets take for a formula begins so
 
 
 def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
@@ -99,18 +98,6 @@ def _ours(path: Path, head: bytes) -> bool:
     return head.startswith((",".join(_FIRST).encode(), b'{"path": '))
 
 
-def csv_cell(text: str) -> str:
-    """Return a text that a spreadsheet does not take for a formula, with a ``'`` before it if so.
-
-    Examples
-    --------
-    >>> csv_cell("=1+1"), csv_cell("Title")
-    ("'=1+1", 'Title')
-    """
-    text = text.replace("\r", "\\r")  # which Python's writer does not quote
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
 def parquet_schema() -> Any:
     """Return the columns of a Parquet table of songs as pyarrow has them."""
     arrow = import_module("pyarrow")
@@ -148,7 +135,7 @@ def _text(value: Any) -> Any:
         return str(value).lower()
     if isinstance(value, list):
         return json.dumps(dict(value))
-    return csv_cell(value) if isinstance(value, str) else value
+    return csv_cell(value)
 
 
 def _write_parquet(songs: Iterable[Song], path: Path) -> None:

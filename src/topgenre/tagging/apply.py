@@ -177,7 +177,7 @@ def undo(
     catalogue: Catalogue | None = None,
     preserve_mtime: bool = False,
     stopped: Callable[[], bool] = lambda: False,
-) -> Iterator[Undone | Failure]:
+) -> Generator[Undone | Failure, None, None]:
     """Put back the genres that files had.
 
     Parameters
