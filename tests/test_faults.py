@@ -249,7 +249,7 @@ def test_a_worker_that_takes_all_memory_costs_its_file_alone() -> None:
     ((_, outcome),) = in_processes(take_memory, ["song.mp3"], jobs=1)
     assert isinstance(outcome, Failure)
     assert outcome.error.code == "crashed"
-    assert str(outcome.error).startswith("song.mp3: it takes more memory than there is for it")
+    assert str(outcome.error).startswith("song.mp3: it needs more memory than is available")
 
 
 def test_tags_that_take_for_ever_cost_their_file_alone(

@@ -113,7 +113,7 @@ def listen(
 
 
 def _windows(blocks: Iterable[Samples]) -> Iterator[Samples]:
-    """Give the last 10 s, or what there is of them, each second from the third on."""
+    """Yield the last 10 s, or what there is of them, each second from the third on."""
     window = np.zeros(0, np.float32)
     total, due = 0, _LEAST_SECONDS * SAMPLE_RATE
     for block in blocks:

@@ -78,7 +78,7 @@ def save(spectrograms: Spectrograms, path: str | os.PathLike[str]) -> None:
 
 
 def _ours(head: bytes) -> bool:
-    """Tell whether a file begins like one of `save`: a ZIP file, whose first member is known."""
+    """Return whether a file begins like one of `save`: a ZIP file, whose first member is known."""
     return head.startswith(b"PK") and head[30:42] == b"metadata.npy"
 
 

@@ -1,4 +1,4 @@
-"""Make text safe to show: on one line, in an encoding, as JSON, and in tables."""
+"""Make text safe to print, for JSON and for tables."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _JOINERS = "\u200c\u200d"  # the only invisible characters that scripts and emoj
 
 
 def printable(text: str, encoding: str | None = None) -> str:
-    r"""Escape control characters, line breaks and, for an encoding, what it lacks.
+    r"""Escape control characters, line breaks and characters that an encoding lacks.
 
     Parameters
     ----------
     text : str
-        File names may contain anything, raw bytes included.
+        May contain anything, also the undecodable bytes of file names.
     encoding : str, optional
         Encoding of the terminal or file that the text goes to.
 
@@ -50,7 +50,7 @@ def json_safe(value: Any) -> Any:
 
 
 def csv_cell(value: Any) -> Any:
-    """Return a value for a table; a spreadsheet takes none of them for a formula.
+    """Return a value as a table cell that no spreadsheet takes for a formula.
 
     Text that looks like a formula gets a ``'`` in front, and carriage returns are escaped, since
     Python's CSV writer does not quote them.

@@ -154,7 +154,7 @@ def _middle(file: Reader, label: str, length: int) -> tuple[Excerpt, _Way]:
 
 
 def _ways(file: Reader, label: str) -> Iterator[_Way]:
-    """Give the ways to read a file, the cheapest first."""
+    """Yield the ways to read a file, the cheapest first."""
     direct: Sound | None = None
     with suppress(*_NOTHING_FOUND):
         direct = WavTrack.of(file) or Mp3Track.of(file)

@@ -91,7 +91,7 @@ class Pile:
         self._frame_bytes = interleaved * np.dtype(self._type).itemsize
 
     def takes(self, frame: AudioFrame) -> bool:
-        """Tell whether a frame has the same sample format and there is room for it."""
+        """Return whether a frame has the same sample format and there is room for it."""
         return (
             frame.format.name == self._format
             and frame.sample_rate == self.rate

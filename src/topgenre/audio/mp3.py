@@ -171,7 +171,7 @@ def _chain(file: Reader, begin: int, kind: _Kind) -> list[int] | None:
 
 
 def _ends_at(file: Reader, end: int) -> bool:
-    """Tell whether nothing but an APE tag and an ID3v1 tag follow."""
+    """Return whether nothing but an APE tag and an ID3v1 tag follow."""
     left = file.seek(0, 2) - end
     file.seek(end)
     head = file.read(_APE_BYTES)

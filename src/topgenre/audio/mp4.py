@@ -24,7 +24,7 @@ _TOO_MANY = 1 << 63
 
 
 def exaggerates(file: Reader) -> bool:
-    """Tell whether a file claims far more packets than there is room for in it."""
+    """Return whether a file claims far more packets than there is room for in it."""
     size = file.seek(0, 2)
     file.seek(0)
     if file.read(8)[4:] not in (b"ftyp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip"):

@@ -11,7 +11,7 @@ _READ_BYTES = 1 << 18
 
 
 def is_chained(file: Reader) -> bool:
-    """Tell whether an Ogg file has a second group of streams behind the first.
+    """Return whether an Ogg file has a second group of streams behind the first.
 
     Their time stamps begin anew. Where both are equally long, nothing but the first page of the
     second one shows that there are two. Streams that are played together all begin before any

@@ -312,7 +312,7 @@ class _Run:
         self._at = (position - lead) * SAMPLE_RATE // self.rate + self._skip - begin
 
     def continues(self, block: Block) -> bool:
-        """Tell whether a block follows without a gap."""
+        """Return whether a block follows without a gap."""
         expected = self._time + Fraction(self._length, self.rate)
         return block.rate == self.rate and abs(block.time - expected) <= JITTER
 

@@ -64,7 +64,7 @@ class Reader:
 
 @contextmanager
 def opened(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[Reader]:
-    """Give a seekable source that is known not to be empty; raise what reading it met."""
+    """Yield a seekable source that is known not to be empty; raise what reading it met."""
     with ExitStack() as cleanup:
         if isinstance(source, str | os.PathLike):
             file: IO[bytes] = cleanup.enter_context(_open_path(Path(source), label))

@@ -153,7 +153,7 @@ class Track:
         return self.claimed if alone and not estimated else None
 
     def packets(self, start: Fraction | None = None) -> Iterator[Packet[AudioStream]]:
-        """Give the packets from `start` on or from a little earlier; for None, simply go on."""
+        """Yield the packets from `start` on or from a little earlier; for None, simply go on."""
         if start is not None:
             self._container.seek(max(int(start / self.tick), self._first), stream=self.stream)
         return self._container.demux(self.stream)
@@ -183,7 +183,7 @@ class Track:
         return None
 
     def _is_timed(self) -> bool:
-        """Tell whether time stamps can be trusted after seeking.
+        """Return whether time stamps can be trusted after seeking.
 
         In WAV they follow from the average bytes per second, which only PCM has exactly.
         """
@@ -286,7 +286,7 @@ class CountedTrack(Track):
         return True
 
     def packets(self, start: Fraction | None = None) -> Iterator[Packet[AudioStream]]:
-        """Give all packets, with time stamps that never jump."""
+        """Yield all packets, with time stamps that never jump."""
         if self._used:
             self._container.close()
             super().__init__(self._file, self._label)

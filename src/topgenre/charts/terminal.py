@@ -245,7 +245,7 @@ def _window_at(result: Result, at: float) -> Window:
 
 
 def _is_plain(console: Console) -> bool:
-    """Tell whether colours and other characters than ASCII are to be avoided."""
+    """Return whether colours and other characters than ASCII are to be avoided."""
     return not console.is_terminal or console.options.ascii_only or console.legacy_windows
 
 

@@ -17,6 +17,7 @@ import typer
 
 from topgenre.cli import classify, interrupt, printing, suggestions
 from topgenre.errors import OutputError
+from topgenre.files import user_file
 from topgenre.library.find import SUFFIXES, find_audio, search_folder
 from topgenre.result import Failure, Result
 from topgenre.text import printable
@@ -120,9 +121,7 @@ def _offers() -> Iterator[_Offer]:
 
 
 def _last_folder_file() -> Path:
-    from platformdirs import user_data_path
-
-    return user_data_path("topgenre", appauthor=False) / "last-folder"
+    return user_file("last-folder")
 
 
 def _last_folder() -> Path | None:

@@ -154,7 +154,7 @@ def clock(seconds: float) -> str:
 
 
 def _is_piped() -> bool:
-    """Tell whether standard output is a pipe to another program."""
+    """Return whether standard output is a pipe to another program."""
     try:
         return stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
     except (OSError, ValueError):  # a stream without a file, as tests have it

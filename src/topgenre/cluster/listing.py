@@ -66,7 +66,7 @@ def local_copy(path: str) -> Iterator[str]:
 
 
 def is_url(path: str) -> bool:
-    """Tell whether a path is a URL."""
+    """Return whether a path is a URL."""
     return "://" in path
 
 

@@ -25,10 +25,10 @@ from topgenre.errors import TopgenreError
 from topgenre.library.analysis import analyse_song
 from topgenre.library.catalogue import model_hash
 from topgenre.library.export import table_row
-from topgenre.library.scan import TIME_LIMIT
 from topgenre.library.song import Analysis, Song
 from topgenre.result import Failure
 from topgenre.workers.processes import Pool
+from topgenre.workers.work import TIME_LIMIT
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier

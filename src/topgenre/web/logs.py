@@ -63,7 +63,7 @@ class Throttle(logging.Filter):
         self._seen: dict[tuple[str, str, object], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record may pass; requests always do."""
+        """Return whether a record may pass; requests always do."""
         if record.levelno < logging.WARNING:
             return True
         error = record.exc_info[0] if record.exc_info else None

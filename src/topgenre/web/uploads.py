@@ -126,7 +126,7 @@ class Inbox:
             )
 
     async def _in_time(self, request: Request) -> AsyncIterator[bytes]:
-        """Give the chunks of a body, unless they come too slowly."""
+        """Yield the chunks of a body, unless they come too slowly."""
         stream = request.stream().__aiter__()
         received, waited = 0, 0.0
         while True:

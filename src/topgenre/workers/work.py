@@ -1,4 +1,4 @@
-"""Work with one file in this process, and how many processes are worth their start for many."""
+"""Process one file in this process; choose the number of processes for many."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Work = Callable[["Classifier", str], T]
 
-_A_HANDFUL = 20  # files that are done before further processes would be up
+TIME_LIMIT = 600.0  # s for one file; a hundred times what a slow disk needs for a long one
+
+_A_HANDFUL = 20  # files that are done before more processes have started
 
 
 def default_jobs(n_files: int) -> int:
-    """Return how many worker processes are worth their start for this number of files."""
+    """Return a suitable number of worker processes for a number of files."""
     if n_files <= _A_HANDFUL:
         return 1
-    # Python 3.13 knows how many processors this process may use; earlier ones how many there are.
+    # Python 3.13 counts the processors that this process may use, earlier versions all.
     count = getattr(os, "process_cpu_count", os.cpu_count)
     return max(1, count() or 1)
 
 
 def attempt(work: Work[T], classifier: Classifier, path: str) -> T | Failure:
-    """Do the work with one file in this process, and turn what is raised into a failure."""
+    """Process one file in this process, and turn exceptions into a failure."""
     try:
         return work(classifier, path)
     except TopgenreError as error:
@@ -38,13 +40,13 @@ def attempt(work: Work[T], classifier: Classifier, path: str) -> T | Failure:
         return Failure.of(
             path,
             CrashedError(
-                f"{path}: it takes more memory than there is for it; "
-                "close other programs, or the file may be made to do harm"
+                f"{path}: it needs more memory than is available; "
+                "close other programs, or the file may be malicious"
             ),
         )
     except Exception as error:
         return Failure.of(
             path,
-            InternalError(f"{path}: a fault in topgenre ({one_line(error)}); please report it"),
+            InternalError(f"{path}: a bug in topgenre ({one_line(error)}); please report it"),
             traceback.format_exc(),
         )

@@ -13,6 +13,6 @@ OPEN_PATHS = frozenset({"/", "/favicon.ico", "/docs", "/healthz", "/readyz", "/v
 
 
 def is_open(scope: Scope) -> bool:
-    """Tell whether a request needs no key and counts towards no rate."""
+    """Return whether a request needs no key and counts towards no rate."""
     path: str = scope["path"]
     return path in OPEN_PATHS or path.startswith("/static/") or scope["method"] == "OPTIONS"

@@ -188,7 +188,7 @@ async def _lines(
     finished: Callable[[], Answer],
     told: asyncio.Queue[float],
 ) -> AsyncIterator[str]:
-    """Give progress while the work is done, and its outcome at last."""
+    """Yield progress while the work is done, and its outcome at last."""
     try:
         while not work.done():
             news = asyncio.ensure_future(told.get())

@@ -31,7 +31,7 @@ async def is_alive() -> JSONResponse:
     responses=responses("busy", key=False),
 )
 async def is_ready(state: StateDep) -> JSONResponse:
-    """Tell whether the server can work."""
+    """Return whether the server can work."""
     if not state.pool.ready:
         raise ProblemError("busy", "no worker process is up yet", 1)
     try:
