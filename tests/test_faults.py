@@ -137,7 +137,7 @@ def test_a_scan_that_is_told_to_end_blames_no_file(music: Path, tmp_path: Path) 
     command: Sequence[str | Path] = ["scan", music, "--catalog", catalogue, "--jobs", "2"]
     code, errors = stopped(command, lambda: len(stored(catalogue)) >= 3)
     assert code == -signal.SIGTERM
-    assert "the same command goes on from here" in errors
+    assert "run the same command to continue" in errors
     before = stored(catalogue)
     assert 3 <= len(before) < SONGS
     assert set(before.values()) == {None}

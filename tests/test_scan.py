@@ -431,7 +431,7 @@ def test_interrupt_in_a_terminal_keeps_what_is_done(many: Path, catalog: Path) -
         screen.interrupt()
         code, text = screen.end()
     assert code == 130
-    assert "the same command goes on from here" in text
+    assert "run the same command to continue" in text
     assert "Traceback" not in text
     stored = len(rows(catalog))
     assert 0 < stored < MANY

@@ -180,7 +180,7 @@ def write_whole(path: str | Path, data: bytes, ours: Ours) -> None:
 
 @contextmanager
 def new_part(target: Path, mode: int = 0o666) -> Iterator[tuple[Path, BinaryIO]]:
-    """Make a temporary file beside another, for this process alone; remove it afterwards.
+    """Make a locked temporary file beside another; remove it afterwards.
 
     Files that killed processes left in the folder are removed first.
 

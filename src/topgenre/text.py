@@ -1,4 +1,4 @@
-"""Make text safe to print, for JSON and for tables."""
+"""Make text safe to print, for JSON and for tables; format times and counts."""
 
 from __future__ import annotations
 
@@ -31,6 +31,30 @@ def printable(text: str, encoding: str | None = None) -> str:
     if encoding is None:
         return visible
     return visible.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def clock(seconds: float) -> str:
+    """Return a time as minutes and seconds, with hours if there are any.
+
+    Examples
+    --------
+    >>> clock(75.2), clock(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "song"), counted(2, "song")
+    ('1 song', '2 songs')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def json_safe(value: Any) -> Any:

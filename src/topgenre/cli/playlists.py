@@ -1,4 +1,4 @@
-"""``topgenre playlists``: the songs of a scanned library as a playlist for each genre."""
+"""Implement ``topgenre playlists``: write a playlist per genre of a library."""
 
 from __future__ import annotations
 
@@ -35,15 +35,14 @@ def playlists(
         Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="How many songs of a genre at most.")
+        int | None, typer.Option(min=1, metavar="N", help="Most songs per genre.")
     ] = None,
     genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
-    """Write a playlist (.m3u8) for each genre of the scanned library, the surest songs first.
+    """Write a playlist (.m3u8) per genre of the scanned library, surest songs first.
 
-    Playlists that topgenre has written there before are brought up to date; no other file is
-    touched.
+    Playlists that topgenre wrote there before are updated; other files are never touched.
     """
     from topgenre.errors import CatalogueError
     from topgenre.library.catalogue import model_hash
@@ -60,8 +59,7 @@ def playlists(
         options.say_left_out(catalogue.other_models(fingerprint))
         if not any(found.songs for found in lists):
             raise CatalogueError(
-                f"{catalogue.path}: no song in it fits; scan more music, or ask with fewer "
-                "conditions"
+                f"{catalogue.path}: no song matches; scan more music, or use fewer conditions"
             )
     for found, path in save(lists, target):
         number = len(found.songs)

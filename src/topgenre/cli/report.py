@@ -33,10 +33,11 @@ def report(
     genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
-    """Write a page about the scanned library, to look at in a browser.
+    """Write a page about the scanned library, to open in a browser.
 
-    The page is one file and needs no server. It shows how many songs each genre has, how sure that
-    is, songs to review, files that failed, and a map where similar songs are close together.
+    The page is one file and needs no server. It shows the number of songs per genre, how sure the
+    results are, songs to review, files that failed, and a map where similar songs are close
+    together.
     """
     from topgenre.report import page
 

@@ -56,7 +56,7 @@ def scan_cluster(
 
 
 class _Progress(Progress):
-    """How many of the partitions are finished."""
+    """Count the finished partitions."""
 
     unit = "tables"
 

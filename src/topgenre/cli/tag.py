@@ -1,4 +1,4 @@
-"""``topgenre tag``: genres in the files' own tags."""
+"""Implement ``topgenre tag``: write genres into the tags of files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from topgenre.cli import interrupt, options, printing
 from topgenre.cli.progress import Progress, run
 from topgenre.library.find import find_audio
 from topgenre.result import Failure
-from topgenre.text import json_safe
+from topgenre.text import counted, json_safe
 
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Catalogue
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Outcome = Tagging | Undone | Failure
 
-_SPECTROGRAMS = ".npz"  # made from a song, and without tags
+_PREPROCESSED = ".npz"  # made from a song, and has no tags
 
 
 def add_to(app: typer.Typer) -> None:
@@ -134,14 +134,14 @@ def tag(
     found = [
         path
         for path in find_audio(paths)
-        if path in paths or isinstance(path, Failure) or not path.lower().endswith(_SPECTROGRAMS)
+        if path in paths or isinstance(path, Failure) or not path.lower().endswith(_PREPROCESSED)
     ]
     raise typer.Exit(1 if _tag(found, policy, files, model, genres, jobs, write, as_json) else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """The files that a run uses beside the music, as the options name them."""
+    """The catalogue and the journal, as the options name them."""
 
     catalog: Path | None
     use_catalog: bool
@@ -149,14 +149,14 @@ class _Files:
     preserve_mtime: bool
 
     def catalogue(self, *, write: bool) -> AbstractContextManager[Catalogue | None]:
-        """Open the catalogue, if there is one or one was asked for."""
+        """Open the catalogue, if it exists or was named."""
         from topgenre.library.catalogue import Catalogue, default_path
         from topgenre.library.find import is_gone
 
         gone = is_gone(str(self.catalog or default_path()))
         if not self.use_catalog or (self.catalog is None and gone):
             return nullcontext()
-        # One that is not there is not made.
+        # A missing catalogue is not created.
         return Catalogue(self.catalog, read_only=gone or not write)
 
 
@@ -216,7 +216,7 @@ def _tag(
 
 
 def _undo(paths: list[str], files: _Files, as_json: bool) -> int:
-    """Undo what was written, and show in which files; return how many failed."""
+    """Undo changes, show each file, and return how many failed."""
     from topgenre.tagging.apply import undo
     from topgenre.tagging.journal import Journal
 
@@ -271,7 +271,7 @@ def _summary(counts: Counter[str]) -> str:
     }
     total = sum(counts.values())
     said = [words.format(counts[what]) for what, words in wording.items() if counts[what]]
-    text = f"{total} file{'' if total == 1 else 's'}"
+    text = counted(total, "file")
     return f"{text}: {', '.join(said)}" if said else text
 
 
@@ -320,7 +320,7 @@ def _printer(policy: Policy | None) -> Callable[[Outcome], None]:
             why = "not sure" if outcome.what == "not sure" else f"below {percent(policy.least)}"
             line.append(f"{why} ({guess})" if guess else why, style="dim")
         else:
-            return  # nothing changes, and there may be thousands of them
+            return  # unchanged files are not listed: there may be thousands
         console.print(line)
 
     def _change(line: Text, old: str, new: str) -> None:

@@ -136,7 +136,7 @@ def scan_on_ray(
 
 
 class _Actor:
-    """Classify partitions in a process of its own: a file that crashes it costs only its row."""
+    """Classify partitions in another process, which a bad file may crash."""
 
     def __init__(self, out: str, model: bytes | None, fingerprint: bytes) -> None:
         self._store = Store(out)

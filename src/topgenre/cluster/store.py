@@ -61,7 +61,7 @@ class Store:
             self._root = os.path.abspath(out)  # noqa: PTH100 - which follows no links
 
     def digits(self, n_files: int) -> int:
-        """Return the length of the hashes that name partitions; the first run decides on it.
+        """Return the length of the hashes that name partitions, fixed by the first run.
 
         A library that grows must not move a finished file to another partition.
         """

@@ -1,4 +1,4 @@
-"""Samples to the bytes of an audio file, by FFmpeg's encoders."""
+"""Encode samples as an audio file with FFmpeg."""
 
 from __future__ import annotations
 

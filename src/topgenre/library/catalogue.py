@@ -317,7 +317,7 @@ class Catalogue(Database):
         return map(Listed.of, self.rows(LISTED, model=model, threshold=threshold, folder=folder))
 
     def surest(self, genre: str, model: bytes) -> Iterator[Listed]:
-        """Yield songs of a genre that are not uncertain, the most probable first, up to a limit."""
+        """Yield the surest songs of a genre, the most probable first, up to a limit."""
         rows = self._select(
             LISTED,
             f"genre_1 = ? AND {_CLASSIFIED} AND NOT uncertain "

@@ -37,7 +37,7 @@ def default_path() -> Path:
 
 
 class Database:
-    """An open SQLite file with the catalogue's schema; see `topgenre.library.catalogue`."""
+    """An open SQLite file with the schema of the catalogue."""
 
     def __init__(
         self, path: str | os.PathLike[str] | None = None, *, read_only: bool = False
@@ -64,7 +64,7 @@ class Database:
                 raise
 
     def _how_to_read(self) -> str:
-        """Return how to open the file for reading: without locks if the folder is read-only."""
+        """Return how to open for reading: without locks in a read-only folder."""
         log = self.path.with_name(f"{self.path.name}-wal")
         if os.access(self.path.parent, os.W_OK) or log.exists():
             return "mode=rw"

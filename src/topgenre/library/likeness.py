@@ -13,8 +13,8 @@ onset          Autocorrelation of the onset strength in the four sub-bands: the 
 
 The reference pairs come from the clips of at least 25 s that the network was trained or validated
 on. Among nearest neighbours, one spectrogram stood out in about half of the pairs, and in four out
-of five of those it was also the closest in another ten seconds of the same two songs (by chance, one
-in three). So it is worth mentioning as a reason, but not more.
+of five of those it was also the closest in another ten seconds of the same songs (by chance, one in
+three). So it is worth mentioning as a reason, but not more.
 """
 
 from __future__ import annotations

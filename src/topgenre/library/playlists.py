@@ -79,7 +79,7 @@ def choose(
 
 
 def save(lists: Sequence[GenreList], folder: Path) -> Iterator[tuple[GenreList, Path]]:
-    """Write a playlist for each genre that has songs, and empty those that no longer have any.
+    """Write a playlist per genre with songs; empty those that no longer have any.
 
     Parameters
     ----------

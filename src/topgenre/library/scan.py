@@ -1,4 +1,4 @@
-"""Scan a library into a catalogue: classify every song once, and again when it changes.
+"""Scan a library into a catalogue: classify new and changed songs.
 
 First all folders are searched. New and changed files go to a list on disk, so that memory does not
 grow with the library. Then worker processes classify them, and every outcome is stored at once. A

@@ -185,7 +185,7 @@ class _Inbox:
         return new, failures
 
     def keep(self, path: str, stamp: _Stamp, outcome: Outcome, charts: bool) -> OutputError | None:
-        """Write a result; return an error if that fails. It is not tried again in this run."""
+        """Write a result, or return an error; this run does not try again."""
         self._done[path] = stamp
         target = self._target(path)
         record = {**outcome.to_dict(), "source": stamp._asdict()}

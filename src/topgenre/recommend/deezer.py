@@ -67,7 +67,7 @@ class Deezer:
         self._cache: Cache[tuple[list[Any], bool]] = Cache(settings.recommend_cache_seconds)
 
     def find(self, wish: Wish) -> Section:
-        """Find one track of an artist at most."""
+        """Find at most one track per artist."""
         notices: list[str] = []
         picker = Picker()
         label = "Deezer charts"
@@ -91,7 +91,7 @@ class Deezer:
         return replace(section, label=label, kind=kind)
 
     def _artist(self, connection: Connection, name: str) -> _Named | None:
-        """Find the artist of exactly this name, or the first of several that play together."""
+        """Find the artist of exactly this name, or the first of several artists."""
         for query in dict.fromkeys((name, _GUESTS.split(name, maxsplit=1)[0])):
             if not same_name(query):
                 continue
@@ -105,7 +105,7 @@ class Deezer:
     def _like(
         self, connection: Connection, artist: _Named, title: str | None
     ) -> Iterator[list[Item]]:
-        """Yield the tracks of the artist's radio, and then the best-known of related artists."""
+        """Yield tracks of the artist's radio, then top tracks of related artists."""
         for page in chain(
             self._tracks(connection, f"artist/{artist.number}/radio", query="artist radio"),
             self._of_related(connection, artist),

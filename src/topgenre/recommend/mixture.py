@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def quotas(weights: Sequence[GenreProbability], limit: int) -> dict[str, int]:
-    """Share `limit` places out in proportion, by largest remainders (Hamilton's method).
+    """Divide `limit` places in proportion, by largest remainders (Hamilton).
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def quotas(weights: Sequence[GenreProbability], limit: int) -> dict[str, int]:
 
 
 def interleave(lists: Iterable[Sequence[T]]) -> list[T]:
-    """Mix lists evenly: every beginning of the whole has about the mixture of the whole."""
+    """Interleave lists evenly, so that every prefix has about the same mixture."""
     placed = (
         ((position + 0.5) / len(items), number, item)
         for number, items in enumerate(lists)

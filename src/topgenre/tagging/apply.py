@@ -237,7 +237,7 @@ def _undo_all(
 
 
 class _Known:
-    """Known results: from the catalogue for unchanged files, and the user's corrections."""
+    """Known results: of unchanged files in the catalogue, and corrections."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Keep the journal of genres written into files, from which every change can be undone.
+"""Keep the journal of written genres, from which every change can be undone.
 
 The journal has one JSON object per line. A line is flushed to disk before its file changes. So a
 line may belong to a change that never happened, which the file itself shows; but every change has

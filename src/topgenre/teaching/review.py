@@ -1,4 +1,4 @@
-"""Find songs whose genre tag the sound contradicts."""
+"""Find songs whose sound contradicts their genre tag."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from topgenre.teaching.measure import Measured, cross_validate
 from topgenre.teaching.sources import from_catalogue
 from topgenre.teaching.teach import Taught
 
-_MOST_JUDGED = 20_000  # songs of a catalogue: a report is not to take minutes
-_JUDGED_PENALTIES = (0.3,)
-_SURE = 0.6  # probability of the other genre from which a tag is in doubt
-_UNLIKELY = 0.1  # probability of the tag's own genres up to which it is
+_MOST_SONGS = 20_000  # of a catalogue, so that a report does not take minutes
+_PENALTIES = (0.3,)
+_SURE = 0.6  # least probability of the other genre for a tag to be in doubt
+_UNLIKELY = 0.1  # most probability of the tagged genres for that
 
 
 class DoubtfulTag(NamedTuple):
@@ -28,7 +28,7 @@ class DoubtfulTag(NamedTuple):
     tagged : tuple of str
     suggested : str
     probability : float
-        Of the suggested genre, by a classifier that has learnt nothing of the song's artist.
+        Probability of the suggested genre, by a classifier that has not learnt from the artist.
     """
 
     path: str
@@ -50,7 +50,7 @@ class DoubtfulTag(NamedTuple):
 
 
 def doubtful_tags(taught: Taught) -> list[DoubtfulTag]:
-    """Find songs whose tag the sound contradicts, the surest first.
+    """Find songs whose sound contradicts their tag, the surest first.
 
     Parameters
     ----------
@@ -67,10 +67,10 @@ def doubtful_tags(taught: Taught) -> list[DoubtfulTag]:
 def doubtful_in(
     catalogue: Catalogue, model: bytes, *, folder: str | None = None, most: int = 200
 ) -> tuple[DoubtfulTag, ...]:
-    """Find the doubtful tags of a catalogue; corrected songs are settled.
+    """Find the doubtful tags of a catalogue, except of corrected songs.
 
-    Of more than 20,000 tagged songs, as many are drawn by their paths' digests: the same songs
-    every time.
+    Of more than 20,000 tagged songs, 20,000 are chosen by a hash of their paths, so the choice is
+    always the same.
 
     Parameters
     ----------
@@ -87,15 +87,15 @@ def doubtful_in(
         Empty unless two genres have three songs each.
     """
     songs = list(from_catalogue(catalogue, model, folder=folder))
-    if len(songs) > _MOST_JUDGED:
+    if len(songs) > _MOST_SONGS:
         songs.sort(key=lambda song: sha256(os.fsencode(song.path)).digest())
-        songs = sorted(songs[:_MOST_JUDGED], key=lambda song: song.path)
+        songs = sorted(songs[:_MOST_SONGS], key=lambda song: song.path)
     settled = {song.path for song in songs if song.corrected}
     try:
         examples = gather(songs)
     except TeachingError:
         return ()
-    doubts = _doubts(examples, cross_validate(examples, _JUDGED_PENALTIES))
+    doubts = _doubts(examples, cross_validate(examples, _PENALTIES))
     return tuple(doubt for doubt in doubts if doubt.path not in settled)[:most]
 
 

@@ -208,7 +208,7 @@ def _extended(
     Returns
     -------
     int, int or None, str or None
-        Offset of the frames, offset of the length of the padding, and why the tag cannot be changed.
+        Offsets of the frames and of the padding's length; why the tag cannot be changed.
     """
     if version == 2 or not flags & _EXTENDED or _NAMES[3].fullmatch(body[:4]):
         return 0, None, None
@@ -222,7 +222,7 @@ def _extended(
 
 
 def _parse(version: int, body: bytes, first: int) -> tuple[list[tuple[int, int]], int, bool]:
-    """Return the ranges of the frames, their end, and whether sizes have 8 bits per byte.
+    """Return ranges of the frames, their end, and whether sizes have 8 bits per byte.
 
     Sizes in version 2.4 have 7 bits per byte, but iTunes used to write 8.
     """
