@@ -335,7 +335,7 @@ def test_a_script_that_cannot_start_workers_is_told_so(songs: list[str], tmp_pat
     )
     process = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert process.returncode == 1
-    assert "a worker process ended before it could work (exit status 1)" in process.stderr
+    assert "a worker process ended while it started (exit status 1)" in process.stderr
 
 
 def test_whole_tracks(tmp_path: Path) -> None:

@@ -26,12 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def evaluate(
-    dataset: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATASET_DIR", help="A folder with one subfolder of music per genre."
-        ),
-    ],
+    dataset: options.Dataset,
     only: Annotated[
         str | None,
         typer.Option(
@@ -39,12 +34,7 @@ def evaluate(
             help="Measure on this split only, such as valid, which `train` holds out.",
         ),
     ] = None,
-    split: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE", help="List of a split's clips, such as valid_filtered.txt; repeatable."
-        ),
-    ] = None,
+    split: options.Split = None,
     model: options.Model = None,
     run_dir: Annotated[
         Path | None,

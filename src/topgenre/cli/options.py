@@ -37,6 +37,18 @@ Catalog = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object.")]
 AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+Dataset = Annotated[
+    Path,
+    typer.Argument(metavar="DATASET_DIR", help="A folder with one subfolder of music per genre."),
+]
+Split = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", help="List of a split's clips, such as valid_filtered.txt; repeatable."
+    ),
+]
+Folder = Annotated[Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
 Whole = Annotated[
     bool, typer.Option("--whole", help="Analyse whole tracks instead of their middle 10 s.")
 ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from topgenre.cli import options
+from topgenre.cli import options, printing
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,9 +30,7 @@ def playlists(
             help="Songs with at least this probability, sure or not.  [default: all that are sure]",
         ),
     ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
-    ] = None,
+    folder: options.Folder = None,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Most songs per genre.")
     ] = None,
@@ -49,7 +46,6 @@ def playlists(
     from topgenre.library.playlists import choose, save
     from topgenre.result import spoken
     from topgenre.teaching.view import open_catalogue
-    from topgenre.text import printable
 
     with open_catalogue(catalog, genres, model) as catalogue:
         fingerprint = model_hash(model)
@@ -66,4 +62,4 @@ def playlists(
         of = f" of {found.fitting}" if number < found.fitting else ""
         songs = "song" if number == 1 and not of else "songs"
         line = f"{spoken(found.genre)}: {number}{of} {songs} in {path}"
-        typer.echo(printable(line, sys.stdout.encoding))
+        typer.echo(printing.shown(line))

@@ -26,10 +26,8 @@ def report(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Page to write, .html.")] = Path(
         "topgenre-report.html"
     ),
-    folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
-    ] = None,
-    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    folder: options.Folder = None,
+    show: options.Open = False,
     genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:

@@ -164,7 +164,9 @@ def _scan(
     failed = counts["failed"] + counts.pop("empty", 0)
     if skipped:
         what = "recycle bin, snapshot or system file"
-        typer.echo(f"note: skipped {counted(len(skipped), what)}, such as {_shown(skipped[0])}")
+        typer.echo(
+            f"note: skipped {counted(len(skipped), what)}, such as {printing.shown(skipped[0])}"
+        )
     if counts:
         typer.echo(_summary(counts, time.monotonic() - begin))
     if counts["failed before"]:
@@ -180,9 +182,9 @@ def _next_steps(catalogue: Catalogue, model: Path | None, chosen: Path | None) -
     genres = catalogue.tally(model_hash(model))
     said = [f"{spoken(genre) or 'not sure'} {count}" for genre, count in genres]
     heard = f": {', '.join(said)}" if said else ""
-    typer.echo(f"{counted(catalogue.count(), 'song')} in {_shown(str(catalogue.path))}{heard}")
+    typer.echo(f"{counted(catalogue.count(), 'song')} in {printing.shown(catalogue.path)}{heard}")
     if said:
-        where = f"  (with --catalogue {_shown(str(chosen))})" if chosen else ""
+        where = f"  (with --catalogue {printing.shown(chosen)})" if chosen else ""
         typer.echo(
             f"Next: topgenre report, topgenre similar SONG, topgenre playlists FOLDER{where}"
         )
@@ -237,7 +239,7 @@ def _list_errors(catalogue: Catalogue) -> None:
     count = 0
     for song in catalogue.failures():
         count += 1
-        typer.echo(printable(song.error or "", sys.stdout.encoding))
+        typer.echo(printing.shown(song.error or ""))
     typer.echo(f"{counted(count, 'file')} failed", err=True)
 
 
@@ -245,10 +247,6 @@ def _export(catalogue: Catalogue, path: Path) -> None:
     from topgenre.library.export import export
 
     typer.echo(f"{counted(export(catalogue, path), 'song')} written to {path}")
-
-
-def _shown(text: str) -> str:
-    return printable(text, sys.stdout.encoding)
 
 
 def _time(seconds: float) -> str:

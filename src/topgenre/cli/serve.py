@@ -38,7 +38,7 @@ def serve(
             min=1, metavar="MB", help="Longest file, in megabytes.  [default: 105; any on loopback]"
         ),
     ] = None,
-    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    show: options.Open = False,
     genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:

@@ -39,9 +39,7 @@ def similar(
     genre: Annotated[
         str | None, typer.Option(metavar="GENRE", help="Only songs with this top genre.")
     ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
-    ] = None,
+    folder: options.Folder = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, metavar="N", help="Vary the list: each number gives another draw."),

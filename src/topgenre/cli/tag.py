@@ -14,7 +14,7 @@ import typer
 
 from topgenre.cli import interrupt, options, printing
 from topgenre.cli.progress import Progress, run
-from topgenre.library.find import find_audio
+from topgenre.library.find import PREPROCESSED, find_audio
 from topgenre.result import Failure
 from topgenre.text import counted, json_safe
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from topgenre.tagging.policy import Policy
 
     Outcome = Tagging | Undone | Failure
-
-_PREPROCESSED = ".npz"  # made from a song, and has no tags
 
 
 def add_to(app: typer.Typer) -> None:
@@ -134,7 +132,7 @@ def tag(
     found = [
         path
         for path in find_audio(paths)
-        if path in paths or isinstance(path, Failure) or not path.lower().endswith(_PREPROCESSED)
+        if path in paths or isinstance(path, Failure) or not path.lower().endswith(PREPROCESSED)
     ]
     raise typer.Exit(1 if _tag(found, policy, files, model, genres, jobs, write, as_json) else 0)
 

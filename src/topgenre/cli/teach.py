@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from topgenre.cli import options
+from topgenre.cli.printing import say_error, shown
 from topgenre.cli.progress import Progress
+from topgenre.text import json_safe
 
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Catalogue
@@ -167,8 +169,6 @@ def review(
     asks = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     for doubt in doubts:
         if as_json:
-            from topgenre.text import json_safe
-
             typer.echo(json.dumps(json_safe(doubt.to_dict())))
             continue
         tagged = "; ".join(doubt.tagged)
@@ -185,7 +185,6 @@ def review(
 
 
 def _embedded(folder: Path, model: Path | None, jobs: int | None) -> list[TaggedSong]:
-    from topgenre.cli.printing import say_error
     from topgenre.teaching.sources import embed_songs, songs_below
 
     genre_of = songs_below(folder)
@@ -307,7 +306,5 @@ def _list(heading: str, entries: Iterable[str]) -> None:
 
 
 def _say(line: str) -> None:
-    from topgenre.text import printable
-
     for part in line.split("\n"):
-        typer.echo(printable(part, sys.stdout.encoding))
+        typer.echo(shown(part))

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from topgenre.cli import options
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -16,21 +18,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    dataset: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATASET_DIR", help="A folder with one subfolder of music per genre."
-        ),
-    ],
+    dataset: options.Dataset,
     run_dir: Annotated[
         Path, typer.Option(metavar="DIR", help="Cache, checkpoints and results.")
     ] = Path("runs/default"),
-    split: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE", help="List of a split's clips, such as valid_filtered.txt; repeatable."
-        ),
-    ] = None,
+    split: options.Split = None,
     collection: Annotated[
         list[Path] | None,
         typer.Option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,6 @@ import typer
 from topgenre.cli import interrupt, options, printing
 from topgenre.cli.progress import run
 from topgenre.result import Failure
-from topgenre.text import printable
 
 
 def add_to(app: typer.Typer) -> None:
@@ -59,7 +57,9 @@ def watch(
     say = printing.json_printer(None) if as_json else printing.plain_printer()
     if not once:
         typer.echo(
-            f"watching {_shown(inbox)}; results go to {_shown(where)}; Ctrl-C to stop", err=True
+            f"watching {printing.shown(inbox)}; results go to {printing.shown(where)}; "
+            "Ctrl-C to stop",
+            err=True,
         )
     counts: Counter[str] = Counter()
 
@@ -75,7 +75,7 @@ def watch(
     def nothing_new() -> None:
         if not counts:
             counts["files"] = 0  # said once
-            typer.echo(f"nothing new in {_shown(inbox)}", err=True)
+            typer.echo(f"nothing new in {printing.shown(inbox)}", err=True)
 
     arrivals = watch_folder(
         inbox,
@@ -92,7 +92,3 @@ def watch(
         run(arrivals, show)
     if counts["failed"]:
         raise typer.Exit(1)
-
-
-def _shown(path: str | Path) -> str:
-    return printable(str(path), sys.stdout.encoding)

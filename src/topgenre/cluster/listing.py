@@ -13,10 +13,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from topgenre.errors import SourceNotFoundError, TopgenreError, one_line
-from topgenre.library.find import SUFFIXES, find_audio, is_junk, size_and_time, unreadable
+from topgenre.library.find import (
+    PREPROCESSED,
+    SUFFIXES,
+    find_audio,
+    is_junk,
+    size_and_time,
+    unreadable,
+)
 from topgenre.result import Failure
-
-_PREPROCESSED = ".npz"
 
 
 class File(NamedTuple):
@@ -37,7 +42,7 @@ def list_music(paths: Iterable[str]) -> Iterator[File | Failure]:
         for found in find_audio([root]):
             if isinstance(found, Failure):
                 yield found
-            elif found == root or not found.lower().endswith(_PREPROCESSED):
+            elif found == root or not found.lower().endswith(PREPROCESSED):
                 try:
                     status = Path(found).stat()
                 except (OSError, ValueError) as error:
@@ -96,7 +101,7 @@ def _list_bucket(url: str) -> Iterator[File | Failure]:
         inside = PurePosixPath(path).relative_to(PurePosixPath(root)).parts
         suffix = PurePosixPath(path).suffix.lower()
         junk = any(map(is_junk, inside))
-        if junk or suffix not in SUFFIXES or suffix == _PREPROCESSED:
+        if junk or suffix not in SUFFIXES or suffix == PREPROCESSED:
             continue
         n_music += 1
         yield File(system.unstrip_protocol(path), int(info["size"] or 0), _mtime_ns(info))

@@ -41,6 +41,8 @@ _JUNK = frozenset(
 _JUNK_STARTS = ("._", ".trash-", ".trash_", ".topgenre-")
 _DESKTOP_BIN = os.path.join(".local", "share", "Trash")  # noqa: PTH118 - compared as text
 
+PREPROCESSED = ".npz"  # made from a song, not a song
+
 Told = Callable[[str], object]
 
 

@@ -21,6 +21,7 @@ from topgenre.errors import CatalogueError, NotAudioError
 from topgenre.library.analysis import analyse_song, file_hash
 from topgenre.library.catalogue import Catalogue, model_hash
 from topgenre.library.find import (
+    PREPROCESSED,
     is_folder,
     is_gone,
     no_music,
@@ -36,7 +37,6 @@ from topgenre.workers.work import TIME_LIMIT, default_jobs
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier
 
-_PREPROCESSED = ".npz"  # made from a song, not a song
 _ROWS_AT_ONCE = 500
 
 What = Literal[
@@ -147,7 +147,7 @@ def _found(roots: Iterable[str]) -> Iterator[str | Step]:
             nothing = False
             if isinstance(path, Failure):
                 yield Step("failed", path.path, path)
-            elif not path.lower().endswith(_PREPROCESSED):
+            elif not path.lower().endswith(PREPROCESSED):
                 yield path
         yield from (Step("skipped", path) for path in skipped)
         if nothing:

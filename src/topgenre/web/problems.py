@@ -57,6 +57,11 @@ class ProblemError(Exception):
         self.status, self.title = TITLES[code]
 
 
+def internal() -> ProblemError:
+    """Return the problem for a bug in the server."""
+    return ProblemError("internal", "a bug in the server; please report it with the request id")
+
+
 class ProblemDetails(BaseModel):
     """Problem details as defined by RFC 9457."""
 

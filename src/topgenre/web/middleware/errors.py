@@ -7,7 +7,7 @@ import logging
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from topgenre.web.problems import ProblemError, answer
+from topgenre.web.problems import ProblemError, answer, internal
 
 log = logging.getLogger("topgenre.server")
 
@@ -45,5 +45,4 @@ class ErrorsMiddleware:
             log.exception("unexpected %s", type(error).__name__, extra={"fields": fields})
             if started:
                 raise
-            said = "a bug in the server; please report it with the request id"
-            await answer(ProblemError("internal", said), scope)(scope, receive, send)
+            await answer(internal(), scope)(scope, receive, send)

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from topgenre.errors import TopgenreError
 from topgenre.web import schemas, uploads
-from topgenre.web.problems import ProblemError, body, responses
+from topgenre.web.problems import ProblemError, body, internal, responses
 from topgenre.web.state import State, StateDep
 from topgenre.web.work import Answer, Job, Mode, problem
 from topgenre.workers.worker import JobError
@@ -204,8 +204,7 @@ async def _lines(
             # The status is sent already, so the middleware for errors comes too late.
             fields = {"request_id": request.state.request_id}
             log.exception("unexpected %s", type(error).__name__, extra={"fields": fields})
-            said = "a bug in the server; please report it with the request id"
-            outcome = body(ProblemError("internal", said), request.state.request_id)
+            outcome = body(internal(), request.state.request_id)
         yield f"{json.dumps(outcome)}\n"
     finally:
         work.cancel()
