@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
@@ -89,7 +90,7 @@ class Classifier:
     path : path-like
         Model file.
     threads : int
-        Threads that one call may use.
+        How many windows of a whole track may be analysed at a time.
     genres : path-like or GenreHead, optional
         Genres that the user has taught, which take the place of the model's own.
 
@@ -122,7 +123,7 @@ class Classifier:
                 f"{path}: it is damaged, as its checksum says; get a fresh copy of the model"
             )
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
@@ -136,6 +137,7 @@ class Classifier:
                 f"{path}: not a usable topgenre model ({_first_line(error)}); "
                 "name one that `topgenre train` wrote"
             ) from error
+        self._threads = threads
         self.head: GenreHead | None = None
         if genres is not None:
             self.head = genres if isinstance(genres, GenreHead) else GenreHead.load(genres)
@@ -201,13 +203,33 @@ class Classifier:
             )
         parts: list[Prediction] = []
         windows: list[_Span] = []
-        for window in load_windows(source, name=label):
-            parts.append(self.predict(network_input(compute(window))[None]))
+        for window, prediction in self._predict_each(load_windows(source, name=label)):
+            parts.append(prediction)
             windows.append(_Span(window.start, window.end, window.notices, window.duration))
             progress(window.end / (window.duration or window.end))
-        prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        whole_track = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         analysed = windows[-1]._replace(start=windows[0].start)
-        return self.build_result(prediction, analysed, label, tuple(windows))
+        return self.build_result(whole_track, analysed, label, tuple(windows))
+
+    def _predict_each(self, windows: Iterator[Segment]) -> Iterator[tuple[Segment, Prediction]]:
+        """Predict windows in their order, several at a time, while the next ones are decoded."""
+
+        def predict(window: Segment) -> Prediction:
+            return self.predict(network_input(compute(window))[None])
+
+        if self._threads < 2:
+            yield from ((window, predict(window)) for window in windows)
+            return
+        from concurrent.futures import Future, ThreadPoolExecutor  # only where it is needed
+
+        ahead: deque[tuple[Segment, Future[Prediction]]] = deque()
+        with ThreadPoolExecutor(self._threads) as pool:
+            for window in windows:
+                ahead.append((window, pool.submit(predict, window)))
+                if len(ahead) > self._threads:  # so that few windows are held in memory
+                    done, future = ahead.popleft()
+                    yield done, future.result()
+            yield from ((done, future.result()) for done, future in ahead)
 
     def classify_spectrograms(self, spectrograms: Spectrograms) -> Result:
         """Classify four spectrograms."""
@@ -397,7 +419,7 @@ def load(
     genres : path-like or GenreHead, optional
         Genres that the user has taught, which take the place of the model's own.
     threads : int
-        Threads that one call may use.
+        How many windows of a whole track may be analysed at a time.
 
     Returns
     -------

@@ -31,7 +31,7 @@ Array = NDArray[np.float32]
 
 
 def _sort_bitonic(runs: Array) -> Array:
-    """Sort runs that rise and then fall (or the reverse), by Batcher's bitonic network.
+    """Sort bitonic runs by Batcher's network.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def _merge(left: Array, right: Array) -> Array:
 
 
 def _middle_third(kept: Array, added: Array, out: Array) -> None:
-    """Write the middle n of the union of 2n kept and n added sorted values, as bitonic runs.
+    """Write the middle n of 2n kept and n added sorted values, as bitonic runs.
 
     Result i is the median of three: kept[i], kept[n + i] and added[n - 1 - i]. The 0-1 principle
     shows that these are the ones: let the first z of kept and the first y of added be 0, the rest
@@ -168,7 +168,7 @@ def soft_masks(harmonic: Array, percussive: Array) -> tuple[Array, Array]:
 
 
 def share_power(power: Array, harmonic: Array, percussive: Array) -> None:
-    """Turn two median-filtered powers, in place, into the shares of power that they claim.
+    """Turn two median-filtered powers, in place, into their shares of power.
 
     Parameters
     ----------

@@ -100,6 +100,8 @@ def without_controls(text: str) -> str:
     >>> without_controls("gnp.\u202eBlue\x1b[31m")
     'gnp.Blue [31m'
     """
+    if text.isprintable():  # which nearly all are, and quick to tell
+        return text
     return "".join(
         " " if unicodedata.category(c) in _CONTROLS else c
         for c in text

@@ -24,11 +24,11 @@ from topgenre.errors import DamagedAudioError, NoAudioStreamError, NotAudioError
 # Demuxers of audio, and of video with audio. Playlists, scripts and image sequences are left out on
 # purpose: they would make FFmpeg open other files or the network.
 _DEMUXERS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
-    "ogg,tak,tta,voc,w64,wav,wv"
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,eac3,flac,flv,loas,matroska,mov,mp3,mpc,mpc8,mpeg,"
+    "mpegts,ogg,tak,tta,voc,w64,wav,wv"
 )
 # Demuxers whose duration is estimated from the bit rate, or includes more than the sound.
-_CLAIMS_NOTHING = {"aac", "ac3", "amr", "asf", "eac3", "loas", "mp3"}
+_CLAIMS_NOTHING = {"aac", "ac3", "amr", "asf", "eac3", "loas", "mp3", "ogg"}
 _SIGNATURES = (
     *(b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b".snd", b"\x1aE\xdf\xa3", b"caff"),
     *(b"0&\xb2u", b"\xff\xf1", b"\xff\xf9", b"\xff\xfa", b"\xff\xfb", b"\xff\xf3"),

@@ -107,7 +107,7 @@ class _Chart:
             size=_VERDICT_POINTS[result.tier or "sure"],
             weight="bold",
             color=colours.accent if result.tier == "unsure" else colours.ink,
-            family=[*canvas.DISPLAY, *canvas.families(canvas.drawable(result.verdict))],
+            family=canvas.families(canvas.drawable(result.verdict)),
         )
         self.y = 1.55
         self._draw_bars()

@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 MISSING = "\N{REPLACEMENT CHARACTER}"
 
-# The first fonts of both lists come with Matplotlib, so every machine draws the same picture. SVG
-# files also name the generic families, for viewers without these fonts.
+# The first font comes with Matplotlib, so every machine draws the same picture. SVG files also name
+# the generic family, for viewers without this font.
 _FONT = "sans-serif"
-DISPLAY = ["STIXGeneral", "serif"]  # for headings, like the page's
 # If one of these is installed, it draws the characters that the first font lacks.
 _FALLBACKS = (
     "Noto Sans CJK JP",

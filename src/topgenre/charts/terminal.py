@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from pathlib import PurePath
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -18,6 +19,7 @@ _LONGEST_BAR = 60  # characters; a longer one is not easier to read
 _LONGEST_GENRE = 20
 _MINI_BAR = 8  # characters
 _NARROWEST_PATH = 12
+_USUAL_NAME = 32  # characters of song and path, where there is room
 _WORTH_SAYING = 0.01  # probability of a further genre in a row
 _TINTS = {"sure": "cyan", "probable": "cyan", "close": "yellow", "unsure": "magenta"}
 # The web page's genre colours, which are distinct on dark and light backgrounds.
@@ -85,9 +87,15 @@ def print_bars(
 
 
 def print_row(
-    result: Result, console: Console, *, column: int, top: int = 3, tags: bool = False
+    result: Result,
+    console: Console,
+    *,
+    column: int,
+    top: int = 3,
+    song: str = "",
+    tags: bool = False,
 ) -> None:
-    """Print a result on one line: path, small bar, verdict, more genres if they fit.
+    """Print a result on one line: song, path, small bar, verdict, further genres.
 
     Parameters
     ----------
@@ -97,7 +105,9 @@ def print_row(
         Width of the longest path, which is cropped if the terminal is too narrow. 0 prints plain
         text, as for a pipe.
     top : int
-        How many genres.
+        Number of genres; in a terminal, as many as fit.
+    song : str
+        Artist and title; a terminal shows them with the file name instead of the path.
     tags : bool
         Whether to name styles, instruments and moods too.
     """
@@ -109,15 +119,15 @@ def print_row(
         ranked = ", ".join(
             f"{_spelt(spoken(name), encoding, plain)} {percent(p)}" for name, p in genres
         )
-        text = f"{printable(result.path, encoding)}: {verdict} ({ranked})"
-        _print_plain(console, text)
+        path = printable(result.path, encoding)
+        known = f" ({printable(song, encoding)})" if song else ""
+        _print_plain(console, f"{path}{known}: {verdict} ({ranked})")
     else:
         fixed = 2 + _MINI_BAR + 8
         room = console.width - fixed - cell_len(verdict)
-        column = min(column, max(room, _NARROWEST_PATH))
-        path = _end_of(printable(result.path, encoding), column, "~" if plain else "…")
+        column = min(max(column, _USUAL_NAME), max(room, _NARROWEST_PATH))
         tint = _TINTS[result.tier or "sure"]
-        line = Text(set_cell_size(path, column), no_wrap=True, overflow="ignore")
+        line = _name(result.path, song, column, encoding, "~" if plain else "…")
         bar = _block(genres[0].probability, _MINI_BAR, plain)
         line.append(f"  {bar:{_MINI_BAR}}", style=tint)
         line.append(f"{percent(genres[0].probability):>6}  ", style="bold")
@@ -238,6 +248,21 @@ class _Bars:
             yield legend
         if result.sections:
             yield from _wrapped(_spelt(sections_line(result.sections), encoding, plain), width, "")
+
+
+def _name(path: str, song: str, column: int, encoding: str, mark: str) -> Text:
+    """Return song and file name in a column, or else the path, cropped."""
+    path, song = printable(path, encoding), printable(song, encoding)
+    if song:
+        path = PurePath(path).name  # the song tells more than the folders
+        room = column - min(cell_len(path), column // 3) - 2
+        if cell_len(song) > room:
+            song = f"{set_cell_size(song, max(room - 1, 0)).rstrip()}{mark}"
+    line = _text("")
+    line.append(song, style="bold").append("  " * bool(song))
+    line.append(_end_of(path, column - line.cell_len, mark), style="dim" if song else "")
+    line.pad_right(column - line.cell_len)
+    return line
 
 
 def _window_at(result: Result, at: float) -> Window:

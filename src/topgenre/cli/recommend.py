@@ -82,8 +82,8 @@ def recommend(
     Each provider has its own section. Without an account, links to a search on Spotify are
     printed. With TOPGENRE_SPOTIFY_CLIENT_ID and TOPGENRE_SPOTIFY_CLIENT_SECRET, Spotify gives
     tracks and playlists. --provider deezer gives tracks by artists like the song's, or charts if
-    the artist is unknown. --provider library gives similar songs from a catalogue that `topgenre
-    scan` made.
+    the artist is unknown; with --playlists, playlists too. --provider library gives similar songs
+    from a catalogue that `topgenre scan` made.
     """
     if (song is None) is (not genre):
         raise typer.BadParameter("give a song or genres, not both", param_hint="SONG, --genre")

@@ -181,9 +181,9 @@ def _next_steps(catalogue: Catalogue, model: Path | None, chosen: Path | None) -
 
     genres = catalogue.tally(model_hash(model))
     said = [f"{spoken(genre) or 'not sure'} {count}" for genre, count in genres]
-    heard = f": {', '.join(said)}" if said else ""
-    typer.echo(f"{counted(catalogue.count(), 'song')} in {printing.shown(catalogue.path)}{heard}")
+    typer.echo(f"{counted(catalogue.count(), 'song')} in {printing.shown(catalogue.path)}")
     if said:
+        typer.echo(f"  {', '.join(said)}")
         where = f"  (with --catalogue {printing.shown(chosen)})" if chosen else ""
         typer.echo(
             f"Next: topgenre report, topgenre similar SONG, topgenre playlists FOLDER{where}"

@@ -11,6 +11,7 @@ import typer
 
 from topgenre.cli import interrupt, printing
 from topgenre.cli.progress import Progress, run
+from topgenre.library.find import is_folder
 from topgenre.result import Failure
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def scan_cluster(
             failures = partition.failures
             counts["files"] += partition.n_files
             counts["classified"] += partition.n_classified
-        counts["failed"] += len(failures)
+        # A folder without music is not a file that failed.
+        empty = isinstance(partition, Failure) and is_folder(partition.path)
+        counts["empty" if empty else "failed"] += len(failures)
         for failure in failures:
             printing.say_error(failure)
 
@@ -51,8 +54,10 @@ def scan_cluster(
     counts["unchanged"] = counts["files"] - counts["classified"]
     said = [f"{counts['classified']} classified"]
     said += [f"{counts[what]} {what}" for what in ("unchanged", "failed") if counts[what]]
-    typer.echo(f"{counts['files']} files in {seconds:.1f} s: {', '.join(said)}; tables in {out}")
-    return 1 if counts["failed"] else 0
+    if counts["files"] or counts["failed"]:
+        found = f"{counts['files']} files in {seconds:.1f} s"
+        typer.echo(f"{found}: {', '.join(said)}; tables in {out}")
+    return 1 if counts["failed"] or counts["empty"] else 0
 
 
 class _Progress(Progress):

@@ -14,7 +14,7 @@ import typer
 
 from topgenre.cli import interrupt, options, printing
 from topgenre.cli.progress import Progress, run
-from topgenre.library.find import PREPROCESSED, find_audio
+from topgenre.library.find import PREPROCESSED, find_audio, is_folder
 from topgenre.result import Failure
 from topgenre.text import counted, json_safe
 
@@ -201,16 +201,18 @@ def _tag(
         )
         show = _show_json if as_json else _printer(policy)
         counts = _shown(outcomes, show, Progress(len(paths)))
+        empty = counts.pop("empty", 0)
         if stopped():
             kept = ". What was written stays; --undo takes it back" if counts["written"] else ""
             typer.echo(f"{interrupt.MESSAGE}; {_summary(counts)}{kept}", err=True)
             raise typer.Exit(interrupt.exit_code())
-    typer.echo(_summary(counts), err=True)
+    if counts:
+        typer.echo(_summary(counts), err=True)
     if counts["to write"]:
         typer.echo("Nothing was changed. Add --write to apply.", err=True)
     if counts["kept"] and not (counts["to write"] or counts["written"]):
         typer.echo("Use --append or --replace for files that already have a genre.", err=True)
-    return counts["failed"]
+    return counts["failed"] + empty
 
 
 def _undo(paths: list[str], files: _Files, as_json: bool) -> int:
@@ -249,7 +251,9 @@ def _shown(
 
     def count(outcome: Outcome) -> None:
         what = getattr(outcome, "what", "undone")
-        counts["failed" if isinstance(outcome, Failure) else what] += 1
+        if isinstance(outcome, Failure):
+            what = "empty" if is_folder(outcome.path) else "failed"
+        counts[what] += 1
         show(outcome)
 
     run(outcomes, count, progress)

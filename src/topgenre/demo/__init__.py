@@ -1,8 +1,8 @@
 """Synthesise six short, royalty-free songs to try topgenre on.
 
 They are caricatures of musical styles, for users without music at hand. They say nothing about the
-accuracy on real music. Songs are named after a genre if topgenre recognises it; the shuffle is
-between blues and its neighbours, as an example of an uncertain result.
+accuracy on real music. Songs are named after a genre if topgenre recognises it; the shuffle is a
+blues that the model takes for jazz, as an example of an uncertain result.
 """
 
 from __future__ import annotations

@@ -83,6 +83,8 @@ def file_hash(path: str) -> bytes:
     try:
         with Path(path).open("rb") as file:
             return content_hash(file)
+    except IsADirectoryError as error:
+        raise SourceNotFoundError(f"{path}: this is a folder; name a file in it") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise SourceNotFoundError(

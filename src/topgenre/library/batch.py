@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from topgenre.library.find import STANDARD_INPUT
 from topgenre.result import Failure, Result
-from topgenre.workers.work import Work, attempt, default_jobs
+from topgenre.workers.work import Work, attempt, default_jobs, processors
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier
@@ -66,11 +66,14 @@ def classify_files(
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, not {jobs}")
+    threads = processors() if jobs is None and whole else 1
     jobs = min(default_jobs(len(paths)) if jobs is None else jobs, max(1, len(paths)))
     work = partial(classify_file, whole=whole)
     if jobs == 1 or STANDARD_INPUT in paths:
+        from topgenre.classifier import load
+
         work = partial(work, progress=progress) if progress else work
-        yield from _one_by_one(paths, model, genres, work)
+        yield from _one_by_one(paths, load(model, genres=genres, threads=threads), work)
     else:
         from topgenre.workers.processes import Pool  # not needed for one process
 
@@ -102,14 +105,8 @@ def classify_file(
 
 
 def _one_by_one(
-    paths: Sequence[str | Failure],
-    model: str | os.PathLike[str] | None,
-    genres: str | os.PathLike[str] | None,
-    work: Work[Result],
+    paths: Sequence[str | Failure], classifier: Classifier, work: Work[Result]
 ) -> Iterator[Outcome]:
-    from topgenre.classifier import load
-
-    classifier = load(model, genres=genres)
     for path in paths:
         yield path if isinstance(path, Failure) else attempt(work, classifier, path)
 

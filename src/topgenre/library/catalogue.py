@@ -301,35 +301,82 @@ class Catalogue(Database):
             condition, values = _CLASSIFIED, [model]
             condition += " AND NOT uncertain" if threshold is None else " AND probability_1 >= ?"
             values += [] if threshold is None else [threshold]
-        found = [fields.BY_NAME[name] for name in names]
         for rows in self._pages(names, condition, *values, folder=folder):
-            with self._explained():
-                columns = [
-                    field.load_all(column, optional=model is None)
-                    for field, column in zip(found, zip(*rows, strict=True), strict=True)
-                ]
-            yield from zip(*columns, strict=True)
+            yield from self._loaded(names, rows, optional=model is None)
+
+    def sample(
+        self,
+        names: Sequence[str],
+        model: bytes,
+        most: int,
+        *,
+        tagged: bool = False,
+        folder: str | None = None,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield some fields of a random sample of songs, always the same one.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of `topgenre.library.fields.FIELDS`.
+        model : bytes
+            Only songs that this model has classified and that are not missing.
+        most : int
+            Most songs.
+        tagged : bool
+            Only songs with a genre tag, or a genre that the user has corrected.
+        folder : str, optional
+            Only songs below this folder; an absolute path.
+        """
+        condition = _CLASSIFIED
+        if tagged:
+            corrected = " OR path IN (SELECT path FROM corrections)" if self.corrections() else ""
+            condition += f" AND (genre_tag IS NOT NULL{corrected})"
+        # A digest is as good as a random number.
+        return self._first(names, condition, "hash, id", most, model, folder=folder)
+
+    def least_sure(self, model: bytes, most: int, *, folder: str | None = None) -> Iterator[Listed]:
+        """Yield the uncertain songs, the least probable first."""
+        condition = f"{_CLASSIFIED} AND uncertain"
+        order = "probability_1, path"
+        return map(Listed.of, self._first(LISTED, condition, order, most, model, folder=folder))
+
+    def surest(self, genre: str, model: bytes) -> Iterator[Listed]:
+        """Yield the surest songs of a genre, the most probable first, up to a limit."""
+        condition = f"{_CLASSIFIED} AND genre_1 = ? AND NOT uncertain"
+        order = "probability_1 DESC, path"
+        return map(Listed.of, self._first(LISTED, condition, order, _ROWS_AT_ONCE, model, genre))
+
+    def _first(
+        self,
+        names: Sequence[str],
+        condition: str,
+        order: str,
+        most: int,
+        *values: Any,
+        folder: str | None = None,
+    ) -> Iterator[tuple[Any, ...]]:
+        if folder is not None:
+            condition += " AND path >= ? AND path < ?"
+            values += _inside(folder)
+        rows = self._select(names, f"{condition} ORDER BY {order} LIMIT {most}", *values)
+        return self._loaded(names, rows, optional=False)
+
+    def _loaded(
+        self, names: Sequence[str], rows: list[tuple[Any, ...]], *, optional: bool
+    ) -> Iterator[tuple[Any, ...]]:
+        with self._explained():
+            columns = [
+                fields.BY_NAME[name].load_all(column, optional=optional)
+                for name, column in zip(names, zip(*rows, strict=True), strict=False)
+            ]
+        return zip(*columns, strict=True)
 
     def listed(
         self, model: bytes, *, threshold: float | None = 0.0, folder: str | None = None
     ) -> Iterator[Listed]:
         """Yield the songs of a model that are not missing, for lists; see `rows`."""
         return map(Listed.of, self.rows(LISTED, model=model, threshold=threshold, folder=folder))
-
-    def surest(self, genre: str, model: bytes) -> Iterator[Listed]:
-        """Yield the surest songs of a genre, the most probable first, up to a limit."""
-        rows = self._select(
-            LISTED,
-            f"genre_1 = ? AND {_CLASSIFIED} AND NOT uncertain "
-            "ORDER BY probability_1 DESC, path LIMIT ?",
-            *(genre, model, _ROWS_AT_ONCE),
-        )
-        with self._explained():
-            columns = [
-                fields.BY_NAME[name].load_all(column)
-                for name, column in zip(LISTED, zip(*rows, strict=True), strict=False)
-            ]
-        return map(Listed.of, zip(*columns, strict=True))
 
     def song(self, number: int) -> Song:
         """Return the song with an id from `embeddings`."""

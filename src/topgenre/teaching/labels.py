@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 # Genres of ID3v1 written as a number, such as "(17)" or "17".
@@ -48,17 +49,18 @@ class Labels(NamedTuple):
     dropped: tuple[Dropped, ...]
 
 
-def split_genres(text: str) -> list[str]:
+@lru_cache(maxsize=4096)  # a library has few genres, and many songs of each
+def split_genres(text: str) -> tuple[str, ...]:
     """Split the text of a genre tag into names.
 
     Examples
     --------
     >>> split_genres("(17)Shoegaze; Dream Pop")
-    ['Shoegaze', 'Dream Pop']
+    ('Shoegaze', 'Dream Pop')
     >>> split_genres("(17)")
-    ['Rock']
+    ('Rock',)
     """
-    names = []
+    names: list[str] = []
     for part in _SEPARATORS.split(text):
         name = " ".join(part.split())
         if found := _ID3_NUMBER.match(name):
@@ -66,9 +68,10 @@ def split_genres(text: str) -> list[str]:
             name = rest.strip() if rest else _id3_genre(int(number or numbered))
         if name and name not in names:
             names.append(name)
-    return names
+    return tuple(names)
 
 
+@lru_cache(maxsize=4096)
 def key_of(name: str) -> str:
     """Return the key that all spellings of a genre share: letters and digits, no case.
 

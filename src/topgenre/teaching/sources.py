@@ -33,7 +33,7 @@ class _Embedded(NamedTuple):
 
 
 def from_catalogue(
-    catalogue: Catalogue, model: bytes, *, folder: str | None = None
+    catalogue: Catalogue, model: bytes, *, folder: str | None = None, most: int | None = None
 ) -> Iterator[TaggedSong]:
     """Find the songs of a catalogue with genre tags or corrections.
 
@@ -41,9 +41,11 @@ def from_catalogue(
     ----------
     catalogue : Catalogue
     model : bytes
-        SHA-256 of the model; songs of other models are left out.
+        SHA-256 of the model; songs of other models, and missing ones, are left out.
     folder : str, optional
         Only songs below this folder.
+    most : int, optional
+        Most songs, drawn at random; always the same ones.
 
     Yields
     ------
@@ -51,18 +53,21 @@ def from_catalogue(
         With the embedding of the scan.
     """
     by_path, by_content = catalogue.corrected()
-    for song in catalogue.songs(folder=folder):
-        found = song.analysis
-        if found is None or song.model_hash != model:
-            continue
-        correction = by_path.get(song.path) or by_content.get(found.hash)
-        genres = (correction,) if correction else tuple(split_genres(found.tags.genre or ""))
+    names = ("path", "hash", "genre_tag", "artist", "album", "embedding")
+    rows = (
+        catalogue.rows(names, model=model, folder=folder)
+        if most is None
+        else catalogue.sample(names, model, most, tagged=True, folder=folder)
+    )
+    for path, content, tag, artist, album, embedding in rows:
+        correction = by_path.get(path) or by_content.get(content)
+        genres = (correction,) if correction else split_genres(tag or "")
         if genres:
             yield TaggedSong(
-                path=song.path,
-                embeddings=found.embedding[None],
+                path=path,
+                embeddings=embedding[None],
                 genres=genres,
-                group=_group(found.tags.artist, found.tags.album, song.path),
+                group=_group(artist, album, path),
                 corrected=correction is not None,
             )
 
@@ -90,8 +95,8 @@ def songs_below(root: Path) -> dict[str, tuple[str, ...]]:
     }
     if not genre_of:
         raise TeachingError(
-            f"{root}: there are no songs in sub-folders; "
-            "make a sub-folder per genre, such as shoegaze/, with three songs or more"
+            f"{root}: no music found; "
+            "make a sub-folder of music for each genre, such as shoegaze/, with three songs or more"
         )
     return genre_of
 

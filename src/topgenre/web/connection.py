@@ -11,6 +11,7 @@ import json
 import secrets
 import socket
 import sys
+from collections import defaultdict
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -47,8 +48,8 @@ class Connection(HttpToolsProtocol):
     Parameters
     ----------
     most : int
-        Most connections. Another one replaces the one that has been idle longest; if all are busy,
-        it is refused.
+        Most connections. Another one replaces the one that has been idle longest. If all are busy,
+        it replaces one of the client that holds more than half of them, or is refused.
     head_limit : float
         Seconds for the head of a request to arrive, after the start of the connection or the last
         answer.
@@ -83,8 +84,22 @@ class Connection(HttpToolsProtocol):
         idle = [c for c in others if c.idle and not c.transport.is_closing()]
         if idle:
             min(idle, key=lambda c: c._number).transport.abort()
+        elif greedy := self._greedy(others):
+            max(greedy, key=lambda c: c._number).transport.abort()  # the least of its work is lost
         else:
             self._refuse(ProblemError("busy", "too many connections; try again", 1))
+
+    def _greedy(self, others: list[Connection]) -> list[Connection]:
+        """Return the connections of another client that holds more than half of all."""
+        of_client: dict[str, list[Connection]] = defaultdict(list)
+        for other in others:
+            of_client[other._host].append(other)
+        host, most = max(of_client.items(), key=lambda entry: len(entry[1]))
+        return most if host != self._host and len(most) > self._most // 2 else []
+
+    @property
+    def _host(self) -> str:
+        return self.client[0] if self.client else ""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""

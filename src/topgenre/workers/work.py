@@ -23,8 +23,11 @@ _A_HANDFUL = 20  # files that are done before more processes have started
 
 def default_jobs(n_files: int) -> int:
     """Return a suitable number of worker processes for a number of files."""
-    if n_files <= _A_HANDFUL:
-        return 1
+    return 1 if n_files <= _A_HANDFUL else processors()
+
+
+def processors() -> int:
+    """Return the number of processors that this process may use."""
     # Python 3.13 counts the processors that this process may use, earlier versions all.
     count = getattr(os, "process_cpu_count", os.cpu_count)
     return max(1, count() or 1)

@@ -125,6 +125,7 @@ const ANSWERS = {
   },
   samples: ({ samples }) => live?.add(samples),
   stop: () => {
+    live?.end();
     live = null;
   },
 };
