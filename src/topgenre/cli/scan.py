@@ -80,9 +80,9 @@ def scan(
 ) -> None:
     """Classify every song of a library once, and keep the results in a catalogue.
 
-    Songs in the catalogue are left as they are unless the file has changed, so the same command
-    goes on where it was stopped. Moved files are recognised by their content. Songs whose files
-    are gone stay in the catalogue, marked as missing, until --prune. Recycle bins and snapshots
+    Songs in the catalogue are skipped unless their file has changed, so after a stop the same
+    command continues. Moved files are recognised by their content. Songs whose files are gone stay
+    in the catalogue, marked as missing, until --prune. Recycle bins and snapshots
     are skipped.
     """
     if engine is Engine.RAY:

@@ -237,7 +237,7 @@ def _undo(paths: list[str], files: _Files, as_json: bool) -> int:
     typer.echo(_summary(counts) if counts else "There is nothing to undo.", err=True)
     if left and not paths and not counts["failed"]:
         changes = "1 older change" if left == 1 else f"{left} older changes"
-        typer.echo(f"{changes} can still be undone. Run the command again to go on.", err=True)
+        typer.echo(f"{changes} can still be undone. Run the command again to continue.", err=True)
     return counts["failed"]
 
 

@@ -108,7 +108,7 @@ class Store:
         return rows
 
     def write(self, name: str, rows: list[dict[str, Any]]) -> None:
-        """Write a partition, whole or not at all."""
+        """Write a partition atomically."""
         arrow, parquet = imported("pyarrow"), imported("pyarrow.parquet")
         sink = arrow.BufferOutputStream()
         parquet.write_table(arrow.Table.from_pylist(rows, parquet_schema()), sink)

@@ -70,13 +70,13 @@ def synthesise(
 def write_demo(folder: str | Path) -> list[Path]:
     """Write all demo songs into a folder, each in another format.
 
-    The folder is made if it is not there. A file that is there already is kept as it is: if it
-    is anything but the very song, nothing at all is written.
+    A missing folder is created. An existing file is kept; if it is not the same song, nothing is
+    written.
 
     Parameters
     ----------
     folder : str or Path
-        Where the songs go.
+        Folder for the songs.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def write_demo(folder: str | Path) -> list[Path]:
     Raises
     ------
     OutputError
-        If the folder cannot be written, or a file of the same name is in the way.
+        If the folder cannot be written, or another file of the same name exists.
     """
     folder = Path(folder)
     songs = {

@@ -198,7 +198,7 @@ class Database:
             raise CatalogueError(f"{self.path}: {_explain(error)}") from error
 
 
-_DAMAGED = "it is damaged, or not a catalogue; keep it, and name another file to go on with"
+_DAMAGED = "it is damaged, or not a catalogue; keep it, and use another file"
 _LOCKED = "another program has locked it; wait until it has finished, and try again"
 _FULL = "the disk is full; free some space and run the same command: stored results are kept"
 

@@ -182,12 +182,13 @@ def parse_weight(written: str) -> GenreProbability:
     Returns
     -------
     GenreProbability
-        The genre in lower case; its weight is 1 if there is none.
+        The genre in lower case; its weight is 1 by default.
 
     Raises
     ------
     ValueError
-        If there is no printable name of at most 100 characters, or no weight in (0, 1000000].
+        If the name is not printable, longer than 100 characters or empty, or the weight is not in
+        (0, 1000000].
     """
     name, colon, number = written.rpartition(":")
     if not colon:

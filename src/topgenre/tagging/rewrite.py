@@ -40,7 +40,7 @@ Commit = Callable[[GenreTag, GenreTag], None]
 def read_genre(path: str | os.PathLike[str]) -> GenreTag:
     """Read the genre in a file's tags.
 
-    Where topgenre cannot write the tag that has a genre, `genres` has it all the same.
+    A genre in a tag that topgenre cannot write is in `genres` too.
 
     Raises
     ------
