@@ -33,6 +33,11 @@ def say_error(message: str) -> None:
     typer.echo(text, err=True)
 
 
+def shown(text: object) -> str:
+    """Return a text as standard output can show it, on one line."""
+    return printable(str(text), sys.stdout.encoding)
+
+
 def give_up_output() -> None:
     """Discard what is still to be written to standard output, as the disk is full."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

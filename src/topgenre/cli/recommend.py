@@ -1,4 +1,4 @@
-"""Implement ``topgenre recommend``: music like a song, or for given genres."""
+"""Implement ``topgenre recommend``: find music like a song, or for given genres."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from topgenre.cli import options, printing, suggestions
 from topgenre.library.batch import classify_files
 from topgenre.library.find import STANDARD_INPUT
 from topgenre.result import Failure, GenreProbability
+from topgenre.text import counted
 
 if TYPE_CHECKING:
     from topgenre.recommend import Provider
@@ -129,7 +130,7 @@ def recommend(
         from topgenre.recommend.playlist import save
 
         count = save(sections, m3u8)
-        printing.say_written(f"{m3u8} ({count} track{'' if count == 1 else 's'})")
+        printing.say_written(f"{m3u8} ({counted(count, 'track')})")
     raise typer.Exit(0 if any(section.items for section in sections) else 1)
 
 

@@ -134,7 +134,7 @@ def classical_arpeggios(rate: int, seconds: float, seed: int) -> Stereo:
 def disco(rate: int, seconds: float, seed: int) -> Stereo:
     """Four on the floor by a band: octave bass, open hats, congas, scratched guitar, strings."""
     song = Song(rate, seconds, seed, tempo=118)
-    drummer = {"loose": 0.01}  # who is no machine
+    drummer = {"loose": 0.01}  # not a machine
     form = ((45, "m7"), (50, "m7"), (43, "7"), (48, "maj7"))
     runs = ((0, 0.5, 1, 1.5, 2.5, 3, 4), (0, 1.5, 2, 3, 3.5, 4))
     for number, section, at in song.bars():

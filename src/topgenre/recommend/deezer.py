@@ -1,4 +1,4 @@
-"""Ask Deezer's public API for music like a song, for charts and for playlists of genres."""
+"""Ask Deezer's public API for music like a song, charts and playlists."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Named(NamedTuple):
 
 
 class Deezer:
-    """Tracks by artists like the song's, or the most played ones of each genre; playlists too.
+    """Tracks by artists like the song's, or charts of each genre; also playlists.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Deezer:
         self._cache: Cache[tuple[list[Any], bool]] = Cache(settings.recommend_cache_seconds)
 
     def find(self, wish: Wish) -> Section:
-        """Find one track of an artist at most; if asked to, playlists for three items in four."""
+        """Find one track per artist; if preferred, playlists for three items in four."""
         notices: list[str] = []
         picker = Picker()
         label = "Deezer charts"
@@ -96,7 +96,7 @@ class Deezer:
         return replace(section, label=label, kind=kind)
 
     def _artist(self, connection: Connection, name: str) -> _Named | None:
-        """Find the artist of exactly this name, or the first of several that play together."""
+        """Find the artist of exactly this name, or the first of several artists."""
         for query in dict.fromkeys((name, _GUESTS.split(name, maxsplit=1)[0])):
             if not same_name(query):
                 continue
@@ -110,7 +110,7 @@ class Deezer:
     def _like(
         self, connection: Connection, artist: _Named, title: str | None
     ) -> Iterator[list[Item]]:
-        """Yield the tracks of the artist's radio, and then the best-known of related artists."""
+        """Yield tracks of the artist's radio, then top tracks of related artists."""
         for page in chain(
             self._tracks(connection, f"artist/{artist.number}/radio", query="artist radio"),
             self._of_related(connection, artist),
@@ -242,7 +242,7 @@ def _named(record: dict[str, Any]) -> _Named | None:
 
 
 def _playlist(record: dict[str, Any]) -> Item | None:
-    """Read a playlist; return None if it has no title or link, or nothing that can be played."""
+    """Read a playlist; return None if it lacks a title, a link or playable tracks."""
     title, url = text(record, "title"), link(record, "link")
     if not title or not url or record.get("public") is False or record.get("nb_tracks") == 0:
         return None

@@ -1,4 +1,4 @@
-"""Find songs whose genre tag the sound contradicts."""
+"""Find songs whose sound contradicts their genre tag."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from topgenre.teaching.teach import Taught
 
 _MOST_IN_REPORT = 4_000  # songs, so that a report takes seconds
 _PENALTIES = (0.3,)
-_SURE = 0.6  # probability of the other genre from which a tag is in doubt
-_UNLIKELY = 0.1  # probability of the tag's own genres up to which it is
+_SURE = 0.6  # least probability of the other genre for a tag to be in doubt
+_UNLIKELY = 0.1  # most probability of the tagged genres for that
 
 
 class DoubtfulTag(NamedTuple):
@@ -26,7 +26,7 @@ class DoubtfulTag(NamedTuple):
     tagged : tuple of str
     suggested : str
     probability : float
-        Of the suggested genre, by a classifier that has learnt nothing of the song's artist.
+        Probability of the suggested genre, by a classifier that has not learnt from the artist.
     """
 
     path: str
@@ -48,7 +48,7 @@ class DoubtfulTag(NamedTuple):
 
 
 def doubtful_tags(taught: Taught) -> list[DoubtfulTag]:
-    """Find songs whose tag the sound contradicts, the surest first.
+    """Find songs whose sound contradicts their tag, the surest first.
 
     Parameters
     ----------
@@ -65,10 +65,10 @@ def doubtful_tags(taught: Taught) -> list[DoubtfulTag]:
 def doubtful_in(
     catalogue: Catalogue, model: bytes, *, folder: str | None = None, most: int = 200
 ) -> tuple[DoubtfulTag, ...]:
-    """Find the doubtful tags of a catalogue; corrected songs are settled.
+    """Find the doubtful tags of a catalogue, except of corrected songs.
 
-    Of more than 4,000 tagged songs, as many are drawn at random, the same ones every time;
-    `doubtful_tags` goes through all.
+    Of more than 4,000 tagged songs, 4,000 are drawn at random, always the same ones;
+    `doubtful_tags` checks all.
 
     Parameters
     ----------
