@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from topgenre.errors import CatalogueError, ModelError
 from topgenre.library import fields
-from topgenre.library.database import Database, default_path
+from topgenre.library.database import Database, default_path, paths_inside
 from topgenre.library.find import is_gone
 from topgenre.library.song import LISTED, Analysis, Array, Listed, Song, utc
 from topgenre.result import Failure
@@ -358,7 +358,7 @@ class Catalogue(Database):
     ) -> Iterator[tuple[Any, ...]]:
         if folder is not None:
             condition += " AND path >= ? AND path < ?"
-            values += _inside(folder)
+            values += paths_inside(folder)
         rows = self._select(names, f"{condition} ORDER BY {order} LIMIT {most}", *values)
         return self._loaded(names, rows, optional=False)
 
@@ -406,7 +406,7 @@ class Catalogue(Database):
             values.append(genre)
         if folder is not None:
             condition += " AND path >= ? AND path < ?"
-            values += _inside(folder)
+            values += paths_inside(folder)
         condition += f" ORDER BY id LIMIT {_ROWS_AT_ONCE}"
         load_all = fields.BY_NAME["embedding"].load_all
         last = 0
@@ -431,7 +431,7 @@ class Catalogue(Database):
         self, names: Sequence[str], condition: str, *values: Any, folder: str | None = None
     ) -> Iterator[list[tuple[Any, ...]]]:
         # Page by page: an open query would block checkpoints of the write-ahead log.
-        last, end = (b"", None) if folder is None else _inside(folder)
+        last, end = (b"", None) if folder is None else paths_inside(folder)
         where = f"path > ? AND ({condition})" + ("" if end is None else " AND path < ?")
         ends = () if end is None else (end,)
         while rows := self._select(
@@ -447,9 +447,3 @@ class Catalogue(Database):
     def _song(self, row: Sequence[Any]) -> Song:
         with self._explained():
             return fields.song_of(row)
-
-
-def _inside(folder: str) -> tuple[bytes, bytes]:
-    """Return the range of paths in a folder: the first one, and the first one beyond."""
-    begin = os.fsencode(os.path.join(folder, ""))  # noqa: PTH118 - pathlib drops the last slash
-    return begin, begin[:-1] + bytes([begin[-1] + 1])

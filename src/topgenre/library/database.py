@@ -224,3 +224,9 @@ def _explain(error: Exception) -> str:
             return reason
         reason = str(error)
     return f"the catalogue cannot be used ({reason}); check the disk, the folder and permissions"
+
+
+def paths_inside(folder: str) -> tuple[bytes, bytes]:
+    """Return the range of paths in a folder: the first one, and the first one beyond."""
+    begin = os.fsencode(os.path.join(folder, ""))  # noqa: PTH118 - pathlib drops the last slash
+    return begin, begin[:-1] + bytes([begin[-1] + 1])
