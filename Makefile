@@ -11,7 +11,8 @@ LOCK := requirements-ci.txt
 FUZZ_SECONDS ?= 60
 # A file of versions with hashes. If it is given, nothing but what it names is installed, and PyTorch.
 LOCKED ?=
-HELD := $(if $(LOCKED),--no-index --no-build-isolation -c $(VENV)/locked.txt)
+# What is installed for one run of the tests is compiled when it is imported, if it ever is.
+HELD := $(if $(LOCKED),--no-compile --no-index --no-build-isolation -c $(VENV)/locked.txt)
 # The time that packages say they are of: that of the last change.
 EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 1735689600)
 
@@ -122,9 +123,9 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/locked.txt: $(LOCKED) constraints.txt | $(VENV)/bin/python
-	$(BIN)/pip install -q --require-hashes -r $(LOCKED)
+	$(BIN)/pip install -q --no-compile --require-hashes -r $(LOCKED)
 	$(BIN)/pip freeze --exclude-editable --exclude torch > $@
-	$(BIN)/pip install -q -c constraints.txt -c $@ torch
+	$(BIN)/pip install -q --no-compile -c constraints.txt -c $@ torch
 
 # With versions held, pip asks no index, so it says so if the file lacks what pyproject.toml wants.
 $(RUN) $(DEV): $(if $(LOCKED),$(VENV)/locked.txt)
