@@ -177,8 +177,6 @@ def measure_loading(driver: Playwright, host: Host, rounds: int) -> None:
             page.goto(host.url, wait_until="commit")
             usable = page.evaluate("window.usable()")
             before = sum(host.sent)
-            with page.expect_worker(lambda worker: "tab/worker.js" in worker.url):
-                pass
             page.evaluate("navigator.serviceWorker.ready.then(() => null)")
             kept = page.evaluate("performance.now()")
             tasks = page.evaluate("window.tasks")
@@ -198,7 +196,8 @@ def measure_loading(driver: Playwright, host: Host, rounds: int) -> None:
 
 def measure_first_song(driver: Playwright, host: Host, songs: Songs, rounds: int) -> None:
     """Print how long a song takes that is dropped before the engine is there."""
-    first, second = [], []
+    first: list[float] = []
+    second: list[float] = []
     for number in range(rounds):
         with browse(driver) as browser:
             page = _new_page(browser)
