@@ -221,6 +221,15 @@ def _drop(page: Page, song: Path) -> float:
     return float(page.evaluate("name => answered(name).then((at) => at - begun)", song.name))
 
 
+def _settle(page: Page) -> None:
+    """Wait until the waveform is decoded and drawn, and nothing moves any more."""
+    spent = 1.0
+    while spent > 0.02:
+        before = sum(_processor_times().values())
+        page.wait_for_timeout(400)
+        spent = sum(_processor_times().values()) - before
+
+
 def measure_songs(driver: Playwright, host: Host, songs: Songs, rounds: int) -> None:
     """Print how long a song takes once the engine is there, beside Python."""
     classifier = topgenre.load()
@@ -230,12 +239,13 @@ def measure_songs(driver: Playwright, host: Host, songs: Songs, rounds: int) -> 
         memory = [_memory()]
         page.evaluate("window.usable()")
         _drop(page, songs.another(0))
+        _settle(page)
         memory.append(_memory())
         rows: dict[str, list[float]] = {}
         for number in range(1, rounds + 1):
             song = songs.another(number)
             wall, cpu = _timed(lambda: _drop(page, song))  # noqa: B023
-            page.wait_for_timeout(300)  # the waveform is drawn
+            _settle(page)
             rows.setdefault("file to answer, ms", []).append(wall)
             rows.setdefault("file to answer, processor, ms", []).append(cpu)
             for clock, name in ((time.perf_counter, "wall"), (time.process_time, "processor")):
@@ -243,10 +253,13 @@ def measure_songs(driver: Playwright, host: Host, songs: Songs, rounds: int) -> 
                 classifier.classify(song)
                 rows.setdefault(f"Python, {name}, ms", []).append(1000 * (clock() - before))
         memory.append(_memory())
+        page.context.new_cdp_session(page).send("HeapProfiler.collectGarbage")
+        _settle(page)
+        memory.append(_memory())
         for name, values in rows.items():
             print(f"| song: {name} | {_spread(values)} |")
         print(
-            "| memory of Chromium: page, with engine, after all songs, MB | "
+            "| memory: page, with engine, after all songs, garbage collected, MB | "
             f"{', '.join(f'{value:.0f}' for value in memory)} |"
         )
 
@@ -288,14 +301,14 @@ def measure_tasks(driver: Playwright, host: Host, songs: Songs) -> None:
             page.evaluate("navigator.serviceWorker.ready.then(() => null)")
         with _traced(browser, page, "first song"):
             _drop(page, songs.another(2000))
-            page.wait_for_timeout(2000)  # the waveform is drawn
+            _settle(page)
         with _traced(browser, page, "next song"):
             _drop(page, songs.another(2001))
-            page.wait_for_timeout(2000)
+            _settle(page)
         with _traced(browser, page, "whole track"):
             page.get_by_role("switch", name="Analyse whole track").click()
             page.locator(".listen h2", has_text="Genres over time").wait_for()
-            page.wait_for_timeout(2000)
+            _settle(page)
 
 
 @contextlib.contextmanager

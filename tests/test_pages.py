@@ -89,7 +89,9 @@ def driver() -> Iterator[Playwright]:
 
 @contextmanager
 def browsing(driver: Playwright, *options: str) -> Iterator[Browser]:
-    browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *options])
+    cut = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # no network
+    args = ["--no-sandbox", cut, "--use-fake-device-for-media-stream", *options]
+    browser = driver.chromium.launch(executable_path=CHROMIUM, args=args)
     yield browser
     browser.close()
 
@@ -365,8 +367,9 @@ def test_bad_files_are_refused_in_words(page: Page, tmp_path: Path, name: str) -
 def test_every_format_gets_the_answer_of_python_or_advice(
     page: Page, tmp_path: Path, classifier: topgenre.Classifier
 ) -> None:
+    """Those that the demo songs do not have."""
     advised = set()
-    for name in audio_files.FORMATS:
+    for name in audio_files.FORMATS.keys() - {"wav", "flac", "mp3", "vorbis", "opus"}:
         path = tmp_path / f"{name}.audio"
         path.write_bytes(audio_files.sample(name, 11.0, 2))
         found = analyse(page, path)
@@ -495,7 +498,6 @@ def test_live_answers_from_the_microphone(driver: Playwright, site: Site, tmp_pa
     sound = write_wav(tmp_path / "loop.wav", signals.music(20), 44_100)
     options = (
         "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={sound}",
     )
     with browsing(driver, *options) as browser, visit(browser, site) as page:
