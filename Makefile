@@ -16,7 +16,7 @@ HELD := $(if $(LOCKED),--no-index --no-build-isolation -c $(VENV)/locked.txt)
 EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 1735689600)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-all test-page pages lint bench docs docs-pictures fuzz dist sbom audit lock clean
+.PHONY: demo test coverage test-all test-page pages lint bench docs docs-pictures fuzz dist sbom audit lock clean
 
 demo: $(RUN)  ## classify synthetic music and draw the charts
 	$(BIN)/python -m topgenre.demo demo
@@ -27,8 +27,11 @@ test: $(DEV)  ## style, types and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile -m "not alone" --cov --cov-report=
-	$(BIN)/pytest -m alone --cov --cov-append --cov-report=term:skip-covered
+	$(BIN)/pytest -n 3 --dist loadfile -m "not alone"
+	$(BIN)/pytest -m alone
+
+coverage: $(DEV)  ## how much of the code the tests run; takes half as long again as they do
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
 
 test-page:  ## the types of the page's scripts; needs npx
 	npx --yes -p typescript@5 tsc -p src/topgenre/web/jsconfig.json

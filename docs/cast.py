@@ -1,9 +1,10 @@
 """Record a session in a real terminal and draw it: ``python docs/cast.py [FOLDER]``.
 
-The drawing is one SVG file without scripts, fonts or addresses. The commands type themselves once,
-in five seconds, and the last state stays; who has asked their system for less motion sees that at
-once. What the commands print is what they printed; only the typing is made up, and the path of the
-temporary folder that they ran in, in place of which stands a user's.
+The drawing is one SVG file without scripts, fonts or addresses. The first command is there from the
+beginning; the others type themselves once, in five seconds, and the last state stays. Who has asked
+their system for less motion sees that at once. What the commands print is what they printed; only
+the typing is made up, and the path of the temporary folder that they ran in, in place of which
+stands a user's.
 """
 
 from __future__ import annotations
@@ -122,11 +123,11 @@ def _lines(printed: str) -> tuple[Text, ...]:
 
 def draw(turns: Sequence[Turn]) -> str:
     """Return a session as an SVG document."""
-    share = _SECONDS / len(turns)
+    share = _SECONDS / max(len(turns) - 1, 1)
     body: list[str] = []
     row = 0
     for number, turn in enumerate(turns):
-        begin = number * share
+        begin = (number - 1) * share
         body += _typed(turn.command, row, begin, share * _TYPING)
         row += 1
         said = [piece for at, line in enumerate(turn.lines, row) for piece in _drawn(line, at)]

@@ -79,19 +79,20 @@ def main(folder: Path) -> None:
         ogg = io.BytesIO(encode(synthesise("hip-hop"), ".ogg"))
         save_bar_chart(load().classify(ogg, name="hip-hop.ogg"), large / "bars.png")
         for name in (*drawn, "spectrograms.png", "bars.png"):
-            _shrink(large / name, folder / name)
+            _shrink(large / name, folder / name, colours=None if name == "bars.png" else 128)
             sys.stdout.write(f"wrote {folder / name}\n")
 
 
-def _shrink(path: Path, target: Path) -> None:
-    """Keep the pixels and colours that a page shows; the others are most of the file."""
+def _shrink(path: Path, target: Path, colours: int | None) -> None:
+    """Keep the pixels that a page shows, and so many colours; the rest is most of the file."""
     from PIL import Image
 
     shrunk = io.BytesIO()
     with Image.open(path) as picture:
         smaller = picture.convert("RGB")
         smaller.thumbnail((_WIDEST, _WIDEST))
-        smaller.quantize(128).save(shrunk, "PNG", optimize=True)
+        fewer = smaller.quantize(colours) if colours else smaller
+        fewer.save(shrunk, "PNG", optimize=True)
     write_whole(target, shrunk.getvalue(), ANYTHING)
 
 

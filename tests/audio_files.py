@@ -1,6 +1,7 @@
 """Sound made by the tests, and files of every format around it."""
 
 import io
+import struct
 from contextlib import suppress
 from functools import cache
 from typing import NamedTuple, cast
@@ -77,8 +78,9 @@ def encode(
     *,
     options: dict[str, str] | None = None,
     streamed: bool = False,
+    start: int = 0,
 ) -> bytes:
-    """Write samples of shape (channels, n) as a file of the format."""
+    """Write samples of shape (channels, n) as a file whose clock begins at `start` seconds."""
     file = Pipe() if streamed else io.BytesIO()
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(samples)]
     with av.open(file, "w", format=container, options=options) as output:
@@ -90,10 +92,20 @@ def encode(
             block = np.ascontiguousarray(samples[:, at : at + rate])
             frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
             frame.sample_rate = rate
-            frame.pts = at
+            frame.pts = start * rate + at
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return file.getvalue()
+
+
+def dsd(samples: Floats, rate: int = 2_822_400) -> bytes:
+    """Write samples of shape (n,) as a DSF file: single bits that are set as often as each says."""
+    bits = np.random.default_rng(0).random(len(samples)) < (samples + 1) / 2
+    block = 4096  # bytes
+    data = np.packbits(np.pad(bits, (0, -len(bits) % (8 * block))), bitorder="little").tobytes()
+    form = struct.pack("<4sQIIIIIIQII", b"fmt ", 52, 1, 0, 1, 1, rate, 1, len(samples), block, 0)
+    body = form + struct.pack("<4sQ", b"data", 12 + len(data)) + data
+    return struct.pack("<4sQQQ", b"DSD ", 28, 28 + len(body), 0) + body
 
 
 @cache

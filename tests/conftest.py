@@ -12,6 +12,14 @@ from fake_deezer import FakeDeezer
 from fake_spotify import FakeSpotify
 from topgenre.recommend import registry
 
+# Each file runs in one process. The longest begin first, so that none is left over at the end.
+_LONGEST = ("test_page", "test_pages", "test_readme", "test_web_api", "test_training", "test_cli")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files by how long they take, roughly."""
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+
 
 @pytest.fixture
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

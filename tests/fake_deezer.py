@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fake_spotify import Reply, Request, Service
@@ -55,6 +56,8 @@ class FakeDeezer(Service):
                 count = int(request.params["limit"])
                 tracks = [track(f"{name} top", n, name) for n in range(count)]
                 return Reply(200, {"data": tracks})
+            case ["search", "playlist"]:
+                return self._list(request, request.params["q"], playlist)
             case ["search", "track"]:
                 return self._list(request, f"found {request.params['q']}")
         return Reply(200, {"error": {"type": "InvalidQueryException", "code": 600}})
@@ -67,13 +70,26 @@ class FakeDeezer(Service):
         name = self.artists[number]
         return [track(f"{name} radio", n, f"{name} like {n // 2}" if n else name) for n in range(5)]
 
-    def _list(self, request: Request, words: str) -> Reply:
-        found = [track(words, number) for number in range(70)]
+    def _list(
+        self, request: Request, words: str, make: Callable[[str, int], dict[str, Any]] | None = None
+    ) -> Reply:
+        found = [(make or track)(words, number) for number in range(70)]
         index, limit = int(request.params["index"]), int(request.params["limit"])
         body: dict[str, Any] = {"data": found[index : index + limit], "total": len(found)}
         if index + limit < len(found):
             body["next"] = f"{self.url}{request.path}?index={index + limit}"
         return Reply(200, body)
+
+
+def playlist(words: str, number: int) -> dict[str, Any]:
+    """Return a playlist as a search lists it."""
+    key = sum(map(ord, words)) * 1000 + number
+    return {
+        "type": "playlist", "id": key, "title": f"{words} playlist {number}", "public": True,
+        "nb_tracks": 40, "link": f"https://www.deezer.com/playlist/{key}",
+        "picture_medium": f"https://cdn-images.dzcdn.net/images/playlist/{key}/250x250.jpg",
+        "user": {"id": 1, "name": "Somebody"},
+    }  # fmt: skip
 
 
 def track(words: str, number: int, artist: str = "") -> dict[str, Any]:

@@ -18,6 +18,7 @@ from audio_files import (
     FORMATS,
     Floats,
     Pipe,
+    dsd,
     encode,
     full_decode,
     middle,
@@ -233,6 +234,30 @@ def test_streamed_file_without_a_length(name: str) -> None:
     sound = noise(31.3, form.rate, 2)
     data = encode(sound, form.rate, form.container, form.codec, form.bit_rate, streamed=True)
     assert_is_middle(load(data), full_decode(data), frame_of(name))
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [
+        *(("ogg", codec) for codec in ("flac", "vorbis", "libopus")),
+        *(("matroska", codec) for codec in ("flac", "vorbis", "libopus", "aac")),
+        *(("mpegts", codec) for codec in ("libopus", "aac", "libmp3lame")),
+    ],
+)
+def test_a_clock_that_begins_late(container: str, codec: str) -> None:
+    data = encode(noise(31.3, 48_000, 2), 48_000, container, codec, start=5_000)
+    segment = load(data)
+    assert_is_middle(segment, full_decode(data), 2048)
+    assert segment.duration == pytest.approx(31.3, abs=0.1)
+    assert segment.notices == ()
+
+
+def test_single_bits_of_dsd() -> None:
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(3 * 2_822_400) / 2_822_400)
+    segment = load(dsd(tone.astype(np.float32)))
+    assert segment.duration == pytest.approx(3.0, abs=0.01)
+    spectrum = np.abs(np.fft.rfft(segment.samples))
+    assert np.argmax(spectrum) * SAMPLE_RATE / len(segment.samples) == pytest.approx(440, abs=1)
 
 
 def test_fragmented_mp4() -> None:

@@ -20,7 +20,7 @@ import signals
 import topgenre
 from topgenre.audio import SAMPLE_RATE, Segment
 from topgenre.checksum import intact
-from topgenre.classifier import fit_frames
+from topgenre.network import fit_frames
 from topgenre.spectrograms import compute, network_input
 
 ROOT = Path(__file__).parents[1]

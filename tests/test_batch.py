@@ -162,7 +162,7 @@ def test_a_folder_without_music_is_a_failure_of_its_own(tmp_path: Path) -> None:
     assert path == str(tmp_path / "full" / "a.mp3")
     assert isinstance(failure, Failure)
     assert failure.path == str(tmp_path / "empty")
-    assert str(failure.error).startswith(f"{tmp_path / 'empty'}: there is no music file")
+    assert str(failure.error).startswith(f"{tmp_path / 'empty'}: no music files")
 
 
 def test_the_same_folder_twice_gives_its_files_twice(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_a_fault_in_topgenre_costs_one_file_and_is_told(
     outcomes = list(classify_files([*songs[:2], "gone.mp3"], model=model, jobs=jobs))
     faults = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     assert [fault.error.code for fault in faults] == ["internal", "internal", "not_found"]
-    assert str(faults[0].error).startswith(f"{songs[0]}: a fault in topgenre (ValueError")
+    assert str(faults[0].error).startswith(f"{songs[0]}: a bug in topgenre (ValueError")
     assert str(faults[0].error).isprintable()
     assert "Traceback" in faults[0].details
     assert faults[2].details == ""
@@ -335,7 +335,7 @@ def test_a_script_that_cannot_start_workers_is_told_so(songs: list[str], tmp_pat
     )
     process = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert process.returncode == 1
-    assert "a worker process ended before it could work (exit status 1)" in process.stderr
+    assert "a worker process ended while it started (exit status 1)" in process.stderr
 
 
 def test_whole_tracks(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_a_setting_that_makes_no_sense_is_one_line(
     assert why in beets.run("import", str(beets.inbox))
     assert beets.genres() == {"one": ""}
     settings: list[tuple[dict[str, Any], str]] = [
-        ({"map": {"polka": "Polka"}}, "'polka' is none of topgenre's genres: blues"),
+        ({"map": {"polka": "Polka"}}, "'polka' is not one of topgenre's genres: blues"),
         ({"map": "missing.toml"}, "the names of genres cannot be read"),
         ({"threshold": 7}, "threshold from 0 to 1"),
     ]

@@ -145,14 +145,14 @@ def test_a_reader_and_a_writer_at_a_time(path: Path) -> None:
 def test_what_is_no_catalogue_is_left_alone(path: Path, read_only: bool) -> None:
     path.write_bytes(b"dear diary, " * 1000)
     before = path.read_bytes()
-    with pytest.raises(CatalogueError, match="it is damaged, or no catalogue"):
+    with pytest.raises(CatalogueError, match="it is damaged, or not a catalogue"):
         Catalogue(path, read_only=read_only)
     assert path.read_bytes() == before
 
     path.unlink()
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE songs (path)")
-    with pytest.raises(CatalogueError, match="not a catalogue"):
+    with pytest.raises(CatalogueError, match="not a topgenre catalogue"):
         Catalogue(path, read_only=read_only)
 
     path.unlink()

@@ -13,7 +13,10 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.image import imread
+from rich.cells import cell_len
 from rich.console import Console
 
 import signals
@@ -168,10 +171,10 @@ def test_tags_are_listed_on_request() -> None:
     assert "electronic" not in printed(tagged)
 
 
-def row(one: Result, width: int, *, terminal: bool) -> str:
+def row(one: Result, width: int, *, terminal: bool, song: str = "") -> str:
     buffer = io.StringIO()
     console = Console(file=buffer, width=width, force_terminal=terminal, color_system=None)
-    print_row(one, console, column=30)
+    print_row(one, console, column=30, song=song)
     [line] = buffer.getvalue().splitlines()
     return line
 
@@ -189,6 +192,22 @@ def test_rows_fit_and_hold_path_bar_and_verdict(width: int, uncertain: bool) -> 
     assert ("blues 20.0%" in line) is (width == 120 or (width == 80 and not uncertain))
     assert row(one, width, terminal=False) == (
         f"{one.path}: {one.verdict} (jazz 62.0%, blues 20.0%, rock 10.0%)"
+    )
+
+
+@given(
+    song=st.text(st.characters(categories=("L", "N", "P", "Zs")), max_size=60),
+    path=st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=60),
+    width=st.sampled_from([60, 80, 120]),
+)
+def test_rows_say_song_and_file_and_keep_their_column(song: str, path: str, width: int) -> None:
+    one = result(f"{path}.mp3")
+    line = row(one, width, terminal=True, song=song)
+    assert cell_len(line) <= width
+    assert ".mp3  " in line
+    assert cell_len(line.partition("  ▇▇▇▇▇ ")[0]) == (32 if width > 60 else 29)
+    assert row(one, width, terminal=False, song="A - B") == (
+        f"{path}.mp3 (A - B): {one.verdict} (jazz 62.0%, blues 20.0%, rock 10.0%)"
     )
 
 

@@ -16,9 +16,10 @@ import topgenre
 from topgenre import preprocessed
 from topgenre.audio import Segment
 from topgenre.checksum import intact, stamp, stamped
-from topgenre.classifier import Classifier, analyse, fit_frames
+from topgenre.classifier import Classifier, analyse
 from topgenre.demo import write_audio
 from topgenre.errors import ModelError
+from topgenre.network import fit_frames
 from topgenre.result import rank
 from topgenre.spectrograms import compute, network_input
 from topgenre.training.not_music import not_music

@@ -119,6 +119,15 @@ def test_one_file_is_bars_and_several_are_lines(folder: Path) -> None:
     assert len(re.findall(r"^\S.*  \d #+$", lines.stderr, re.MULTILINE)) in (1, 2)
 
 
+def test_rows_say_artist_and_title_beside_the_file(folder: Path) -> None:
+    tagged = FLAC(folder / "two.flac")
+    tagged.update(artist="Ann", title="Song")
+    tagged.save()
+    shown = call("classify", folder).stdout
+    assert f"{folder / 'one.wav'}: " in shown
+    assert f"{folder / 'two.flac'} (Ann - Song): " in shown
+
+
 def test_an_empty_folder_is_one_message(folder: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -176,6 +185,38 @@ def test_chart_of_several_files_points_to_charts(folder: Path) -> None:
     result = call("classify", folder, "--chart", "chart.png")
     assert result.exit_code == 2
     assert "--charts" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["classify"],
+        ["classify", "--whole", "--recommend"],
+        ["scan", "--catalog", "new.sqlite3"],
+        ["tag"],
+        ["tag", "--write", "--journal", "new.jsonl"],
+        ["teach"],
+        ["evaluate"],
+        ["similar"],
+        ["recommend"],
+        ["spectrograms", "--out", "new.npz"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_says_once_that_a_folder_is_empty(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    call("scan", "--catalog", "all.sqlite3", tmp_path)  # `similar` needs one
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    catalogue = ["--catalog", "all.sqlite3"] if arguments[0] == "similar" else []
+    result = call(*arguments, *catalogue, folder)
+    assert result.exit_code == 1
+    assert re.fullmatch(rf"error: {folder}: [^\n]*(folder|music)[^\n]*\n", result.stderr)
+    assert "failed" not in result.stdout
+    assert list(folder.iterdir()) == []
 
 
 def test_missing_files_and_empty_folders_are_errors(tmp_path: Path) -> None:

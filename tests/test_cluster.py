@@ -90,7 +90,7 @@ def test_rows_of_a_local_scan_though_an_actor_is_killed(music: Path, tmp_path: P
     again = run(music, "--engine", "ray", "--out", out)
     assert again.exit_code == 0
     assert f"{N_SONGS + 1} files" in again.stdout
-    assert "0 judged" in again.stdout
+    assert "0 classified" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == kept
     song = music / "artist 0" / "0.wav"
     status = song.stat()
@@ -99,7 +99,7 @@ def test_rows_of_a_local_scan_though_an_actor_is_killed(music: Path, tmp_path: P
         changed = run(music, "--engine", "ray", "--out", out, "--jobs", 1)
     finally:
         os.utime(song, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert "1 judged" in changed.stdout
+    assert "1 classified" in changed.stdout
     assert len(list(out.iterdir())) == len(kept)
     assert len(rows(out)) == N_SONGS + 1
 

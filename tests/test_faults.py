@@ -137,7 +137,7 @@ def test_a_scan_that_is_told_to_end_blames_no_file(music: Path, tmp_path: Path) 
     command: Sequence[str | Path] = ["scan", music, "--catalog", catalogue, "--jobs", "2"]
     code, errors = stopped(command, lambda: len(stored(catalogue)) >= 3)
     assert code == -signal.SIGTERM
-    assert "the same command goes on from here" in errors
+    assert "run the same command to continue" in errors
     before = stored(catalogue)
     assert 3 <= len(before) < SONGS
     assert set(before.values()) == {None}
@@ -249,7 +249,7 @@ def test_a_worker_that_takes_all_memory_costs_its_file_alone() -> None:
     ((_, outcome),) = in_processes(take_memory, ["song.mp3"], jobs=1)
     assert isinstance(outcome, Failure)
     assert outcome.error.code == "crashed"
-    assert str(outcome.error).startswith("song.mp3: it takes more memory than there is for it")
+    assert str(outcome.error).startswith("song.mp3: it needs more memory than is available")
 
 
 def test_tags_that_take_for_ever_cost_their_file_alone(

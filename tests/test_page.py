@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ import pytest
 import audio_files
 import signals
 from browser import CHROMIUM, Browser, Page, Route, expect
+from fake_deezer import FakeDeezer
 from page_driver import Visit, chromium, visiting
 from topgenre.demo import synthesise
 from topgenre.demo.encode import encode
+from topgenre.result import spoken
 from web_server import Server, serving, wav
 
 LIMIT = 2_000_000  # bytes of an upload
@@ -202,6 +205,15 @@ def test_the_headline_is_as_large_as_it_is_sure(opened: Opening, width: int) -> 
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) == 4
     assert sizes[-1] <= 28
+
+
+def test_a_row_says_none_of_the_ten(visit: Visit) -> None:
+    verdict = "None of the ten; sounds like house"
+    said = {"tier": "unsure", "uncertain": True, "verdict": verdict}
+    with answering(visit.page, partial(_update, said)):
+        visit.classified(("house.wav", tune()))
+    expect(visit.title).to_have_text(verdict)
+    expect(visit.row.locator(".row-state")).to_have_text("None of the ten")
 
 
 def test_results_of_older_servers_are_put_into_words(visit: Visit) -> None:
@@ -452,6 +464,7 @@ def test_failures_of_one_kind_are_one_group(visit: Visit) -> None:
     group = visit.page.get_by_role("region", name="Not a sound file")
     expect(group.get_by_role("listitem")).to_have_count(3)
     expect(group).to_contain_text("Not a sound file (3)")
+    expect(group.get_by_text("choose a file that holds sound")).to_have_count(1)  # not three
 
 
 def test_many_files_are_worked_through_two_at_a_time(visit: Visit) -> None:
@@ -657,6 +670,20 @@ FOUND = {
     ],
 }
 
+# In every way that a script has; each must fail.
+REACH_OUT = """async (urls) => {
+  const failed = (start) => new Promise((resolve, reject) => {
+    start(() => reject(new Error("it was reached")), resolve);
+  });
+  for (const url of urls) {
+    await failed((reached, resolve) => fetch(url, { mode: "no-cors" }).then(reached, resolve));
+    await failed((reached, resolve) => new Audio(url).play().then(reached, resolve));
+    await failed((reached, resolve) =>
+      Object.assign(new Image(), { onload: reached, onerror: resolve, src: url }));
+    await failed((reached, resolve) => import(url).then(reached, resolve));
+  }
+}"""
+
 
 def test_searches_open_apart(listening: Visit) -> None:
     section = listening.page.get_by_role("region", name="Music like this")
@@ -709,6 +736,37 @@ def test_music_is_found_for_an_artist_that_the_visitor_names(opened: Opening) ->
             "#EXTM3U", "#EXTINF:-1,Miles - So <i>What", "https://www.deezer.com/track/1",
         ]  # fmt: skip
         visit.complaints[:] = [said for said in visit.complaints if "dzcdn.net" not in said]
+
+
+def test_previews_play_from_deezer_and_from_nowhere_else(browser: Browser, tmp_path: Path) -> None:
+    deezer = FakeDeezer()
+    with (
+        deezer.running(),
+        serving(tmp_path, "--workers", "1", deezer_api_url=deezer.url) as server,
+        visiting(browser, server.url) as visit,
+    ):
+        page = visit.page
+        asked: list[str] = []
+
+        def answer(route: Route) -> None:
+            asked.append(route.request.url)
+            route.fulfill(body=tune(30), content_type="audio/wav")
+
+        page.route(lambda url: not url.startswith((server.url, "blob:", "data:")), answer)
+        visit.classified(song())
+        page.get_by_text("Know the artist?").click()
+        page.get_by_label("Artist").fill("Miles Davis")
+        visit.button("Find").click()
+        preview = page.get_by_role("button", name="Play a preview of Miles Davis radio song 0")
+        preview.click()
+        expect(preview).to_have_attribute("aria-pressed", "true")
+        assert urlsplit(asked[-1]).path.endswith(".mp3")
+        # A page that was talked into asking others is stopped by the browser.
+        page.evaluate(REACH_OUT, ["https://example.org/", "https://dzcdn.net.example.org/1.mp3"])
+        assert {urlsplit(url).hostname for url in asked} <= {
+            "cdnt-preview.dzcdn.net", "cdn-images.dzcdn.net",
+        }  # fmt: skip
+        visit.complaints.clear()  # of what was asked for here
 
 
 def test_how_to_connect_spotify_is_told_once(visit: Visit) -> None:
@@ -816,7 +874,7 @@ def test_a_result_can_be_saved_and_copied(listening: Visit, server: Server) -> N
     for genre, percent in zip(
         said["genres"][:3], percents([g["probability"] for g in said["genres"][:3]]), strict=True
     ):
-        assert f"{genre['genre']} {percent}" in text
+        assert f"{spoken(genre['genre'])} {percent}" in text
 
 
 def test_all_results_can_be_saved(visit: Visit) -> None:

@@ -507,12 +507,45 @@ def test_live_answers_from_the_microphone(driver: Playwright, site: Site, tmp_pa
         page.locator("#live-stop").click()
         expect(page.locator("#live-summary")).to_contain_text("%")
         expect(page.locator("#live-stop")).to_be_hidden()
+        # A file right afterwards has the worker for itself.
+        page.locator("#file").set_input_files(sound)
+        expect(page.locator(".song-file .file-name")).to_have_text("loop.wav", timeout=120_000)
 
 
 def test_a_microphone_that_is_not_allowed_is_said(page: Page) -> None:
     page.get_by_role("button", name="Listen live").click()
     expect(page.locator("#intake-note")).to_contain_text("not allowed")
     expect(page.locator("#live")).to_be_hidden()
+
+
+def test_sound_that_piles_up_is_heard_once_and_the_end_is_not_kept_waiting(page: Page) -> None:
+    script = """async (listener) => {
+      const { LiveListener } = await import(new URL(listener, location.href).href);
+      const info = { genres: ["jazz", "rock"], borders: {}, tags: [], uncertain_below: 0 };
+      const heard = [];
+      const { port1, port2 } = new MessageChannel();
+      const hear = async () => ({ probabilities: [0.9, 0.1], music: 1, tags: [] });
+      // As in the worker: sound arrives by messages, and so does the end.
+      const run = (seconds, ends) => new Promise((resolve) => {
+        const live = new LiveListener(22050, async () => ({ info, hear }),
+          ({ seconds }) => heard.push(seconds));
+        port1.onmessage = ({ data }) => {
+          if (data === "end") live.end();
+          else if (data === "done") setTimeout(() => resolve(heard.splice(0)), 100);
+          else live.add(data);
+        };
+        for (let i = 0; i < seconds; i += 1) {
+          port2.postMessage(new Float32Array(22050).fill(0.1));
+        }
+        if (ends) port2.postMessage("end");
+        port2.postMessage("done");
+      });
+      return [await run(60, false), await run(60, true)];
+    }"""
+    on, ended = page.evaluate(script, f"{_MODULES}live.js")
+    assert len(on) < 10
+    assert on[-1] >= 50
+    assert len(ended) < 10
 
 
 def test_listening_for_hours_keeps_ten_seconds(page: Page) -> None:

@@ -79,7 +79,7 @@ def test_nothing_that_fits_makes_no_folder(library: Library, tmp_path: Path) -> 
     library.add("a.mp3", "rock", 0.4, uncertain=True)
     result = library.call("playlists", tmp_path / "lists")
     assert result.exit_code == 1
-    assert "no song in it fits" in result.stderr
+    assert "no song matches" in result.stderr
     assert not (tmp_path / "lists").exists()
 
 

@@ -49,7 +49,10 @@ GENRES = frozenset(
 )
 MUSIC = ("Music/One/a.mp3", "Music/Two/b.ogg", "Music/Three/c.wav")
 # A model that learns in seconds; by itself the README's line takes hours.
-TINY = "widths=[4,8,8,8]\nn_embedding=16\nn_steps=6\nn_folds=1\nwarmup_steps=2\nbatch_size=4\n"
+TINY = (
+    "widths=[4,8,8,8]\nn_embedding=16\nn_steps=6\nn_folds=1\nwarmup_steps=2\nbatch_size=4\n"
+    "n_not_music=24\n"
+)
 ADDED = {"train": "--config tiny.toml"}
 LONG = ("serve", "watch", "train")  # until they are told to end
 PATIENCE = 240  # seconds: two tests share two cores, and one of them trains

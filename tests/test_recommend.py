@@ -748,6 +748,36 @@ class TestDeezer:
         artists = [artist for item in section.items for artist in item.artists]
         assert len(set(artists)) == len(artists) == 10
 
+    def test_playlists_come_first_where_they_are_asked_for(self, deezer: FakeDeezer) -> None:
+        [section] = recommend(MIXTURE, limit=8, providers=["deezer"], playlists_first=True)
+        kinds = [item.kind for item in section.items]
+        assert kinds == ["playlist"] * 6 + ["track"] * 2
+        first = section.items[0]
+        assert (first.name, first.genre, first.query) == ("rock playlist 0", "rock", "rock")
+        assert first.url.startswith("https://www.deezer.com/playlist/")
+        assert first.spotify_url is None
+        # Those with the artist's name are nearer to the song than those of its genre.
+        [section] = recommend(
+            ROCK, limit=4, providers=["deezer"], artist="Miles Davis", playlists_first=True
+        )
+        assert [(item.kind, item.query) for item in section.items] == [
+            *[("playlist", "Miles Davis")] * 3, ("track", "artist radio"),
+        ]  # fmt: skip
+
+    def test_playlists_that_nobody_can_play_are_left_out(self, deezer: FakeDeezer) -> None:
+        whole = fake_deezer.playlist("rock", 1)
+        deezer.always["/search/playlist"] = Reply(
+            200,
+            {
+                "data": [
+                    whole | {"title": ""}, whole | {"link": "javascript:alert(1)"},
+                    whole | {"public": False}, whole | {"nb_tracks": 0}, whole, whole,
+                ]
+            },
+        )  # fmt: skip
+        [section] = recommend(ROCK, limit=4, providers=["deezer"], playlists_first=True)
+        assert [item.kind for item in section.items] == ["playlist", *["track"] * 3]
+
     def test_a_second_page(self, deezer: FakeDeezer) -> None:
         assert len(one(provider="deezer", limit=30).items) == 30
         paths = [r.params["index"] for r in deezer.asked("/chart/152/tracks")]

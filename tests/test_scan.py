@@ -431,7 +431,7 @@ def test_interrupt_in_a_terminal_keeps_what_is_done(many: Path, catalog: Path) -
         screen.interrupt()
         code, text = screen.end()
     assert code == 130
-    assert "the same command goes on from here" in text
+    assert "run the same command to continue" in text
     assert "Traceback" not in text
     stored = len(rows(catalog))
     assert 0 < stored < MANY
@@ -478,7 +478,7 @@ def test_a_locked_or_damaged_catalogue_is_one_line(music: Path, catalog: Path) -
     before = (music / "a" / "one.wav").read_bytes()
     result = call(music, "--catalog", music / "a" / "one.wav")
     assert result.exit_code == 1
-    assert "damaged, or no catalogue" in result.stderr
+    assert "damaged, or not a catalogue" in result.stderr
     assert (music / "a" / "one.wav").read_bytes() == before
 
 
@@ -488,13 +488,13 @@ def test_the_command_scans_lists_and_exports(music: Path, catalog: Path, tmp_pat
     assert "3 files in" in result.stdout
     assert "2 classified" in result.stdout
     assert "1 failed" in result.stdout
-    assert "bad.mp3: this is in no known" in result.stderr
+    assert "bad.mp3: not a supported" in result.stderr
     again = call(music, "--catalog", catalog)
     assert again.exit_code == 0
     assert "2 unchanged" in again.stdout
     assert "--retry-errors" in again.stdout
     listed = call("--errors", "--catalog", catalog)
-    assert "bad.mp3: this is in no known" in listed.stdout
+    assert "bad.mp3: not a supported" in listed.stdout
     table = tmp_path / "songs.csv"
     exported = call("--export", table, "--catalog", catalog)
     assert exported.exit_code == 0

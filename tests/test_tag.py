@@ -430,7 +430,7 @@ def test_wrong_usage_ends_with_2(call: Any, arguments: Sequence[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("m.toml", 'polka = "Polka"', "'polka' is none of topgenre's genres: blues, classical"),
+        ("m.toml", 'polka = "Polka"', "'polka' is not one of topgenre's genres: blues, classical"),
         ("m.toml", "rock = ", "the names of genres cannot be read"),
         ("m.csv", "rock,Rock,9", "two columns"),
     ],

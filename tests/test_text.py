@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from topgenre.report.page import plain as as_markup
 from topgenre.text import csv_cell, without_controls
 
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "=HYPERLINK(0)", "-2+3|cmd"]
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\n=1", "=HYPERLINK(0)", "-2+3|cmd"]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -25,8 +25,9 @@ def test_cells_are_not_formulas(text: str) -> None:
 def test_cells_keep_all_else(value: object) -> None:
     cell = csv_cell(value)
     if isinstance(value, str):
-        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-        assert cell.removeprefix("'") == value.removeprefix("'")
+        assert not cell.startswith(("=", "+", "-", "@", "\t", "\n"))
+        assert "\r" not in cell
+        assert cell.removeprefix("'") == value.replace("\r", "\\r").removeprefix("'")
         row = io.StringIO()
         csv.writer(row).writerow([cell])
     else:

@@ -56,6 +56,8 @@ TINY = TrainConfig(
     batch_size=8,
     learning_rate=1e-2,
     ema_decay=0.8,
+    n_not_music=24,
+    n_folds=2,
 )
 
 

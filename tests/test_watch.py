@@ -255,7 +255,7 @@ def test_the_command(inbox: Path, tmp_path: Path) -> None:
     done = call(*arguments, "--no-charts")
     assert done.exit_code == 1
     assert done.stdout == ""
-    assert "bad.mp3: this is in no known" in done.stderr
+    assert "bad.mp3: not a supported" in done.stderr
 
 
 def test_wrong_usage(inbox: Path) -> None:

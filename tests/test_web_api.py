@@ -26,7 +26,7 @@ import audio_files
 import bombs
 import signals
 import topgenre
-from web_server import Server, serving, wav
+from web_server import Server, serving, until, wav
 
 KEY = "a key that must not be in the log"
 
@@ -55,14 +55,6 @@ def problem(response: httpx.Response, status: int, code: str) -> dict[str, objec
     assert body["detail"]
     assert "\n" not in str(body["detail"])
     return body
-
-
-def until(condition: object, seconds: float = 10.0) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_answers_what_the_library_does(server: Server, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 import signals
-from web_server import Server, serving, wav
+from web_server import Server, serving, until, wav
 
 KEY = "a long key that nobody has"
 LIMIT = 64 * 1024  # bytes of a head
@@ -215,10 +215,8 @@ def test_where_all_are_busy_a_further_one_is_turned_away(tmp_path: Path) -> None
         ExitStack() as stack,
     ):
         for _ in range(3):
-            client = stack.enter_context(connect(server))
-            client.sendall(START + b"Content-Type: multipart/form-data; boundary=x\r\n")
-            client.sendall(b"Content-Length: 999\r\n\r\n--x\r\n")
-        time.sleep(0.3)  # until they are read
+            upload(stack.enter_context(connect(server)), 1 << 20)
+        until(lambda: server.uploads() == 3)
         with connect(server) as fourth:
             assert status(answer(fourth)) == 503
         stack.close()
@@ -228,6 +226,29 @@ def test_where_all_are_busy_a_further_one_is_turned_away(tmp_path: Path) -> None
                     break
             time.sleep(0.05)
         assert server.get("/healthz").status_code == 200
+
+
+@needs_proc  # where all of 127.0.0.0/8 is this machine
+def test_one_client_cannot_keep_others_out(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, "--workers", "1", max_connections=4, stall_limit=60) as server,
+        ExitStack() as stack,
+    ):
+        held = [stack.enter_context(connect(server)) for _ in range(4)]
+        for client in held:
+            upload(client, 1 << 20)
+        until(lambda: server.uploads() == 4)
+        with connect(server) as fifth:
+            assert status(answer(fifth)) == 503  # its own client holds them all
+        with httpx.Client(
+            transport=httpx.HTTPTransport(local_address="127.0.0.2"), timeout=20
+        ) as other:
+            assert other.get(f"{server.url}/healthz").status_code == 200
+            files = {"file": ("a.wav", song())}
+            assert other.post(f"{server.url}/v1/classify", files=files).status_code == 200
+        assert status(answer(held[-1])) == 0  # the last that came made room
+        for client in held[:-1]:
+            client.sendall(b"x")
 
 
 @needs_proc
@@ -331,11 +352,7 @@ def test_clients_that_hang_up_leave_no_trace(alive: Server, sent: int, chunked: 
         else:
             upload(client, 1 << 20)
             client.sendall(b"x" * sent)
-    for _ in range(200):
-        if not alive.uploads():
-            break
-        time.sleep(0.02)
-    assert not alive.uploads()
+    until(lambda: not alive.uploads())
 
 
 # ------------------------------------------------------------------------------ odd headers
@@ -381,11 +398,7 @@ def test_no_answer_sends_a_client_to_the_host_it_named(alive: Server, path: str)
 def test_nothing_of_an_upload_stays_when_the_server_is_killed(tmp_path: Path) -> None:
     with serving(tmp_path, "--workers", "1", stall_limit=30) as server, connect(server) as client:
         client.sendall(START + FORM + b"Content-Length: 9999999\r\n\r\n" + PART + b"x" * 500_000)
-        for _ in range(200):
-            if server.uploads():
-                break
-            time.sleep(0.02)
-        assert server.uploads() == 1
+        until(lambda: server.uploads() == 1)
         assert not any(path.is_file() for path in server.temporary.rglob("*"))
         server.process.send_signal(signal.SIGKILL)
         server.process.wait(20)

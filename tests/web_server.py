@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -57,6 +58,14 @@ class Server:
                 target = str(link.readlink())
                 found += target.startswith(str(self.temporary)) and target.endswith("(deleted)")
         return found
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something to become true; a busy machine may take its time."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @contextmanager

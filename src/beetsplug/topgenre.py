@@ -1,4 +1,4 @@
-"""Plugin for beets, the music library manager: genres by what the music sounds like."""
+"""Fill genres in beets, the music library manager, by the sound of the music."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from topgenre.tagging.policy import Policy, check_names, read_names
 if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
 
-# beets has had a list of genres since 2.7; before, one text.
+# A list of genres since beets 2.7; before, one text.
 _FIELD = "genres" if "genres" in Item._fields else "genre"
 
 
 class TopgenrePlugin(BeetsPlugin):
-    """Fills the genres of songs and albums, on import or when asked to."""
+    """Fills the genres of songs and albums, on import or on request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class TopgenrePlugin(BeetsPlugin):
             raise ui.UserError(str(error)) from error
 
     def _imported(self, _session: ImportSession, task: ImportTask) -> None:
-        # beets writes the tags itself later on, if it is set to.
+        # beets writes the tags later, if configured.
         try:
             self._fill(task.imported_items(), force=self.config["force"].get(bool))
         except TopgenreError as error:
@@ -81,12 +81,12 @@ class TopgenrePlugin(BeetsPlugin):
         self, items: Iterable[Item], *, force: bool, pretend: bool = False, write: bool = False
     ) -> None:
         albums: dict[int | None, Album] = {}
-        judged: dict[int | None, tuple[GenreProbability, ...]] = {}
+        chosen_by_song: dict[int | None, tuple[GenreProbability, ...]] = {}
         for item in items:
             if _genres(item) and not force:
                 self._log.debug("{}: already has a genre", _name(item))
                 continue
-            chosen = self._judge(item)
+            chosen = self._classified(item)
             if not chosen:
                 continue
             self._put(item, [genre for genre, _ in chosen], pretend)
@@ -94,40 +94,40 @@ class TopgenrePlugin(BeetsPlugin):
                 item.store()
                 if write:
                     item.try_write()
-            judged[item.id] = chosen
+            chosen_by_song[item.id] = chosen
             album = item.get_album()
             if album is not None:
                 albums[album.id] = album
         for album in albums.values():
-            self._fill_album(album, judged, force=force, pretend=pretend)
+            self._fill_album(album, chosen_by_song, force=force, pretend=pretend)
 
     def _fill_album(
         self,
         album: Album,
-        judged: Mapping[int | None, tuple[GenreProbability, ...]],
+        chosen_by_song: Mapping[int | None, tuple[GenreProbability, ...]],
         *,
         force: bool,
         pretend: bool,
     ) -> None:
-        """Give an album the genres of its songs, if it has none or all songs have been judged.
+        """Set the genres of an album from its songs, if it has none or all are classified.
 
-        A song says nothing of the others: an album of which only some have been judged keeps its
-        genres.
+        A song says nothing about the others, so an album keeps its genres if only some of its songs
+        are classified.
         """
-        everything = all(item.id in judged for item in album.items())
+        everything = all(item.id in chosen_by_song for item in album.items())
         if _genres(album) and not (force and everything):
             return
         shares: dict[str, float] = {}
         for item in album.items():
-            for genre, share in judged.get(item.id, ()):
+            for genre, share in chosen_by_song.get(item.id, ()):
                 shares[genre] = shares.get(genre, 0.0) + share
         best = sorted(shares, key=lambda genre: (-shares[genre], genre))
         self._put(album, best[: self._policy.count], pretend)
         if not pretend:
-            album.store(inherit=False)  # the songs have genres of their own
+            album.store(inherit=False)  # the songs keep their own genres
 
-    def _judge(self, item: Item) -> tuple[GenreProbability, ...]:
-        """Return the genres to give to a song; none if that cannot be told."""
+    def _classified(self, item: Item) -> tuple[GenreProbability, ...]:
+        """Return the genres for a song; empty if it is uncertain or fails."""
         try:
             result = self._classifier.classify(syspath(item.path), name=_name(item))
         except TopgenreError as error:
@@ -173,7 +173,7 @@ class TopgenrePlugin(BeetsPlugin):
 
 
 def _genres(thing: Item | Album) -> Any:
-    # Not what a song would inherit from its album.
+    # Without the genre that a song inherits from its album.
     return thing.get(_FIELD, with_album=False) if isinstance(thing, Item) else thing.get(_FIELD)
 
 

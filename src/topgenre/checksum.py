@@ -1,4 +1,4 @@
-"""The checksum of a model file: its last metadata entry holds a SHA-256 over all that is before it.
+"""Checksum of a model file: the last metadata entry is a SHA-256 of all before it.
 
 ONNX Runtime notices damage to a file's structure, but computes with weights that are not what they
 were. A file is a protocol-buffer message, to whose end another entry can simply be added.
@@ -19,19 +19,19 @@ _HEAD = bytes([14 << 3 | 2, len(_ENTRY) + _DIGITS]) + _ENTRY  # of `metadata_pro
 
 
 def stamped(data: bytes) -> bytes:
-    """Return a model file's content with its checksum, in the place of any that it had."""
+    """Return a model file's content with a new checksum."""
     body, _ = _split(data)
     return body + _HEAD + _digest(body)
 
 
 def intact(data: bytes) -> bool:
-    """Tell whether a model file's content has the right checksum, or none."""
+    """Return whether a model file's checksum is right or missing."""
     body, digest = _split(data)
     return digest is None or digest == _digest(body)
 
 
 def stamp(path: str | os.PathLike[str]) -> None:
-    """Put the checksum into a model file that has none yet, such as one of an older version."""
+    """Add the checksum to a model file of a version without one."""
     target = Path(path).resolve()
     write_whole(target, stamped(target.read_bytes()), ANYTHING)
 

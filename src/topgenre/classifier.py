@@ -1,17 +1,13 @@
-"""Classify sound: the network, its calibration, and when it is not sure.
-
-A model is one ONNX file. Its metadata hold everything that belongs to the weights: the genres, the
-temperature that calibrates them, the thresholds of doubt, and the model card.
-"""
+"""Classify sound: calibrate what the network says, and tell when it is not sure."""
 
 from __future__ import annotations
 
-import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeGuard
+from typing import BinaryIO, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +21,10 @@ from topgenre.audio import (
     load_segment,
     load_windows,
 )
-from topgenre.checksum import intact
-from topgenre.errors import ModelError, PreprocessedFileError
+from topgenre.errors import PreprocessedFileError
 from topgenre.head import GenreHead
-from topgenre.model_info import METADATA_KEY, ModelInfo
+from topgenre.model_info import ModelInfo
+from topgenre.network import Network
 from topgenre.result import (
     GenreProbability,
     Result,
@@ -38,17 +34,13 @@ from topgenre.result import (
     find_sections,
     rank,
 )
-from topgenre.spectrograms import (
-    Spectrograms,
-    compute,
-    network_input,
-)
+from topgenre.spectrograms import Spectrograms, compute, network_input
 
 Array = NDArray[np.float32]
 
 
 class Prediction(NamedTuple):
-    """The network's outputs for n inputs.
+    """What a model says of n inputs.
 
     Attributes
     ----------
@@ -89,7 +81,7 @@ class Classifier:
     path : path-like
         Model file.
     threads : int
-        Threads that one call may use.
+        How many windows of a whole track may be analysed at a time.
     genres : path-like or GenreHead, optional
         Genres that the user has taught, which take the place of the model's own.
 
@@ -108,39 +100,14 @@ class Classifier:
         threads: int = 1,
         genres: str | os.PathLike[str] | GenreHead | None = None,
     ) -> None:
-        onnxruntime = _runtime()
-        if not Path(path).is_file():
-            raise ModelError(f"{path}: no such model file; name one that `topgenre train` wrote")
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise ModelError(
-                f"{path}: cannot be read ({error.strerror}); check the file and its permissions"
-            ) from error
-        if not intact(content):
-            raise ModelError(
-                f"{path}: it is damaged, as its checksum says; get a fresh copy of the model"
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
-            metadata = self._session.get_modelmeta().custom_metadata_map
-            self.info = ModelInfo.from_json(metadata[METADATA_KEY])
-        except Exception as error:  # ONNX Runtime's own exceptions share no base class
-            raise ModelError(
-                f"{path}: not a usable topgenre model ({_first_line(error)}); "
-                "name one that `topgenre train` wrote"
-            ) from error
+        self._network = Network(path)
+        self.info: ModelInfo = self._network.info
+        self._threads = threads
         self.head: GenreHead | None = None
         if genres is not None:
             self.head = genres if isinstance(genres, GenreHead) else GenreHead.load(genres)
             label = genres.name if isinstance(genres, GenreHead) else os.fspath(genres)
-            self.head.check_network(hashlib.sha256(content).hexdigest(), label)
+            self.head.check_network(self._network.sha256, label)
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -201,13 +168,33 @@ class Classifier:
             )
         parts: list[Prediction] = []
         windows: list[_Span] = []
-        for window in load_windows(source, name=label):
-            parts.append(self.predict(network_input(compute(window))[None]))
+        for window, prediction in self._predict_each(load_windows(source, name=label)):
+            parts.append(prediction)
             windows.append(_Span(window.start, window.end, window.notices, window.duration))
             progress(window.end / (window.duration or window.end))
-        prediction = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        whole_track = Prediction(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         analysed = windows[-1]._replace(start=windows[0].start)
-        return self.build_result(prediction, analysed, label, tuple(windows))
+        return self.build_result(whole_track, analysed, label, tuple(windows))
+
+    def _predict_each(self, windows: Iterator[Segment]) -> Iterator[tuple[Segment, Prediction]]:
+        """Predict windows in their order, several at a time, while the next ones are decoded."""
+
+        def predict(window: Segment) -> Prediction:
+            return self.predict(network_input(compute(window))[None])
+
+        if self._threads < 2:
+            yield from ((window, predict(window)) for window in windows)
+            return
+        from concurrent.futures import Future, ThreadPoolExecutor  # only where it is needed
+
+        ahead: deque[tuple[Segment, Future[Prediction]]] = deque()
+        with ThreadPoolExecutor(self._threads) as pool:
+            for window in windows:
+                ahead.append((window, pool.submit(predict, window)))
+                if len(ahead) > self._threads:  # so that few windows are held in memory
+                    done, future = ahead.popleft()
+                    yield done, future.result()
+            yield from ((done, future.result()) for done, future in ahead)
 
     def classify_spectrograms(self, spectrograms: Spectrograms) -> Result:
         """Classify four spectrograms."""
@@ -359,27 +346,12 @@ class Classifier:
         -------
         Prediction
         """
-        fitted = fit_frames(inputs, self.info.n_frames)
-        logits, music, embedding, *tags = self._session.run(None, {"spectrograms": fitted})
-        scaled = logits / self.info.temperature
+        outputs = self._network.run(inputs)
+        scaled = outputs.logits / self.info.temperature
         exponential = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         base = exponential / exponential.sum(axis=1, keepdims=True)
-        return Prediction(
-            self.head.probabilities(embedding) if self.head else base,
-            music,
-            embedding,
-            tags[0] if tags else np.zeros((len(logits), 0), np.float32),
-            base,
-        )
-
-
-def _runtime() -> Any:
-    """Import ONNX Runtime without letting it report to its maker, as its wheels do from 1.29 on."""
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime
-
-    onnxruntime.disable_telemetry_events()  # for the case that it had been imported before
-    return onnxruntime
+        probabilities = self.head.probabilities(outputs.embedding) if self.head else base
+        return Prediction(probabilities, outputs.music, outputs.embedding, outputs.tags, base)
 
 
 def load(
@@ -397,7 +369,7 @@ def load(
     genres : path-like or GenreHead, optional
         Genres that the user has taught, which take the place of the model's own.
     threads : int
-        Threads that one call may use.
+        How many windows of a whole track may be analysed at a time.
 
     Returns
     -------
@@ -452,15 +424,6 @@ def _windows(segment: Segment) -> Iterator[Segment]:
             yield Segment(samples, start, start + length / SAMPLE_RATE)
 
 
-def fit_frames(inputs: Array, n_frames: int) -> Array:
-    """Repeat or cut network inputs (n, 4, 128, t) to `n_frames` along time."""
-    found = inputs.shape[3]
-    if found < n_frames:
-        return np.tile(inputs, -(-n_frames // found))[..., :n_frames]
-    first = (found - n_frames) // 2
-    return np.ascontiguousarray(inputs[..., first : first + n_frames])
-
-
 def _ranked(genres: tuple[str, ...], probabilities: Array) -> tuple[GenreProbability, ...]:
     return rank(dict(zip(genres, map(float, probabilities), strict=True)))
 
@@ -469,7 +432,3 @@ def _sharpened(probabilities: Array, exponent: float) -> Array:
     """Raise probabilities to a power, as dividing their logits by a temperature does."""
     powers = np.power(probabilities, exponent)
     return np.asarray(powers / powers.sum())
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

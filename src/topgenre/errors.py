@@ -1,7 +1,8 @@
 """Every error that topgenre raises on purpose.
 
-One root class, so that a caller can catch what is topgenre's and nothing else. A message is one
-line that says what is wrong with which file and what to do about it; faces print it as it is.
+One root class, so that a caller can catch topgenre's errors and no others. A message is
+one line that says what is wrong with which file and what to do about it; the CLI and the web page
+show it as it is.
 """
 
 
@@ -18,49 +19,49 @@ class TopgenreError(Exception):
 
 
 class AudioError(TopgenreError):
-    """A source that cannot be turned into a segment of sound."""
+    """A source that cannot be decoded."""
 
     code = "audio"
 
 
 class SourceNotFoundError(AudioError):
-    """There is no such file, or it may not be read."""
+    """A file that does not exist or cannot be read."""
 
     code = "not_found"
 
 
 class NotAudioError(AudioError):
-    """The bytes are in no audio or video format that can be decoded."""
+    """A file in an unsupported format."""
 
     code = "not_audio"
 
 
 class NoAudioStreamError(AudioError):
-    """The container is sound but holds no sound track."""
+    """An intact container without an audio stream."""
 
     code = "no_audio_stream"
 
 
 class DamagedAudioError(AudioError):
-    """The format is known, but too little of the sound can be decoded."""
+    """A file of a known format, of which too little can be decoded."""
 
     code = "damaged_audio"
 
 
 class TooShortError(AudioError):
-    """There is less than one second of sound."""
+    """Less than one second of sound."""
 
     code = "too_short"
 
 
 class SilentError(AudioError):
-    """The analysed segment holds no sound to judge."""
+    """A segment that is silent."""
 
     code = "silent"
 
 
 class PreprocessedFileError(TopgenreError):
-    """A ``.npz`` file that is not one of topgenre's preprocessed files, or a damaged one."""
+    """A ``.npz`` file that is damaged or not a preprocessed file."""
 
     code = "preprocessed_file"
 
@@ -72,54 +73,65 @@ class ModelError(TopgenreError):
 
 
 class TeachingError(TopgenreError):
-    """Examples that cannot be learnt from, or a file of taught genres that cannot be used."""
+    """Unusable examples to learn from, or an unusable file of taught genres."""
 
     code = "teaching"
 
 
 class DatasetError(TopgenreError):
-    """A data set folder or split file that training or evaluation cannot use."""
+    """An unusable data set folder or split file."""
 
     code = "dataset"
 
 
 class OutputError(TopgenreError):
-    """A chart, picture or result that cannot be written where the user asked."""
+    """An output file that cannot be written."""
 
     code = "output"
 
 
 class CatalogueError(TopgenreError):
-    """A catalogue that is missing, damaged, in use elsewhere, or cannot be written."""
+    """A catalogue that is missing, damaged, locked, or cannot be written."""
 
     code = "catalogue"
 
 
 class TagError(TopgenreError):
-    """A music file's tags that cannot be read or changed, or a journal that cannot be used."""
+    """Tags that cannot be read or changed, or an unusable journal."""
 
     code = "tag"
 
 
 class OverrunError(TopgenreError):
-    """A file that took a worker process longer than it may."""
+    """A file that exceeded the time limit."""
 
     code = "overrun"
 
 
 class RecommendationError(TopgenreError):
-    """Recommendations that cannot be had: a service fails, or a setting makes no sense."""
+    """A service that failed, or settings that make no sense."""
 
     code = "recommendation"
 
 
 class CrashedError(TopgenreError):
-    """A file that ended the worker process which had it in hand."""
+    """A file that crashed its worker process."""
 
     code = "crashed"
 
 
 class InternalError(TopgenreError):
-    """A fault of topgenre itself that one file of a batch has brought to light."""
+    """A bug in topgenre that one file of a batch has revealed."""
 
     code = "internal"
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception's type and message on one line.
+
+    Examples
+    --------
+    >>> one_line(ValueError("two  words"))
+    'ValueError two words'
+    """
+    return " ".join(f"{type(error).__name__} {error}".split())

@@ -1,4 +1,4 @@
-"""Atomic writes that never overwrite files we did not create, and locks between processes."""
+"""Write files atomically, never over files we did not create; lock files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from typing import IO, Any, BinaryIO
 from topgenre.errors import OutputError
 
 Ours = bytes | Callable[[bytes], bool]
-"""How files of ours begin, or what tells them by their first `HEAD_BYTES`."""
+"""The first bytes of our files, or a function that checks the first `HEAD_BYTES`."""
 
-ANYTHING = b""  # where whoever names a file wants it replaced, whatever it is
+ANYTHING = b""  # for files that the user asked to replace, whatever they are
 HEAD_BYTES = 4096
 
 _PART = re.compile(r"\.topgenre-([0-9a-f]{16})-([0-9a-f]{8})\.part")
 _TRIES = 3
-_LOCK_AT = 1 << 62  # where Windows locks a byte: far behind all bytes that anybody reads
+_LOCK_AT = 1 << 62  # byte that Windows locks: far beyond any byte that is read
 _BINARY: int = getattr(os, "O_BINARY", 0)
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)
@@ -33,18 +33,18 @@ _swept: set[Path] = set()
 
 
 def make_folder(path: Path, purpose: str) -> None:
-    """Make a folder, unless there is one.
+    """Make a folder and its parents; an existing one is fine.
 
     Parameters
     ----------
     path : Path
     purpose : str
-        What it is for, as the message says it.
+        Completes "cannot be a folder for ..." in the error message.
 
     Raises
     ------
     OutputError
-        If there is something else of that name, or it may not be made.
+        If the folder cannot be made, or the path is something else.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def make_folder(path: Path, purpose: str) -> None:
 
 
 def make_folders_within(root: Path, folder: Path) -> None:
-    """Make a folder and those above it, up to `root`, none of which may be a link.
+    """Make a folder and its parents up to `root`, none of which may be a link.
 
     Raises
     ------
@@ -72,12 +72,12 @@ def make_folders_within(root: Path, folder: Path) -> None:
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """Open a file to be read; a link or anything that is not a regular file is refused.
+    """Open a regular file for reading; refuse links and anything else.
 
     Raises
     ------
     OSError
-        If it cannot be opened, is a link, a folder, a device or a pipe.
+        If it cannot be opened, or is a link, a folder, a device or a pipe.
     """
     if Path(path).is_symlink():  # where the system cannot refuse one while it opens a file
         raise OSError(errno.ELOOP, "it is a link")
@@ -89,24 +89,25 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def spare_others(path: Path, ours: Ours) -> bool:
-    """Refuse to take the place of a file that topgenre has not written.
+    """Refuse to replace a file that topgenre did not write.
 
     Parameters
     ----------
     path : Path
-        Where a file is about to be written.
+        File to be written.
     ours : bytes or callable
-        What all of topgenre's own files of this kind begin with, or a test of how they begin.
+        The first bytes of all files of this kind that topgenre writes, or a function that checks
+        the first `HEAD_BYTES`.
 
     Returns
     -------
     bool
-        Whether there is such a file.
+        Whether the file exists.
 
     Raises
     ------
     OutputError
-        If there is a file of this name that begins otherwise, or cannot be read, or a link.
+        If it exists and begins otherwise, cannot be read, or is a link.
     """
     try:
         with open_regular(path) as file:
@@ -131,19 +132,19 @@ def spare_others(path: Path, ours: Ours) -> bool:
 
 @contextmanager
 def replacing(path: str | Path, ours: Ours) -> Iterator[Path]:
-    """Give a new file beside `path` to write, which then takes its place in one step.
+    """Yield a new file beside `path`, which replaces it atomically after the block.
 
     Parameters
     ----------
     path : path-like
     ours : bytes or callable
-        As `spare_others` takes it: which files may be replaced.
+        Which files may be replaced; see `spare_others`.
 
     Raises
     ------
     OutputError
-        If the file cannot be written, or would take the place of a link or of a file that is not
-        ours; what was at `path` before is still there.
+        If the file cannot be written, or would replace a link or a file that we did not write.
+        An existing file is then unchanged.
     """
     path = Path(path)
     there = spare_others(path, ours)
@@ -162,45 +163,38 @@ def replacing(path: str | Path, ours: Ours) -> Iterator[Path]:
 
 
 def write_whole(path: str | Path, data: bytes, ours: Ours) -> None:
-    """Write a file so that nobody ever sees half of it.
+    """Write a file atomically.
 
     Parameters
     ----------
-    path : path-like
+    path, ours
+        See `replacing`, whose errors this raises.
     data : bytes
-    ours : bytes or callable
-        As `spare_others` takes it: which files may be replaced.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written, or would take the place of a link or of a file that is not
-        ours; what was at `path` before is still there.
     """
     with replacing(path, ours) as part, part.open("wb") as file:
         file.write(data)
         file.flush()
-        # Otherwise a power cut might leave the new name with nothing in it.
+        # Otherwise a power cut might leave an empty file of this name.
         os.fsync(file.fileno())
 
 
 @contextmanager
 def new_part(target: Path, mode: int = 0o666) -> Iterator[tuple[Path, BinaryIO]]:
-    """Make a file of a new name beside another, for this process alone; remove it in the end.
+    """Make a locked temporary file beside another; remove it afterwards.
 
-    What killed processes have left in the folder goes first.
+    Files that killed processes left in the folder are removed first.
 
     Parameters
     ----------
     target : Path
         The other file.
     mode : int
-        Its permissions, less what the user's mask forbids.
+        Its permissions, before the umask.
 
     Yields
     ------
     Path, binary file
-        The file, and the same opened for reading and writing.
+        Path of the file, and the file opened for reading and writing.
     """
     sweep(target.parent)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY | _NO_LINK
@@ -208,7 +202,7 @@ def new_part(target: Path, mode: int = 0o666) -> Iterator[tuple[Path, BinaryIO]]
         mark = secrets.token_hex(8)
         part = target.with_name(f".topgenre-{mark}-{_proof(mark)}.part")
         file = os.fdopen(os.open(part, flags, mode), "r+b")
-        # Another process may have taken it for dead before it was locked.
+        # Another process may have swept it away before it was locked.
         if lock(file) is not False and same_file(part, file):
             break
         file.close()
@@ -216,7 +210,7 @@ def new_part(target: Path, mode: int = 0o666) -> Iterator[tuple[Path, BinaryIO]]
         yield part, file
     finally:
         ours = same_file(part, file)
-        # What was worth keeping has been flushed; the rest may find no room again.
+        # Data worth keeping is flushed already; on a full disk, closing may fail again.
         with suppress(OSError):
             file.close()
         if ours:
@@ -224,15 +218,15 @@ def new_part(target: Path, mode: int = 0o666) -> Iterator[tuple[Path, BinaryIO]]
 
 
 def sweep(folder: Path, *, again: bool = False) -> None:
-    """Remove what killed processes have left in a folder.
+    """Remove the files that killed processes left in a folder.
 
-    That is files of names that only `new_part` gives, and that nobody holds any more.
+    These have names that only `new_part` makes, and no process has them locked.
 
     Parameters
     ----------
     folder : Path
     again : bool
-        Whether to look again where this process has looked already.
+        Whether to repeat this in a folder that this process has swept already.
     """
     if folder in _swept and not again:
         return
@@ -246,36 +240,36 @@ def sweep(folder: Path, *, again: bool = False) -> None:
 
 
 def lock(file: IO[Any]) -> bool | None:
-    """Lock an open file until it is closed, if nobody else has.
+    """Lock an open file until it is closed, unless another process has locked it.
 
     Returns
     -------
     bool or None
-        Whether it is ours; None if the system or the disk does not know locks.
+        Whether we have the lock; None if the system or the disk has no locks.
     """
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            place = file.tell()
+            offset = file.tell()
             file.seek(_LOCK_AT)
             try:
                 msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
             finally:
-                file.seek(place)
+                file.seek(offset)
         else:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        # EDEADLK is what Windows says.
+        # Windows reports EDEADLK.
         held = error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
         return False if held else None
     return True
 
 
 def same_file(path: str | Path, file: IO[Any]) -> bool:
-    """Tell whether a name, without following a link, still stands for an open file."""
+    """Return whether a path, links not followed, still names an open file."""
     try:
         return os.path.samestat(os.lstat(path), os.fstat(file.fileno()))
     except (OSError, ValueError):
@@ -283,7 +277,7 @@ def same_file(path: str | Path, file: IO[Any]) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """See to it that names in a folder survive a power cut, where the system can do that."""
+    """Flush a folder to disk, so that new names in it survive a power cut."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -292,8 +286,15 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def user_file(name: str) -> Path:
+    """Return the path of a file in the user's data folder."""
+    from platformdirs import user_data_path
+
+    return user_data_path("topgenre", appauthor=False) / name
+
+
 def _proof(mark: str) -> str:
-    """Return the part of a name by which we know it as ours."""
+    """Return the part of a name that proves it ours."""
     return hashlib.sha256(f"topgenre part {mark}".encode()).hexdigest()[:8]
 
 
@@ -306,7 +307,7 @@ def _remove_dead(part: Path) -> None:
 
 
 def _linked(part: Path, path: Path) -> bool:
-    """Give a file its name unless there is one, where the disk can do so in one step."""
+    """Name a file, failing if the name exists; return False where links do not work."""
     try:
         os.link(part, path, follow_symlinks=False)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""A head of taught genres: a linear classifier on the network's embeddings, in one file."""
+"""Classify embeddings by taught genres: a linear classifier in one file."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from topgenre.text import printable
 SUFFIX = ".genres"
 _START = b'{\n "format": "topgenre-genres 1",'
 _MAX_BYTES = 64 << 20
-_MOST_KEPT = 200  # genres of a result: there may be thousands
-_N_KEPT = 10  # of so many
+_MOST_KEPT = 200  # most genres for a result to have all of them: there may be thousands
+_N_KEPT = 10  # otherwise
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GenreHead:
-    """Taught genres.
+    """A linear classifier on embeddings, for taught genres.
 
     Attributes
     ----------
@@ -38,13 +38,13 @@ class GenreHead:
     weights : ndarray of float32, shape (n_genres, n_embedding)
     offsets : ndarray of float32, shape (n_genres,)
     temperature : float
-        Divisor of the logits that calibrates the probabilities, from cross-validation.
+        Divisor of the logits that calibrates the probabilities; from cross-validation.
     uncertain_below : float
-        Results whose best probability is lower are marked uncertain.
+        Results whose top probability is lower are marked uncertain.
     network : str
         SHA-256 of the model file that the embeddings come from, in hexadecimal digits.
     borders : Borders
-        Between the tiers of confidence.
+        Borders between the tiers of confidence.
     figures : dict
         Figures of the cross-validation, as JSON values.
     """
@@ -60,7 +60,7 @@ class GenreHead:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def probabilities(self, embeddings: Array) -> Array:
-        """Return calibrated probabilities of embeddings.
+        """Return the calibrated probabilities of embeddings.
 
         Parameters
         ----------
@@ -76,12 +76,12 @@ class GenreHead:
         return np.asarray(exponential / exponential.sum(axis=1, keepdims=True), np.float32)
 
     def result(self, probabilities: Array, path: str = "") -> Result:
-        """Return the result for one song.
+        """Build the result of one song.
 
         Parameters
         ----------
         probabilities : ndarray of float32, shape (n_genres,)
-            Of very many genres, the ten most probable are kept.
+            If there are more than 200, only the ten most probable are kept.
         path : str
         """
         n_kept = len(self.genres) if len(self.genres) <= _MOST_KEPT else _N_KEPT
@@ -110,7 +110,7 @@ class GenreHead:
         Raises
         ------
         OutputError
-            If the file cannot be written, or another program's file has this name.
+            If the file cannot be written, or is another program's.
         """
         record = {
             "name": self.name,
@@ -149,9 +149,9 @@ class GenreHead:
             ) from error
         try:
             return _parsed(cls, content)
-        except Exception as error:  # whatever hostile JSON provokes
+        except Exception as error:  # hostile JSON may raise anything
             raise TeachingError(
-                f"{label}: not a file of taught genres, or damaged; "
+                f"{label}: damaged, or not a file of taught genres; "
                 "name a file that `topgenre teach` wrote"
             ) from error
 

@@ -1,9 +1,9 @@
-"""Harmonic and percussive masks of a spectrogram by median filtering (Fitzgerald 2010).
+"""Compute harmonic and percussive masks by median filtering (Fitzgerald 2010).
 
-Sound with pitch draws horizontal lines in a spectrogram and drums draw vertical ones, so a median
-along time keeps the first and a median along frequency the second. The definition (kernel 31,
-reflected edges, soft masks of power 2, margin 1) is that of ``librosa.decompose.hpss``. It speaks
-of magnitudes; here everything is power, their square: squaring keeps the order of values and so
+Pitched sound makes horizontal lines in a spectrogram and drums make vertical ones. So a median
+along time keeps the former, and a median along frequency the latter. The definition (kernel 31,
+reflected edges, soft masks of power 2, margin 1) is that of ``librosa.decompose.hpss``. librosa
+uses magnitudes; here everything is power, their square. Squaring keeps the order of values, so it
 commutes with the median, and masks of power 2 are ratios of powers.
 
 Nearly all of the cost is in the two 31-point running medians. Neighbouring windows share most of
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 KERNEL_SIZE = 31  # points of each median: 0.72 s along time, 334 Hz along frequency
 BLOCK = (KERNEL_SIZE + 1) // 2  # windows that share a sorted core, which is as large then
-TINY = np.float32(1e-37)  # a power that no sound notices, but that keeps 0 / 0 out
+TINY = np.float32(1e-37)  # inaudible power that avoids 0 / 0
 
 _TILE = 7168  # values of one plane: long enough for NumPy's loops, short enough for the caches
 _CHUNK = 4 * _TILE  # values to which the masks are applied at once
@@ -31,7 +31,7 @@ Array = NDArray[np.float32]
 
 
 def _sort_bitonic(runs: Array) -> Array:
-    """Sort runs that rise and then fall (or the reverse), by Batcher's bitonic network.
+    """Sort bitonic runs by Batcher's network.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def _merge(left: Array, right: Array) -> Array:
 
 
 def _middle_third(kept: Array, added: Array, out: Array) -> None:
-    """Write the middle n of the union of 2n kept and n added sorted values, as bitonic runs.
+    """Write the middle n of 2n kept and n added sorted values, as bitonic runs.
 
     Result i is the median of three: kept[i], kept[n + i] and added[n - 1 - i]. The 0-1 principle
     shows that these are the ones: let the first z of kept and the first y of added be 0, the rest
@@ -168,7 +168,7 @@ def soft_masks(harmonic: Array, percussive: Array) -> tuple[Array, Array]:
 
 
 def share_power(power: Array, harmonic: Array, percussive: Array) -> None:
-    """Turn two median-filtered powers, in place, into the shares of power that they claim.
+    """Turn two median-filtered powers, in place, into their shares of power.
 
     Parameters
     ----------

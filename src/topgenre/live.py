@@ -1,4 +1,4 @@
-"""Live listening: the genres of the last ten seconds, every second, until the sound ends."""
+"""Classify live sound: the last ten seconds, every second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from topgenre.classifier import Classifier, Prediction
 from topgenre.result import Result
 from topgenre.spectrograms import compute, network_input
 
-_LEAST_SECONDS = 3  # before the first answer
+_LEAST_SECONDS = 3  # s before the first answer
 _SILENCE_PEAK = 1e-3  # -60 dBFS, of the last two seconds
 _SILENCE_SECONDS = 2
 _SMOOTHING = 0.5  # weight of the newest answer
@@ -23,7 +23,7 @@ Samples = NDArray[np.float32]
 
 
 class Heard(NamedTuple):
-    """The answer of one second.
+    """The answer after one second.
 
     Attributes
     ----------
@@ -34,8 +34,7 @@ class Heard(NamedTuple):
     label : str
         A genre, or "silence", "not music" or "not sure".
     changed : bool
-        Whether the label, having been stable for three seconds, differs from the last one that
-        was.
+        Whether the label has been the same for three seconds and differs from the last such label.
     """
 
     time: float
@@ -57,7 +56,7 @@ def read_sound(
     Raises
     ------
     NotAudioError
-        If there is no rate, and the pipe does not begin with the header of uncompressed WAV.
+        If `rate` is missing and the pipe does not begin with the header of uncompressed WAV.
     """
     layout = stream.PcmFormat(rate, channels) if rate else stream.read_wav_header(pipe, name)
     yield from stream.blocks(pipe, layout)
@@ -66,9 +65,9 @@ def read_sound(
 def listen(
     blocks: Iterable[Samples], classifier: Classifier, *, name: str = "stream"
 ) -> Iterator[Heard]:
-    """Classify sound while it arrives.
+    """Classify sound as it arrives.
 
-    Memory does not grow: only the last 10 s are kept.
+    Only the last 10 s are kept in memory.
 
     Parameters
     ----------
@@ -81,7 +80,7 @@ def listen(
     Yields
     ------
     Heard
-        One each second of sound, from the third on.
+        One per second of sound, from the third on.
 
     Examples
     --------
@@ -113,7 +112,7 @@ def listen(
 
 
 def _windows(blocks: Iterable[Samples]) -> Iterator[Samples]:
-    """Give the last 10 s, or what there is of them, each second from the third on."""
+    """Yield the last 10 s (fewer at first) each second from the third on."""
     window = np.zeros(0, np.float32)
     total, due = 0, _LEAST_SECONDS * SAMPLE_RATE
     for block in blocks:

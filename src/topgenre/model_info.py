@@ -1,4 +1,4 @@
-"""The metadata of a model file: genres, calibration, tags and the model card."""
+"""Read and write the metadata of a model file: genres, calibration, tags, card."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ _DEFAULT_BORDERS = Borders()
 
 
 class TagInfo(NamedTuple):
-    """A tag that a model can give.
+    """A tag that a model can assign.
 
     Attributes
     ----------
     name : str
     threshold : float
-        The tag is given from this probability on.
+        Least probability to assign the tag.
     outside : bool
-        Whether it is a style that the model's genres do not cover. Where such a tag is given,
-        the music is marked uncertain as none of the model's genres.
+        Whether it is a style outside the model's genres. Music with such a tag is marked uncertain.
     """
 
     name: str
@@ -38,21 +37,21 @@ class ModelInfo:
     Attributes
     ----------
     name : str
-        Name and version, as results quote it.
+        Name and version, as in results.
     genres : tuple of str
         In the order of the network's outputs.
     temperature : float
-        Divisor of the logits that makes probabilities honest (Guo et al. 2017).
+        Divisor of the logits that calibrates the probabilities (Guo et al. 2017).
     temperature_whole : float
         The same for the mean over the windows of a whole track.
     uncertain_below : float
-        Results whose best probability is lower are marked uncertain.
+        Results whose top probability is lower are marked uncertain.
     borders : Borders
-        Between the tiers of confidence.
+        Borders between the tiers of confidence.
     tags : tuple of TagInfo
         In the order of the network's output for tags; empty if it lacks one.
     n_frames : int
-        Frames of input that the network takes.
+        Input frames of the network.
     card : dict
         Data, splits and figures; see the model card in the documentation.
     """
@@ -69,7 +68,7 @@ class ModelInfo:
 
     @classmethod
     def from_json(cls, text: str) -> ModelInfo:
-        """Read the metadata entry of a model file; raises ValueError, KeyError or TypeError."""
+        """Parse a model file's metadata; raises ValueError, KeyError or TypeError."""
         data = json.loads(text)
         if data["format"] != MODEL_FORMAT:
             raise ValueError(f"format {data['format']}, not {MODEL_FORMAT}")

@@ -1,4 +1,4 @@
-"""Playlists as M3U8 files, which players, importers and libraries read."""
+"""Write playlists as M3U8 files, which players and importers read."""
 
 from __future__ import annotations
 
@@ -6,58 +6,58 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from unicodedata import category
 
 from topgenre.errors import OutputError
 from topgenre.files import spare_others, write_whole
+from topgenre.text import without_controls
 
 SUFFIX = ".m3u8"
 
-# By which a file is known as one that may be replaced; other programs skip the comment.
+# Marks a file as one that may be replaced; other programs skip the comment.
 HEAD = b"#EXTM3U\n# Written by topgenre"
 _FORMER_HEAD = b"#EXTM3U\n#PLAYLIST:topgenre\n"  # of versions before 1.0
-_HIGHEST = 2  # folders above the playlist's own that still count as beside it
+_HIGHEST = 2  # levels above the playlist's folder that still count as beside it
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line to play.
+    """One entry of a playlist.
 
     Attributes
     ----------
-    place : bytes
-        URL or path in one line, in the encoding of the file system.
+    address : bytes
+        URL or path on one line, in the encoding of the file system.
     title : str
     seconds : float, optional
     group : str
-        Heading under which it stands, if any.
+        Heading, if any.
     """
 
-    place: bytes
+    address: bytes
     title: str
     seconds: float | None = None
     group: str = ""
 
 
 def check_name(path: Path) -> None:
-    """Refuse a name that some other file is more likely to have than a playlist.
+    """Refuse a file name that does not end in `SUFFIX`.
 
     Raises
     ------
     OutputError
-        If it does not end in `SUFFIX`.
+        If it does not.
     """
     if path.suffix.lower() != SUFFIX:
         raise OutputError(f"{path}: a playlist's name must end in {SUFFIX}")
 
 
-def check_place(path: Path) -> None:
+def check_owner(path: Path) -> None:
     """Refuse to replace a file that is not a playlist of topgenre.
 
     Raises
     ------
     OutputError
-        If there is one.
+        If the path is such a file.
     """
     spare_others(path, _ours)
 
@@ -74,13 +74,13 @@ def save(entries: Iterable[Entry], path: Path, *, title: str = "topgenre") -> in
     entries : iterable of Entry
     path : Path
     title : str
-        What players call it.
+        Name that players show.
 
     Raises
     ------
     OutputError
-        If the name does not end in `SUFFIX`, there is a file of this name that topgenre did not
-        write, or the file cannot be written.
+        If the name does not end in `SUFFIX`, the file exists and topgenre did not write it, or it
+        cannot be written.
     """
     check_name(path)
     lines = [HEAD, _line(f"#PLAYLIST:{title}")]
@@ -91,48 +91,48 @@ def save(entries: Iterable[Entry], path: Path, *, title: str = "topgenre") -> in
             group = entry.group
             lines.append(_line(f"#EXTGRP:{group}"))
         seconds = -1 if entry.seconds is None else round(entry.seconds)
-        lines += [_line(f"#EXTINF:{seconds},{entry.title}"), entry.place]
+        lines += [_line(f"#EXTINF:{seconds},{entry.title}"), entry.address]
         count += 1
     write_whole(path, b"\n".join([*lines, b""]), _ours)
     return count
 
 
-def places(folder: Path) -> Callable[[str], bytes]:
-    """Return how songs are named in a playlist that lies in a folder, given their absolute paths.
+def addresses(folder: Path) -> Callable[[str], bytes]:
+    """Return a function from a song's absolute path to its address in a playlist.
 
-    A playlist in the music's own folders, or beside them, is taken along when they move to another
-    disk, machine or player: there, names are relative to the playlist, which all common players
-    understand. One that lies elsewhere is more likely to be moved alone: there, they are absolute.
+    A playlist in or beside the folders of the music moves with them to another disk, machine or
+    player, so its addresses are relative to the playlist, which all common players understand. A
+    playlist elsewhere is more likely to be moved alone, so its addresses are absolute.
 
     Parameters
     ----------
     folder : Path
-        Absolute.
+        Folder of the playlist; absolute.
     """
-    # Where links lead to the folder, players do not agree on what lies above it.
+    # If the path to the folder has links, players disagree about its parents.
     highest = _HIGHEST if folder.resolve() == folder else 0
 
-    def place(song: str) -> bytes:
+    def relative_address(song: str) -> bytes:
         absolute = address(song)
         try:
             relative = PurePath(os.path.relpath(song, folder))
-        except ValueError:  # on another drive, where a system has such
+        except ValueError:  # on another drive (Windows)
             return absolute
         ups = relative.parts.count("..")
         too_high = ups > highest or len(folder.parents) <= ups  # or as high as the root
         if too_high or absolute != os.fsencode(song):
             return absolute
         words = relative.as_posix()
-        # Not to be taken for a comment or a server's address, nor to lose a blank in front.
+        # So that it is not taken for a comment or a URL, and keeps a leading space.
         return os.fsencode(f"./{words}" if words[0] in "# " or ":" in words else words)
 
-    return place
+    return relative_address
 
 
 def address(song: str) -> bytes:
-    r"""Return how a playlist names a file: by its path, or as a URI where no line can hold that.
+    r"""Return a file's address: its path, or a URI if that has unprintable characters.
 
-    Control characters and those that turn the direction of text would do harm in a terminal.
+    A line break would end the line, and control characters would do harm in a terminal.
 
     Examples
     --------
@@ -145,13 +145,10 @@ def address(song: str) -> bytes:
 
 
 def _is_byte(character: str) -> bool:
-    """Tell whether a character stands for a byte that could not be decoded."""
+    """Return whether a character is an undecodable byte."""
     return "\udc80" <= character <= "\udcff"
 
 
 def _line(text: str) -> bytes:
-    """Return a text as one line without characters that cannot be seen."""
-    visible = "".join(
-        c if c.isprintable() or _is_byte(c) else "" if category(c) == "Cf" else " " for c in text
-    )
-    return " ".join(visible.split()).encode("utf-8", "backslashreplace")
+    """Return a text as one line without invisible characters."""
+    return " ".join(without_controls(text).split()).encode("utf-8", "backslashreplace")

@@ -1,9 +1,9 @@
-"""The preprocessed file: four spectrograms and where they come from, in one ``.npz``.
+"""Save and load preprocessed files: four spectrograms in one ``.npz``.
 
-An ordinary NumPy archive, uncompressed, so that any tool reads it: ``full``, ``harmonic``,
-``percussive`` (1025, n_frames) and ``onset`` (4, n_frames), all float32, and ``metadata``, a JSON
-text with the format version, the parameters and the segment. Files come from anywhere, so loading
-never unpickles, and checks every array's header before it makes room for the array.
+It is an uncompressed NumPy archive that any tool can read. It has the float32 arrays ``full``,
+``harmonic``, ``percussive`` (1025, n_frames) and ``onset`` (4, n_frames), and ``metadata``, a JSON
+text with the format version, the parameters and the segment. Files may come from anywhere, so
+loading never unpickles, and checks the header of every array before it allocates memory.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _PARAMETERS = {
 
 
 def save(spectrograms: Spectrograms, path: str | os.PathLike[str]) -> None:
-    """Write the preprocessed file of a segment, whole or not at all.
+    """Write a preprocessed file atomically.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def save(spectrograms: Spectrograms, path: str | os.PathLike[str]) -> None:
 
 
 def _ours(head: bytes) -> bool:
-    """Tell whether a file begins like one of `save`: a ZIP file, whose first member is known."""
+    """Return whether a file begins like one of `save`."""
     return head.startswith(b"PK") and head[30:42] == b"metadata.npy"
 
 
@@ -90,11 +90,11 @@ def load(path: str | os.PathLike[str]) -> Spectrograms:
     PreprocessedFileError
         If the file is damaged, not one that topgenre wrote, or made with other parameters.
     SourceNotFoundError
-        If there is no such file, or it may not be read.
+        If the file does not exist or cannot be read.
     """
     label = printable(os.fspath(path))
     try:
-        # A pipe would have us wait for somebody who writes into it.
+        # Opening a pipe would block until another program writes to it.
         if not stat.S_ISREG(Path(path).stat().st_mode):
             raise SourceNotFoundError(f"{label}: this is a folder, a device or a pipe; name a file")
         with zipfile.ZipFile(path) as archive:
@@ -108,7 +108,7 @@ def load(path: str | os.PathLike[str]) -> Spectrograms:
             start, end = float(segment["start"]), float(segment["end"])
             source = str(metadata["source"])
             notices = tuple(map(str, metadata["notices"]))
-            duration = metadata.get("duration")  # files of before 0.2 do not have it
+            duration = metadata.get("duration")  # missing in files of versions before 0.2
             duration = None if duration is None else float(duration)
             float32 = np.dtype(np.float32)
             arrays = {
@@ -127,11 +127,11 @@ def load(path: str | os.PathLike[str]) -> Spectrograms:
         ) from error
     except (PreprocessedFileError, SourceNotFoundError):
         raise
-    # zipfile and the header parser raise nearly anything on hostile bytes.
+    # zipfile and the header parser may raise anything for hostile bytes.
     except Exception as error:
         reason = printable(" ".join(str(error).split()))
         raise PreprocessedFileError(
-            f"{label}: not a preprocessed file of topgenre, or a damaged one ({reason}); "
+            f"{label}: damaged, or not a preprocessed file of topgenre ({reason}); "
             "make it again with `topgenre spectrograms`"
         ) from error
     n_frames = {array.shape[1] for array in arrays.values()}
@@ -154,7 +154,7 @@ def _read_array(
     shape: tuple[int | None, ...],
     longest: int,
 ) -> NDArray[Any]:
-    """Read one array whose header promises `dtype` and `shape`, None being 1 to `longest`."""
+    """Read an array; None in `shape` means 1 to `longest`."""
     with archive.open(f"{name}.npy") as file:
         found_shape, fortran, found_dtype = _read_header(file)
         fits = len(found_shape) == len(shape) and all(

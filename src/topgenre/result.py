@@ -1,4 +1,4 @@
-"""The result of a classification: ranking, confidence, and how it reads as JSON."""
+"""Define the result of a classification: ranking, confidence, JSON."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _SHORTEST_SECTION = 20.0  # s; shorter stretches of another genre are breaks and
 
 
 class Borders(NamedTuple):
-    """Borders between the tiers of confidence; they come with a model's calibration.
+    """Borders between the tiers of confidence, from a model's calibration.
 
     Attributes
     ----------
     sure_above : float
-        From this probability on, the first genre stands alone.
+        From this probability on, the verdict is the top genre alone.
     probable_above : float
-        Below this probability, the second genre may be named too.
+        Below this probability, the verdict may include the second genre.
     close_within : float
-        The second genre is named if it has at least this share of the first one's probability.
+        Least ratio of the second probability to the first for the second genre to be included.
     """
 
     sure_above: float = 0.8
@@ -65,7 +65,7 @@ class Tag(NamedTuple):
     name : str
     probability : float
     outside : bool
-        Whether it is a style that the model's genres do not cover.
+        Whether it is a style outside the model's genres.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Tag(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A stretch of a track that changes its genre; times in seconds."""
+    """A section of a track that changes its genre; times in seconds."""
 
     start: float
     end: float
@@ -136,19 +136,19 @@ class Result:
     notices : tuple of str
         Remarks on how the answer was reached, such as damage that was skipped.
     duration : float, optional
-        Seconds of the whole source, where it is known.
+        Seconds of the whole source, if known.
     timeline : tuple of Window
         The genres over time of a whole track; `genres` is their mean.
     tier : {"sure", "probable", "close", "unsure"}
-        How much confidence the words of `verdict` express.
+        Confidence of the verdict.
     tags : tuple of Tag
         Styles, instruments and moods, most probable first.
     sections : tuple of Section
-        Of a whole track that changes its genre, its parts in order.
+        The sections of a whole track that changes its genre, in order.
     music : float
-        Probability that the sound is music at all.
+        Probability that the sound is music.
     base_genres : tuple of GenreProbability
-        The ranking of the model's own genres, where `genres` ranks taught ones; otherwise empty.
+        The ranking of the model's own genres if `genres` ranks taught ones; otherwise empty.
 
     Examples
     --------
@@ -178,7 +178,7 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """The answer in one phrase, with as much confidence as `tier` allows."""
+        """The answer in one phrase, worded according to `tier`."""
         first, *others = (spoken(genre) for genre, _ in self.genres)
         if self.sections:
             return f"Changes: {' → '.join(spoken(section.genre) for section in self.sections)}"
@@ -233,14 +233,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that has no result, and why.
+    """A file without a result, and the reason.
 
     Attributes
     ----------
     path : str
-        The source as the caller named it, or where it was found.
+        The source as the caller named it, or its path.
     error : TopgenreError
-        Why; its message names the source.
+        The reason; its message names the source.
     details : str
         The traceback of a fault inside topgenre, otherwise empty.
     """
@@ -251,9 +251,8 @@ class Failure:
 
     @classmethod
     def of(cls, path: str, error: TopgenreError, details: str = "") -> Failure:
-        """Return a failure whose error takes little room, and one line."""
-        # A new error has no traceback, which would keep the sound of every failed file in memory;
-        # and its message is one line, whatever characters the file's name is made of.
+        """Return a failure whose error is small and has a one-line message."""
+        # A new error has no traceback, which would keep the sound of every failed file in memory.
         return cls(path, type(error)(printable(str(error))), details)
 
     def to_dict(self) -> dict[str, Any]:
@@ -265,7 +264,7 @@ class Failure:
 
 
 def rank(probabilities: Mapping[str, float]) -> tuple[GenreProbability, ...]:
-    """Rank genres by probability; equal ones stay in alphabetical order."""
+    """Rank genres by probability, equal ones in alphabetical order."""
     return tuple(
         GenreProbability(genre, float(probability))
         for genre, probability in sorted(
@@ -275,7 +274,7 @@ def rank(probabilities: Mapping[str, float]) -> tuple[GenreProbability, ...]:
 
 
 def spoken(genre: str) -> str:
-    """Return a genre's name as it stands within a sentence.
+    """Return a genre's name for use within a sentence.
 
     Examples
     --------
@@ -286,7 +285,7 @@ def spoken(genre: str) -> str:
 
 
 def display_name(genre: str) -> str:
-    """Return a genre's name as it stands alone, such as in a heading.
+    """Return a genre's name for use alone, as in a heading.
 
     Examples
     --------
@@ -299,8 +298,8 @@ def display_name(genre: str) -> str:
 def find_sections(timeline: Sequence[Window], sure_above: float) -> tuple[Section, ...]:
     """Find the sections of a track that changes its genre.
 
-    Windows whose best genre is less probable than `sure_above` belong to no section, and so do
-    stretches of less than 20 s.
+    Windows whose top genre is less probable than `sure_above`, and sections shorter than 20 s, are
+    left out.
 
     Parameters
     ----------
@@ -310,7 +309,7 @@ def find_sections(timeline: Sequence[Window], sure_above: float) -> tuple[Sectio
     Returns
     -------
     tuple of Section
-        Neighbours differ in genre. Empty if fewer than two sections are left.
+        Adjacent sections differ in genre. Empty if fewer than two are left.
     """
     sure = [window for window in timeline if window.genres[0].probability >= sure_above]
     runs = [list(run) for _, run in groupby(sure, key=lambda window: window.genres[0].genre)]

@@ -1,23 +1,22 @@
-"""Make text safe to show: on one line, in an encoding, as JSON, and in tables."""
+"""Make text safe to print, for JSON and for tables; format times and counts."""
 
 from __future__ import annotations
 
 import unicodedata
 from typing import Any
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how spreadsheets tell a formula from text
-# Marks, embeddings, overrides and isolates: they turn the order of the characters around them.
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")  # how spreadsheets tell a formula from text
 _CONTROLS = ("Cc", "Zl", "Zp")  # categories of Unicode
+_JOINERS = "\u200c\u200d"  # the only invisible characters that scripts and emoji need
 
 
 def printable(text: str, encoding: str | None = None) -> str:
-    r"""Escape control characters, line breaks and, for an encoding, what it lacks.
+    r"""Escape control characters, line breaks and characters that an encoding lacks.
 
     Parameters
     ----------
     text : str
-        File names may contain anything, raw bytes included.
+        May contain anything, also the undecodable bytes of file names.
     encoding : str, optional
         Encoding of the terminal or file that the text goes to.
 
@@ -32,6 +31,30 @@ def printable(text: str, encoding: str | None = None) -> str:
     if encoding is None:
         return visible
     return visible.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def clock(seconds: float) -> str:
+    """Return a time as minutes and seconds, with hours if there are any.
+
+    Examples
+    --------
+    >>> clock(75.2), clock(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "song"), counted(2, "song")
+    ('1 song', '2 songs')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def json_safe(value: Any) -> Any:
@@ -51,24 +74,36 @@ def json_safe(value: Any) -> Any:
 
 
 def csv_cell(value: Any) -> Any:
-    """Return a value for a table, with a ``'`` before text that would be taken for a formula.
+    """Return a value as a table cell that no spreadsheet takes for a formula.
+
+    Text that looks like a formula gets a ``'`` in front, and carriage returns are escaped, since
+    Python's CSV writer does not quote them.
 
     Examples
     --------
     >>> csv_cell("=1+1"), csv_cell("Title"), csv_cell(-0.5)
     ("'=1+1", 'Title', -0.5)
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", "\\r")
+    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 def without_controls(text: str) -> str:
-    r"""Replace control characters by spaces, and drop those that reverse the order of others.
+    r"""Replace control characters by spaces, and drop other invisible characters.
+
+    Among the latter are those that reverse the direction of the text around them.
 
     Examples
     --------
     >>> without_controls("gnp.\u202eBlue\x1b[31m")
     'gnp.Blue [31m'
     """
+    if text.isprintable():  # which nearly all are, and quick to tell
+        return text
     return "".join(
-        " " if unicodedata.category(c) in _CONTROLS else c for c in text if c not in _BIDI
+        " " if unicodedata.category(c) in _CONTROLS else c
+        for c in text
+        if unicodedata.category(c) != "Cf" or c in _JOINERS
     )

@@ -1,10 +1,10 @@
-"""From any audio source to the middle ten seconds as mono samples at 22 050 Hz.
+"""Decode the middle ten seconds of any audio source as mono samples at 22 050 Hz.
 
-A file is never decoded as a whole. Its first frame and its last frames give the true extent of the
-sound, whatever the header claims; then the demuxer seeks to a little before the middle, and only
-that part is decoded, mixed down and resampled.
+A file is never decoded completely. Its first and last frames give the true extent of the sound,
+whatever the header claims. Then the demuxer seeks to just before the middle, and only that part is
+decoded, mixed down and resampled.
 
-`source` opens files and streams, `track` drives FFmpeg, `segment` cuts and judges the result.
+`source` opens files and streams, `track` drives FFmpeg, `segment` cuts and checks the result.
 """
 
 import os
@@ -41,7 +41,7 @@ __all__ = [
     "load_windows",
 ]
 
-_Way = Callable[[], AbstractContextManager[Sound]]
+_Open = Callable[[], AbstractContextManager[Sound]]
 _NOTHING_FOUND = tuple(error for error in DECODING_ERRORS if error is not MemoryError)
 
 
@@ -51,38 +51,37 @@ def load_segment(
     seconds: float = SEGMENT_SECONDS,
     name: str | None = None,
 ) -> Segment:
-    """Decode the middle of a sound.
+    """Decode the middle of an audio source.
 
     Parameters
     ----------
     source : str, path or binary file object
         A local file, or a readable object such as ``sys.stdin.buffer``. A seekable object is read
-        from its beginning; any other is first copied to a temporary file. It is left open.
+        from its beginning; any other is copied to a temporary file first. It is left open.
     seconds : float
         Length of the segment.
     name : str, optional
-        What messages call the source; by default the path, or the object's own name.
+        Name of the source in messages; by default the path, or the object's own name.
 
     Returns
     -------
     Segment
-        Of exactly ``round(seconds * SAMPLE_RATE)`` samples, or the whole of a shorter sound with a
-        notice.
+        ``round(seconds * SAMPLE_RATE)`` samples, or all of a shorter sound, with a notice.
 
     Raises
     ------
     SourceNotFoundError
         The file is missing or cannot be read.
     NotAudioError
-        The source is empty or in no known format.
+        The source is empty or in an unsupported format.
     NoAudioStreamError
-        A video without a sound track, for example.
+        For example, a video without sound.
     DamagedAudioError
         Less than one second of the segment can be decoded.
     TooShortError
         The whole sound is shorter than one second.
     SilentError
-        Nothing in the sound rises above -80 dBFS.
+        The sound never exceeds -80 dBFS.
     """
     keep_freed_memory()
     label = printable(name if name is not None else name_of(source))
@@ -95,32 +94,31 @@ def load_segment(
 def load_windows(
     source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
 ) -> Iterator[Segment]:
-    """Decode a whole sound in windows of 10 s, and leave out silent ones.
+    """Decode a whole audio source in windows of 10 s, without silent ones.
 
     Parameters
     ----------
     source : str, path or binary file object
-        As for `load_segment`.
+        See `load_segment`.
     name : str, optional
-        What messages call the source.
+        Name of the source in messages.
 
     Yields
     ------
     Segment
-        Of a sound of up to half an hour, its windows side by side; of a longer one, 180 windows
-        spread over all of it. Only a few are held in memory at any time. The notices of each are
-        those of the sound so far.
+        Consecutive windows up to half an hour of sound; 180 windows spread over a longer one. Only
+        a few are in memory at any time. The notices of each are those of the sound so far.
 
     Raises
     ------
     AudioError
-        As `load_segment` does; before the first, or after the last.
+        See `load_segment`; raised before the first window or after the last.
     """
     keep_freed_memory()
     label = printable(name if name is not None else name_of(source))
     with _readable(source, label) as file:
-        _, way = _middle(file, label, round(SEGMENT_SECONDS * SAMPLE_RATE))
-        with way() as track:
+        _, reader = _middle(file, label, round(SEGMENT_SECONDS * SAMPLE_RATE))
+        with reader() as track:
             yield from windows_of(track, label)
 
 
@@ -136,16 +134,16 @@ def _readable(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator
         ) from error
 
 
-def _middle(file: Reader, label: str, length: int) -> tuple[Excerpt, _Way]:
-    """Decode the middle `length` output samples, and return the way in which that worked best."""
-    attempts: list[tuple[Excerpt, _Way]] = []
-    for way in _ways(file, label):
-        # Whatever fails here counts as nothing found: the next way may still work. Only where
-        # memory is short for sound that is there, none will, and the file is not to blame.
-        with suppress(*_NOTHING_FOUND), way() as track:
+def _middle(file: Reader, label: str, length: int) -> tuple[Excerpt, _Open]:
+    """Decode the middle `length` output samples; return the best reader too."""
+    attempts: list[tuple[Excerpt, _Open]] = []
+    for reader in _readers(file, label):
+        # Most errors mean that nothing was found, so the next reader may still work. But if memory
+        # is short, no reader will work, and the file is not the cause.
+        with suppress(*_NOTHING_FOUND), reader() as track:
             excerpt = Excerpt.middle(track, length)
             if excerpt is not None:
-                attempts.insert(0, (excerpt, way))  # the later is to be trusted, if as good
+                attempts.insert(0, (excerpt, reader))  # of equal ones, trust the later
                 if excerpt.plausible:
                     break
     if not attempts:
@@ -153,8 +151,8 @@ def _middle(file: Reader, label: str, length: int) -> tuple[Excerpt, _Way]:
     return min(attempts, key=lambda attempt: attempt[0].missing)
 
 
-def _ways(file: Reader, label: str) -> Iterator[_Way]:
-    """Give the ways to read a file, the cheapest first."""
+def _readers(file: Reader, label: str) -> Iterator[_Open]:
+    """Yield the readers of a file, the cheapest first."""
     direct: Sound | None = None
     with suppress(*_NOTHING_FOUND):
         direct = WavTrack.of(file) or Mp3Track.of(file)

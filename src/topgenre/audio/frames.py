@@ -1,4 +1,4 @@
-"""Gather decoded frames and mix them down: a few large steps instead of thousands of small ones."""
+"""Collect decoded frames and mix them down in a few large steps."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 
-RATES = range(2_000, 768_001)  # Hz that can be read
+RATES = range(2_000, 768_001)  # supported sample rates in Hz
 MAX_CHANNELS = 64
 
-# Sample formats of FFmpeg without the "p" of the planar ones: type, middle, full scale.
+# FFmpeg's sample formats, without the "p" of planar ones: type, value of silence, full scale.
 _FORMATS: dict[str, tuple[str, float, float]] = {
     "u8": ("u1", 2.0**7, 2.0**7),
     "s16": ("i2", 0.0, 2.0**15),
@@ -26,11 +26,11 @@ _FORMATS: dict[str, tuple[str, float, float]] = {
     "flt": ("f4", 0.0, 1.0),
     "dbl": ("f8", 0.0, 1.0),
 }
-_ENOUGH = 1 << 20  # bytes that are mixed at once: they stay in the caches
+_ENOUGH = 1 << 20  # bytes to mix at once: they stay in the caches
 
 
 class Mix(Enum):
-    """How several channels become one.
+    """Ways to mix several channels into one.
 
     `MEAN` averages them. `SIDE` takes half the difference of the first two, which keeps the sound
     of channels that cancel each other. `PEAK` takes the loudest at each moment, so it is silent
@@ -43,12 +43,12 @@ class Mix(Enum):
 
 
 class Block(NamedTuple):
-    """Some decoded sound.
+    """A block of decoded sound.
 
     Attributes
     ----------
     time : Fraction
-        Seconds at which it begins.
+        Start in seconds.
     rate : int
         Samples per second.
     samples : ndarray of float32, shape (n,)
@@ -65,9 +65,9 @@ class Pile:
     Parameters
     ----------
     time : Fraction
-        Seconds at which the first frame begins.
+        Start of the first frame in seconds.
     frame : AudioFrame
-        The first frame, which `add` has still to be called with.
+        The first frame; `add` must still be called with it.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Pile:
         self._frame_bytes = interleaved * np.dtype(self._type).itemsize
 
     def takes(self, frame: AudioFrame) -> bool:
-        """Tell whether a frame has the same sample format and there is room for it."""
+        """Return whether a frame has the same sample format, and fits."""
         return (
             frame.format.name == self._format
             and frame.sample_rate == self.rate
@@ -119,12 +119,12 @@ class Pile:
 
 @cache
 def keep_freed_memory() -> None:
-    """Have the next call reuse memory that this one frees, where the C library is glibc.
+    """Make glibc keep freed memory for the next call.
 
-    glibc hands the end of its heap back to the system as soon as more than twice the largest block
-    ever freed lies idle there. That is less than one call uses, so each call would fetch the same
-    2000 pages anew, which takes up to as long as the work on them. A larger block, never touched
-    and so never real, lifts that limit.
+    glibc returns the end of its heap to the system once more than twice the largest block ever
+    freed is idle there. That is less than one call uses, so each call would request the same 2000
+    pages again, which takes up to as long as the work on them. Allocating and freeing one larger
+    block, which is never touched, raises the threshold.
     """
     np.empty(16 << 20, np.uint8)
 
@@ -134,7 +134,7 @@ def split(interleaved: NDArray[np.generic], n_channels: int) -> list[NDArray[np.
     return [interleaved[channel::n_channels] for channel in range(n_channels)]
 
 
-@np.errstate(over="ignore", invalid="ignore")  # infinite samples are sorted out later
+@np.errstate(over="ignore", invalid="ignore")  # infinite samples are removed later
 def mixed(
     channels: list[NDArray[np.generic]], middle: float, full_scale: float, mix: Mix
 ) -> Samples:
@@ -144,7 +144,7 @@ def mixed(
     ----------
     channels : list of ndarray, shape (n,)
     middle, full_scale : float
-        The value that means silence, and the distance from it that means full scale.
+        The value of silence, and the distance of full scale from it.
     mix : Mix
 
     Returns

@@ -1,7 +1,7 @@
-"""Find the frames of an MP3 file without FFmpeg, which reads all of them one by one, twice.
+"""Find the frames of an MP3 file without FFmpeg, which reads each of them twice.
 
-Only files in which nothing but frames of one kind follow each other are read here; then the times
-of all frames are as certain as if each had been decoded. Everything else is left to FFmpeg.
+This handles only files with consecutive frames of one kind; there the times of all frames are as
+certain as if each had been decoded. FFmpeg reads all other files.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ _ERRORS = (av.error.FFmpegError, ValueError, RuntimeError, ArithmeticError, Look
 
 
 class _Kind(NamedTuple):
-    """What all frames have in common."""
+    """Properties that all frames share."""
 
-    mark: int  # their second byte, but for the lowest bit
-    code: int  # of the sample rate, in their third byte
+    mark: int  # second byte without the lowest bit
+    code: int  # code of the sample rate, in the third byte
     rate: int
-    samples: int  # in a frame
-    sizes: list[int]  # bytes of a frame, by its third byte; 0 where that is impossible
+    samples: int  # per frame
+    sizes: list[int]  # bytes per frame, by its third byte; 0 if impossible
     mono: bool
 
 
 class Mp3Track:
-    """The sound of an MP3 file whose frames are all known. `Track` says what its methods do."""
+    """The sound of a simple MP3 file; for its methods, see `Track`."""
 
     def __init__(
         self, file: Reader, kind: _Kind, frames: list[int], first: int, after: int
     ) -> None:
         self._file, self._kind, self._frames = file, kind, frames
-        self._first, self._after = first, after  # samples that are sound, not padding
+        self._first, self._after = first, after  # range of samples without padding
 
     @classmethod
     def of(cls, file: Reader) -> Mp3Track | None:
-        """Return the track of a file, or None if FFmpeg had better read it."""
+        """Return the track of a file, or None if FFmpeg must read it."""
         file.seek(0)
         begin = id3_length(file.read(10))
         file.seek(begin)
@@ -85,11 +85,11 @@ class Mp3Track:
         return Fraction(self._first, rate), Fraction(self._after, rate)
 
     def shortfall(self, start: Fraction, end: Fraction) -> float:
-        """Return 0.0: no header was believed that promises anything."""
+        """Return 0.0: no header is trusted here."""
         return 0.0
 
     def blocks(self, start: Fraction, end: Fraction, mix: Mix = Mix.MEAN) -> Iterator[Block]:
-        """Decode from `start` to `end`, and some more on both sides."""
+        """Decode from `start` to `end`, and a little more on both sides."""
         rate, length = self._kind.rate, self._kind.samples
         first = max(0, int(start * rate) // length)
         last = min(len(self._frames) - 1, ceil(end * rate / length) + 1)
@@ -121,7 +121,7 @@ class Mp3Track:
             yield self._cut(pile.mixed(mix))
 
     def _cut(self, block: Block) -> Block:
-        """Leave out what is padding."""
+        """Remove padding from a block."""
         at = int(block.time * block.rate)
         skip = max(0, self._first - at)
         samples = block.samples[skip : max(0, self._after - at)]
@@ -129,7 +129,7 @@ class Mp3Track:
 
 
 def _kind(head: bytes) -> _Kind | None:
-    """Return the kind of the frame that begins with `head`, if it is one of Layer III."""
+    """Return the kind of a Layer III frame by its header, or None."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2 or head[1] & 0x18 == 0x08:
         return None
     code = head[2] >> 2 & 3
@@ -147,7 +147,7 @@ def _kind(head: bytes) -> _Kind | None:
 
 
 def _chain(file: Reader, begin: int, kind: _Kind) -> list[int] | None:
-    """Return the offsets of all frames and the end of the last, or None if there are gaps."""
+    """Return the offsets of all frames and the end, or None if there are gaps."""
     chain: list[int] = []
     mark, sizes = kind.mark, kind.sizes
     end = begin
@@ -171,7 +171,7 @@ def _chain(file: Reader, begin: int, kind: _Kind) -> list[int] | None:
 
 
 def _ends_at(file: Reader, end: int) -> bool:
-    """Tell whether nothing but an APE tag and an ID3v1 tag follow."""
+    """Return whether only an APE tag and an ID3v1 tag follow."""
     left = file.seek(0, 2) - end
     file.seek(end)
     head = file.read(_APE_BYTES)
@@ -187,9 +187,9 @@ def _side_bytes(kind: _Kind) -> int:
 
 
 def _padding(info: bytes, n_frames: int) -> tuple[int, int] | None:
-    """Return the samples that the encoder has put in front and behind.
+    """Return the encoder's padding in samples, at the start and at the end.
 
-    None if the header frame does not count `n_frames`, or does not tell the padding.
+    None if the header frame does not count `n_frames` or lacks the padding.
     """
     flags = int.from_bytes(info[4:8], "big")
     if not flags & 1 or int.from_bytes(info[8:12], "big") != n_frames:

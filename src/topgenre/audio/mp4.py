@@ -1,7 +1,7 @@
-"""What an MP4 or QuickTime file claims to hold, read before FFmpeg makes room for all of it.
+"""Refuse MP4 and QuickTime files that would make FFmpeg allocate too much memory.
 
-A table of packets of equal size takes 20 bytes, however many it says that there are, and FFmpeg
-keeps 24 bytes for each of them.
+A table of packets of equal size has 20 bytes, however many packets it claims, and FFmpeg allocates
+24 bytes for each of them.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _CONTAINERS = _HEADERS | {
     *(b"trak", b"mdia", b"minf", b"stbl", b"traf", b"mvex", b"edts", b"udta", b"dinf"),
     *(b"tref", b"wave", b"cmov"),
 }
-_COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # where in a box the number of its packets stands
-_PER_BYTE = 16  # of the file; old codecs of QuickTime count the decoded samples
+_COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # offset of the number of packets in a box
+_PER_BYTE = 16  # packets per byte of the file; old QuickTime codecs count decoded samples
 _LARGEST_HEADER = 256 << 20  # bytes
 _DEEPEST = 12
 _TOO_MANY = 1 << 63
 
 
 def exaggerates(file: Reader) -> bool:
-    """Tell whether a file claims far more packets than there is room for in it."""
+    """Return whether a file claims far more packets than it can contain."""
     size = file.seek(0, 2)
     file.seek(0)
     if file.read(8)[4:] not in (b"ftyp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip"):
@@ -63,9 +63,9 @@ def _counts(data: bytes, depth: int) -> Iterator[int]:
         if kind in _CONTAINERS:
             yield from _counts(content, depth + 1)
         elif kind in _COUNTS:
-            place = _COUNTS[kind]
-            yield int.from_bytes(content[place : place + 4], "big")
-        elif kind == b"cmvd":  # a header that is itself compressed
+            offset = _COUNTS[kind]
+            yield int.from_bytes(content[offset : offset + 4], "big")
+        elif kind == b"cmvd":  # a compressed header
             yield from _unpacked_counts(content[4:], depth)
         at += length
 

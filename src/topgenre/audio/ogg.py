@@ -1,26 +1,26 @@
-"""Find Ogg files that were joined end to end, whose links FFmpeg takes for one another."""
+"""Detect chained Ogg files, in which FFmpeg confuses the links."""
 
 from __future__ import annotations
 
 from topgenre.audio.source import Reader
 
 _PAGE, _BEGINS = b"OggS", 2
-_HEADER = 27  # bytes, and one more for each segment
+_HEADER = 27  # bytes, plus one per segment
 _LONGEST_HEADER = _HEADER + 255
 _READ_BYTES = 1 << 18
 
 
 def is_chained(file: Reader) -> bool:
-    """Tell whether an Ogg file has a second group of streams behind the first.
+    """Return whether an Ogg file has several links, one after the other.
 
-    Their time stamps begin anew. Where both are equally long, nothing but the first page of the
+    Time stamps restart in each link. If the links are equally long, only the first page of the
     second one shows that there are two. Streams that are played together all begin before any
     other page.
     """
     file.seek(0)
     if file.read(len(_PAGE)) != _PAGE:
         return False
-    begun = False  # whether the pages that begin streams are over
+    begun = False  # whether the first pages of the streams are over
     offset = 0
     while True:
         file.seek(offset)

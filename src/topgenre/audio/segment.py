@@ -1,4 +1,4 @@
-"""Cut the segment out of the decoded sound, at 22 050 Hz, and judge whether it can be used."""
+"""Cut the segment out of the decoded sound at 22 050 Hz, and check it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from topgenre.errors import DamagedAudioError, SilentError, TooShortError
 SAMPLE_RATE = 22_050  # Hz
 SEGMENT_SECONDS = 10.0
 MIN_SECONDS = 1.0
-SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16-bit audio, so that dither alone is silence
-# Seconds decoded before and after the segment: codec history and filter edges end in them.
+SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16-bit audio, so that dither is silence
+# Seconds decoded before and after the segment, to absorb codec history and filter edges.
 _LEAD, _TRAIL = Fraction(1, 2), Fraction(1, 10)
-# If channels cancel each other, what is left of their mean is faint, and 25 dB below their side:
-# coding noise, 30 dB below the sound.
+# If channels cancel each other, their mean is faint, and 25 dB below their difference: what is left
+# is coding noise, 30 dB below the sound.
 _FAINT_PEAK = 10 ** (-20 / 20)
 _CANCELLED = 10 ** (-25 / 10)
-_MOST_PROBES = 120  # for sound around a silent middle; each decodes 10 s
-_MAX_AMPLITUDE = 1_000.0  # 60 dB over full scale: no music, but what damaged codecs produce
+_MOST_PROBES = 120  # to find sound around a silent middle; each decodes 10 s
+_MAX_AMPLITUDE = 1_000.0  # 60 dB over full scale: larger samples come from damaged files
 _MAX_BAD_SHARE = 0.01  # of the samples
-_BATCH = 1 << 20  # samples that are resampled at once: 24 s at 44.1 kHz
+_BATCH = 1 << 20  # samples to resample at once: 24 s at 44.1 kHz
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class Segment:
     start, end : float
         Seconds from the beginning of the sound.
     notices : tuple of str
-        What the user should know about this segment, such as damage that was bridged.
+        Remarks for the user, such as damage that was skipped.
     duration : float, optional
-        Seconds of the whole sound, where it is known.
+        Seconds of the whole sound, if known.
     """
 
     samples: Samples
@@ -59,21 +59,21 @@ Extent = tuple[Fraction, Fraction]  # the times of the first and last sample, in
 
 
 class Sound(Protocol):
-    """What can be cut: the interface of `topgenre.audio.track.Track`."""
+    """Interface of `topgenre.audio.track.Track`."""
 
     def extent(self) -> Extent | None:
         """Return the times of the first and last sample."""
 
     def shortfall(self, start: Fraction, end: Fraction) -> float:
-        """Return the seconds that the header promises beyond an extent that was found."""
+        """Return by how many seconds the header exceeds the extent found."""
 
     def blocks(self, start: Fraction, end: Fraction, mix: Mix) -> Iterator[Block]:
-        """Decode from `start` to `end`, and some more on both sides."""
+        """Decode from `start` to `end`, and a little more on both sides."""
 
 
 @dataclass(slots=True)
 class Excerpt:
-    """The segment as far as it could be decoded.
+    """The decoded part of a segment.
 
     Positions count output samples from the beginning of the sound.
     """
@@ -82,13 +82,13 @@ class Excerpt:
     total: int
     samples: Samples
     covered: NDArray[np.bool_]
-    bad_seconds: float = 0.0  # that were set to zero
-    shortfall: float = 0.0  # seconds that the header promises, but that were not found
+    bad_seconds: float = 0.0  # damaged, and set to zero
+    shortfall: float = 0.0  # seconds by which the header exceeds the sound found
     notices: tuple[str, ...] = ()
 
     @classmethod
     def empty(cls, begin: int, total: int, length: int) -> Excerpt:
-        """Return an excerpt of which nothing has been decoded."""
+        """Return an excerpt without any decoded samples."""
         return cls(begin, total, np.zeros(length, np.float32), np.zeros(length, np.bool_))
 
     @classmethod
@@ -112,7 +112,7 @@ class Excerpt:
 
     @classmethod
     def audible(cls, track: Sound, extent: Extent, begin: int | None, length: int) -> Excerpt:
-        """Decode `length` output samples, with what is heard of channels that cancel each other."""
+        """Decode `length` output samples; if the channels cancel out, their difference."""
         excerpt = cls.of(track, extent, begin, length)
         if excerpt.peak >= _FAINT_PEAK:
             return excerpt
@@ -131,7 +131,7 @@ class Excerpt:
         length: int,
         mix: Mix = Mix.MEAN,
     ) -> Excerpt:
-        """Decode `length` output samples from `begin` on; by default those in the middle."""
+        """Decode `length` output samples from `begin`, by default the middle ones."""
         start, end = extent
         total = int((end - start) * SAMPLE_RATE)
         length = min(length, total)
@@ -155,7 +155,7 @@ class Excerpt:
         return excerpt
 
     def _place(self, run: _Run, *, end: bool = False) -> None:
-        """Put in what a run holds."""
+        """Copy the samples of a run into the excerpt."""
         at, sound = run.resampled(end=end)
         source = sound[max(0, -at) : max(0, len(self.samples) - at)]
         target = slice(max(0, at), max(0, at) + len(source))
@@ -166,12 +166,12 @@ class Excerpt:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing that could be heard is missing."""
+        """Whether nothing audible is missing."""
         return bool(self.missing < JITTER)
 
     @property
     def plausible(self) -> bool:
-        """Whether all of it was decoded, and the sound is as long as its header says."""
+        """Whether it was decoded completely and the sound is as long as its header says."""
         return self.complete and abs(self.shortfall) <= 1
 
     @property
@@ -186,7 +186,7 @@ class Excerpt:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing can be heard."""
+        """Whether it is silent."""
         return self.peak < SILENCE_PEAK
 
     @property
@@ -195,7 +195,7 @@ class Excerpt:
         return int(np.count_nonzero(~self.covered)) / SAMPLE_RATE
 
     def segment(self, label: str, length: int) -> Segment:
-        """Check the excerpt and say what is wrong with it."""
+        """Check the excerpt and return it as a segment with notices."""
         self._check(label)
         notices = list(self.notices)
         if len(self.samples) < min(length, SEGMENT_SECONDS * SAMPLE_RATE):
@@ -222,7 +222,7 @@ class Excerpt:
 
 
 def damage_notices(shortfall: float, missing: float, bad_seconds: float) -> list[str]:
-    """Say how many seconds the header promises in vain, and how many are lost in between."""
+    """Return notices about damage: sound that is missing at the end or in between."""
     notices = []
     if shortfall > 1:
         notices.append(
@@ -236,7 +236,7 @@ def damage_notices(shortfall: float, missing: float, bad_seconds: float) -> list
 
 
 def check_length(label: str, total: int, shortfall: float) -> None:
-    """Raise TooShortError unless a sound, of which nothing is lost, lasts a second."""
+    """Raise TooShortError if an undamaged sound is shorter than a second."""
     seconds = total / SAMPLE_RATE
     if seconds < MIN_SECONDS and shortfall <= 1:
         raise TooShortError(
@@ -252,14 +252,12 @@ def damaged(label: str) -> DamagedAudioError:
 
 
 def silent(label: str) -> SilentError:
-    """Return the error for sound that cannot be heard."""
-    return SilentError(
-        f"{label}: it is silent from beginning to end; choose a file that holds sound."
-    )
+    """Return the error for silent sound."""
+    return SilentError(f"{label}: the whole file is silent; choose another one.")
 
 
 def _nearest_sound(track: Sound, extent: Extent, silent: Excerpt) -> int | None:
-    """Return where the nearest excerpt with sound begins, that is as long as a silent one."""
+    """Return the start of the excerpt with sound that is nearest to a silent one."""
     length, last = len(silent.samples), silent.total - len(silent.samples)
     step = max(length, silent.total // _MOST_PROBES)
     for distance in range(step, silent.total, step):
@@ -269,7 +267,7 @@ def _nearest_sound(track: Sound, extent: Extent, silent: Excerpt) -> int | None:
                 begin = min(max(begin, 0), last)
                 probe = Excerpt.of(track, extent, begin, length, Mix.PEAK)
                 (loud,) = np.nonzero(np.abs(probe.samples) >= SILENCE_PEAK)
-                if len(loud):  # let the sound fill the excerpt, as far as it goes
+                if len(loud):  # shift the excerpt so that the sound fills it
                     edge = loud[0] if begin > silent.begin else loud[-1] + 1 - length
                     found.append(min(max(begin + int(edge), 0), last))
         if found:
@@ -278,19 +276,19 @@ def _nearest_sound(track: Sound, extent: Extent, silent: Excerpt) -> int | None:
 
 
 def _peak(samples: Samples) -> float:
-    """Return the largest amplitude; not-a-number if any sample is that."""
+    """Return the largest amplitude; NaN if any sample is NaN."""
     return float(max(samples.max(), -samples.min())) if len(samples) else 0.0
 
 
 class _Run:
-    """Decoded sound without a gap, at one sample rate, resampled while it arrives.
+    """Decoded sound without gaps at one sample rate, resampled as it arrives.
 
     Parameters
     ----------
     block : Block
         The first one.
     start : Fraction
-        When the sound begins, in seconds on the clock of the blocks.
+        Start of the sound in seconds, on the clock of the blocks.
     begin : int
         Position of the segment, in output samples from the beginning of the sound.
     """
@@ -302,8 +300,8 @@ class _Run:
         self._time = block.time
         self._length = 0
         self._resampler: soxr.ResampleStream | None = None
-        # Resampling keeps the phase it would have over the whole sound only from those instants
-        # on where an input and an output sample coincide: begin at the one before the run.
+        # To keep the phase of resampling the whole sound, start where an input and an output sample
+        # coincide: at the last such instant before the run.
         step = self.rate // gcd(self.rate, SAMPLE_RATE)
         position = round((block.time - start) * self.rate)
         lead = position % step
@@ -312,7 +310,7 @@ class _Run:
         self._at = (position - lead) * SAMPLE_RATE // self.rate + self._skip - begin
 
     def continues(self, block: Block) -> bool:
-        """Tell whether a block follows without a gap."""
+        """Return whether a block follows without a gap."""
         expected = self._time + Fraction(self._length, self.rate)
         return block.rate == self.rate and abs(block.time - expected) <= JITTER
 
@@ -323,11 +321,11 @@ class _Run:
         self.pending += len(block.samples)
 
     def resampled(self, *, end: bool) -> tuple[int, Samples]:
-        """Give the output samples since the last call, and where in the segment they belong."""
+        """Return the new output samples and their position in the segment."""
         sound = np.concatenate(self._blocks)
         self._blocks, self.pending = [np.zeros(0, np.float32)], 0
         if not _peak(sound) <= _MAX_AMPLITUDE:
-            bad = ~(np.abs(sound) <= _MAX_AMPLITUDE)  # true of not-a-number too
+            bad = ~(np.abs(sound) <= _MAX_AMPLITUDE)  # also true for NaN
             sound[bad] = 0.0
             self.n_bad += int(np.count_nonzero(bad))
         if self.rate != SAMPLE_RATE:

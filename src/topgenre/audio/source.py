@@ -1,4 +1,4 @@
-"""Open local files and streams, and nothing else, as files that can be searched."""
+"""Open local files and streams, and nothing else, as seekable files."""
 
 import os
 import stat
@@ -10,14 +10,14 @@ from typing import IO, BinaryIO
 
 from topgenre.errors import NotAudioError, SourceNotFoundError
 
-_MAX_STREAM_BYTES = 4 << 30  # of a pipe, which has to be kept on disk before it can be searched
+_MAX_STREAM_BYTES = 4 << 30  # of a pipe, which is copied to disk to be seekable
 _SPOOL_IN_MEMORY = 32 << 20
 _READ_BYTES = 1 << 16
 _BEHIND_TAGS = (b"RIFF", b"RF64", b"FORM", b"OggS", b"fLaC", b"MAC ", b"MPCK", b"MP+", b"wvPk")
 
 
 def name_of(source: object) -> str:
-    """Give the name that messages call the source by default."""
+    """Return the default name of a source in messages."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     name = getattr(source, "name", None)
@@ -25,15 +25,15 @@ def name_of(source: object) -> str:
 
 
 class Reader:
-    """What FFmpeg sees of a source: bytes only, neither its name nor a way to close it.
+    """FFmpeg's view of a source: its bytes, without its name or a way to close it.
 
-    Offsets count from `begin`; what lies before cannot be seen. It never raises while FFmpeg
-    reads, as PyAV would print what it cannot raise at once.
+    Offsets count from `begin`; earlier bytes are hidden. Methods never raise while FFmpeg reads,
+    since PyAV would print exceptions that it cannot raise at once.
 
     Attributes
     ----------
     failure : OSError or None
-        Why reading failed, if it did; FFmpeg then saw the end of the file there.
+        Why reading failed; to FFmpeg, the file then ended there.
     """
 
     def __init__(self, file: IO[bytes], begin: int = 0) -> None:
@@ -50,7 +50,7 @@ class Reader:
             return b""
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to an offset, and give it, or -1 if there is no such place."""
+        """Seek to an offset and return it, or -1 if that is impossible."""
         try:
             begin = self._begin if whence == os.SEEK_SET else 0
             return max(self._file.seek(begin + offset, whence) - self._begin, 0)
@@ -58,13 +58,13 @@ class Reader:
             return -1
 
     def tell(self) -> int:
-        """Give the offset."""
+        """Return the offset."""
         return self._file.tell() - self._begin
 
 
 @contextmanager
 def opened(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[Reader]:
-    """Give a seekable source that is known not to be empty; raise what reading it met."""
+    """Open a source as a seekable, non-empty reader; afterwards raise its read error."""
     with ExitStack() as cleanup:
         if isinstance(source, str | os.PathLike):
             file: IO[bytes] = cleanup.enter_context(_open_path(Path(source), label))
@@ -76,7 +76,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[Re
             file = copy
         file.seek(0)
         if not file.read(1):
-            raise NotAudioError(f"{label}: it is empty; choose a file that holds sound.")
+            raise NotAudioError(f"{label}: it is empty; choose another file.")
         reader = Reader(file, _behind_tags(file))
         try:
             yield reader
@@ -86,7 +86,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[Re
 
 
 def _behind_tags(file: IO[bytes]) -> int:
-    """Return where a container begins that stands behind ID3 tags, where FFmpeg overlooks it."""
+    """Return the offset of a container after ID3 tags, which FFmpeg would overlook."""
     at = 0
     while True:
         file.seek(at)
@@ -98,7 +98,7 @@ def _behind_tags(file: IO[bytes]) -> int:
 
 
 def id3_length(head: bytes) -> int:
-    """Return the bytes of the ID3v2 tag that begins with `head`; 0 if it is none."""
+    """Return the size of the ID3v2 tag that begins with `head`, or 0."""
     if len(head) < 10 or not head.startswith(b"ID3"):
         return 0
     footer = 10 if head[5] & 0x10 else 0
@@ -107,16 +107,14 @@ def id3_length(head: bytes) -> int:
 
 def _open_path(path: Path, label: str) -> IO[bytes]:
     try:
-        # A device may never end, and reading may change it. A pipe is a stream like any other.
+        # A device may never end, and reading may change it. Pipes are allowed.
         if _is_device(path.stat().st_mode):
-            raise SourceNotFoundError(f"{label}: this is a device; name a file that holds sound.")
+            raise SourceNotFoundError(f"{label}: this is a device; name a file.")
         return path.open("rb")
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"{label}: there is no such file; check the name.") from error
     except IsADirectoryError as error:
-        raise SourceNotFoundError(
-            f"{label}: this is a folder; name one of the files in it."
-        ) from error
+        raise SourceNotFoundError(f"{label}: this is a folder; name a file in it.") from error
     except ValueError as error:  # a null character in the name
         raise SourceNotFoundError(f"{label}: no file can have this name.") from error
 

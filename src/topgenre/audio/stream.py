@@ -1,4 +1,4 @@
-"""Sound that arrives through a pipe, as mono blocks at 22 050 Hz."""
+"""Read sound from a pipe as mono blocks at 22 050 Hz."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from topgenre.audio.frames import Samples
+from topgenre.audio.frames import MAX_CHANNELS, RATES, Samples
 from topgenre.audio.segment import SAMPLE_RATE
 from topgenre.errors import NotAudioError
 
-_BLOCK = 0.25  # s that are read at once
-_RATES = range(2_000, 768_001)  # Hz
-_MAX_CHANNELS = 64
+_BLOCK = 0.25  # s to read at once
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_MAX_AMPLITUDE = 1_000.0  # more is damage
+_MAX_AMPLITUDE = 1_000.0  # larger ones are damage
 _LARGEST_CHUNK = 1 << 20  # bytes before the sound
 _HELP = "pipe WAV, as `ffmpeg -i … -f wav -` writes it"
 
 
 @dataclass(frozen=True, slots=True)
 class PcmFormat:
-    """The layout of uncompressed sound.
+    """Format of uncompressed sound.
 
     Attributes
     ----------
@@ -34,7 +32,7 @@ class PcmFormat:
         Samples per second.
     channels : int
     width : {1, 2, 3, 4, 8}
-        Bytes of a sample. Integers of one byte are unsigned, wider ones signed; little-endian.
+        Bytes per sample, little-endian. Integers of one byte are unsigned, others signed.
     is_float : bool
     """
 
@@ -51,11 +49,11 @@ class PcmFormat:
         elif self.width == 1:
             values = (np.frombuffer(data, np.uint8) - 128.0) / 128
         else:
-            # Three bytes become the upper ones of four.
+            # Move the bytes to the upper part of four.
             padded = np.zeros((len(data) // self.width, 4), np.uint8)
             padded[:, 4 - self.width :] = np.frombuffer(data, np.uint8).reshape(-1, self.width)
             values = padded.view("<i4")[:, 0] / 2.0**31
-        bad = ~(np.abs(values) <= _MAX_AMPLITUDE)  # true of not-a-number too
+        bad = ~(np.abs(values) <= _MAX_AMPLITUDE)  # also true for NaN
         frames = np.where(bad, 0, values).reshape(-1, self.channels)
         mixed: Samples = frames.mean(axis=1).astype(np.float32)
         return mixed
@@ -67,8 +65,8 @@ def read_wav_header(stream: BinaryIO, label: str) -> PcmFormat:
     Parameters
     ----------
     stream : binary file
-        It need not be seekable. The sizes in its header are ignored: a program that writes to a
-        pipe cannot know them.
+        Need not be seekable. The sizes in its header are ignored: a program that writes to a pipe
+        cannot know them.
     label : str
         Name of the stream in errors.
 
@@ -103,7 +101,7 @@ def _format(body: bytes) -> PcmFormat | None:
     if kind == _EXTENSIBLE and len(body) >= 26:
         (kind,) = struct.unpack("<H", body[24:26])
     widths = {_PCM: (1, 2, 3, 4), _FLOAT: (4, 8)}.get(kind, ())
-    if rate not in _RATES or not 1 <= channels <= _MAX_CHANNELS or frame % channels:
+    if rate not in RATES or not 1 <= channels <= MAX_CHANNELS or frame % channels:
         return None
     width = frame // channels
     return PcmFormat(rate, channels, width, kind == _FLOAT) if width in widths else None

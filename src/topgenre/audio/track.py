@@ -1,4 +1,4 @@
-"""The audio stream of a source: how long it is, and what it holds from one time to another."""
+"""Find the extent of a source's audio stream, and decode parts of it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from topgenre.audio.mp4 import exaggerates
 from topgenre.audio.source import Reader
 from topgenre.errors import DamagedAudioError, NoAudioStreamError, NotAudioError
 
-# The demuxers of sound and of video with sound. Playlists, scripts and image sequences, which
-# would make FFmpeg open further files or the network, are left out on purpose.
+# Demuxers of audio, and of video with audio. Playlists, scripts and image sequences are left out on
+# purpose: they would make FFmpeg open other files or the network.
 _DEMUXERS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
-    "ogg,tak,tta,voc,w64,wav,wv"
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,eac3,flac,flv,loas,matroska,mov,mp3,mpc,mpc8,mpeg,"
+    "mpegts,ogg,tak,tta,voc,w64,wav,wv"
 )
-# Demuxers whose duration is estimated from the bit rate, or counts more than the sound.
-_CLAIMS_NOTHING = {"aac", "ac3", "amr", "asf", "eac3", "loas", "mp3"}
+# Demuxers whose duration is estimated from the bit rate, or includes more than the sound.
+_CLAIMS_NOTHING = {"aac", "ac3", "amr", "asf", "eac3", "loas", "mp3", "ogg"}
 _SIGNATURES = (
     *(b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b".snd", b"\x1aE\xdf\xa3", b"caff"),
     *(b"0&\xb2u", b"\xff\xf1", b"\xff\xf9", b"\xff\xfa", b"\xff\xfb", b"\xff\xf3"),
@@ -37,14 +37,14 @@ _READ_BYTES = 1 << 16
 JITTER = Fraction(1, 10)  # s by which time stamps may differ from the count of samples
 _JITTER_S = float(JITTER)
 _HEAD_PACKETS = _TAIL_PACKETS = 32
-# Time stamps that stand still would have all of a sound decoded for a part of it.
+# Limits decoding where time stamps stand still.
 _MAX_REPEATS = 3
 _SPARE = 60  # s
-# The longest in use are of 27 s. All frames of a packet are decoded at once, and there are codecs
-# that need a dozen bytes for hours of silence.
+# The longest in use have 27 s. All frames of a packet are decoded at once, and some codecs encode
+# hours of silence in a dozen bytes.
 _LONGEST_PACKET = 60  # s
 
-# What FFmpeg and NumPy may raise over bytes that make no sense.
+# Errors that FFmpeg and NumPy may raise for damaged bytes.
 DECODING_ERRORS = (
     FFmpegError,
     ArithmeticError,
@@ -56,16 +56,14 @@ DECODING_ERRORS = (
 
 
 def refuse(file: Reader, label: str) -> NoReturn:
-    """Say whether the bytes look like damaged sound or like something else."""
+    """Raise the error for an unreadable file: damaged audio, or not audio."""
     file.seek(0)
     head = file.read(16)
     if head.startswith(_SIGNATURES) or head[4:8] in (b"ftyp", b"moov"):
         raise DamagedAudioError(
-            f"{label}: nothing of the sound can be decoded; get a fresh copy of the file."
+            f"{label}: none of the sound can be decoded; get a fresh copy of the file."
         )
-    raise NotAudioError(
-        f"{label}: this is in no known audio or video format; choose a file that holds sound."
-    )
+    raise NotAudioError(f"{label}: not a supported audio or video file; choose another file.")
 
 
 def _open_no_other(url: str, flags: int, options: dict[str, str]) -> NoReturn:
@@ -81,7 +79,7 @@ class Track:
     def __init__(self, file: Reader, label: str) -> None:
         if exaggerates(file):
             raise DamagedAudioError(
-                f"{label}: it claims more sound than it has room for; get a fresh copy of the file."
+                f"{label}: it claims more sound than it can contain; get a fresh copy of the file."
             )
         file.seek(0)
         try:
@@ -89,7 +87,7 @@ class Track:
                 file,
                 mode="r",
                 container_options={"format_whitelist": _DEMUXERS, "protocol_whitelist": ""},
-                # Else FFmpeg decodes covers and films to look at them: gigabytes for a large one.
+                # Otherwise FFmpeg decodes covers and films to probe them, which may take gigabytes.
                 options={"max_pixels": "1"},
                 metadata_errors="replace",
                 buffer_size=_READ_BYTES,
@@ -100,7 +98,7 @@ class Track:
         streams = self._container.streams
         if not streams.audio:
             self._container.close()
-            raise NoAudioStreamError(f"{label}: there is no sound track in it; choose another.")
+            raise NoAudioStreamError(f"{label}: it has no audio track; choose another file.")
         self.stream = _chosen(streams.audio)
         for other in streams:
             if other is not self.stream:
@@ -126,7 +124,7 @@ class Track:
                 f"{label}: it claims {codec.sample_rate} samples per second ({RATES.start} to "
                 f"{RATES.stop - 1} can be read); get a fresh copy of the file."
             )
-        # PyAV 17.1 to 18.1 free a custom channel layout twice, which ends the process. Only the
+        # PyAV 17.1 to 18.1 free a custom channel layout twice, which crashes the process. Only the
         # number of channels matters here, and a layout without an order has nothing to free.
         codec.layout = f"{layout.nb_channels}C"
 
@@ -147,30 +145,30 @@ class Track:
 
     @property
     def promised(self) -> Fraction | None:
-        """The claim, unless it is a mere estimate or that of another stream."""
+        """The claimed seconds, unless they are an estimate or include other streams."""
         estimated = self._container.format.name in _CLAIMS_NOTHING
         alone = len(self._container.streams) == 1
         return self.claimed if alone and not estimated else None
 
     def packets(self, start: Fraction | None = None) -> Iterator[Packet[AudioStream]]:
-        """Give the packets from `start` on or from a little earlier; for None, simply go on."""
+        """Yield the packets from `start` or a little earlier; for None, the next ones."""
         if start is not None:
             self._container.seek(max(int(start / self.tick), self._first), stream=self.stream)
         return self._container.demux(self.stream)
 
     def shortfall(self, start: Fraction, end: Fraction) -> float:
-        """Return the seconds that the header promises beyond an extent that was found."""
+        """Return by how many seconds the header exceeds the extent found."""
         if self.promised is None:
             return 0.0
-        # Some headers count from the first sample, some from zero on the container's clock.
+        # Some headers count from the first sample, others from zero on the container's clock.
         return float(min((self.promised - (end - start), self.promised - end), key=abs))
 
     def extent(self) -> tuple[Fraction, Fraction] | None:
-        """Decode the two ends of the sound: the times of the first and last sample."""
+        """Return the times of the first and last sample, by decoding both ends."""
         start = self._start() if self._is_timed() else None
         if start is None:
             return None
-        # The tail where the header puts it; if there is none, or no header, wherever it is.
+        # Look for the end where the header claims it to be; failing that, read everything.
         looks: list[Fraction | None] = [None]
         if self.claimed:
             ends = sorted({start + self.claimed, self.claimed})
@@ -183,7 +181,7 @@ class Track:
         return None
 
     def _is_timed(self) -> bool:
-        """Tell whether time stamps can be trusted after seeking.
+        """Return whether time stamps can be trusted after seeking.
 
         In WAV they follow from the average bytes per second, which only PCM has exactly.
         """
@@ -224,7 +222,7 @@ class Track:
         return end
 
     def blocks(self, start: Fraction, end: Fraction, mix: Mix = Mix.MEAN) -> Iterator[Block]:
-        """Decode from `start` to `end`, and some more on both sides."""
+        """Decode from `start` to `end`, and a little more on both sides."""
         pile: Pile | None = None
         clock = _Clock(self.tick)
         earlier: Packet[AudioStream] | None = None
@@ -239,13 +237,11 @@ class Track:
                     continue
                 if packet.pts > beyond:
                     break
-            # A packet may hold seconds, and so what is sought lie in the one that began earlier.
+            # A packet may have several seconds, so the start may lie in the previous one.
             packets = [packet] if earlier is None else [earlier, packet]
             earlier = None
             for packet in packets:
-                stamped: Packet[AudioStream] | None = (
-                    packet  # by which the first frame can be placed
-                )
+                stamped: Packet[AudioStream] | None = packet  # dates the first frame
                 for frame in self._decoded(packet):
                     if not clock.place(frame, stamped):
                         continue
@@ -265,7 +261,7 @@ class Track:
             yield pile.mixed(mix)
 
     def _decoded(self, packet: Packet[AudioStream]) -> list[AudioFrame]:
-        """Decode one packet; a damaged one gives nothing, and shows as a gap."""
+        """Decode one packet; a damaged one has no frames, which leaves a gap."""
         if packet.duration and packet.duration > self._longest:
             return []
         try:
@@ -275,7 +271,7 @@ class Track:
 
 
 class CountedTrack(Track):
-    """The same for sources that cannot seek, or whose time stamps jump: all packets are counted."""
+    """A track that counts all packets, for sources with unreliable time stamps."""
 
     def __init__(self, file: Reader, label: str) -> None:
         super().__init__(file, label)
@@ -286,14 +282,14 @@ class CountedTrack(Track):
         return True
 
     def packets(self, start: Fraction | None = None) -> Iterator[Packet[AudioStream]]:
-        """Give all packets, with time stamps that never jump."""
+        """Yield all packets, with time stamps that never jump."""
         if self._used:
             self._container.close()
             super().__init__(self._file, self._label)
         self._used = True
         clock: int | None = None
         shift = 0
-        counted = True  # whether the packet before says how long it is
+        counted = True  # whether the previous packet has a duration
         for packet in super().packets():
             if packet.size:
                 if clock is None:
@@ -309,17 +305,17 @@ class CountedTrack(Track):
 
 
 class _Clock:
-    """When each frame begins: where the one before ends, unless its time stamp differs.
+    """The start of each frame: the end of the previous one or its time stamp.
 
-    Many decoders stamp only the first of several frames, or none at all; the packet's stamp has to
-    do then.
+    Many decoders stamp only the first of several frames, or no frame; then the time stamp of the
+    packet is used.
 
     Attributes
     ----------
     now : float
-        Seconds, rounded: good enough to compare.
+        Seconds as a float, for comparisons.
     anew : bool
-        Whether the last placed frame does not follow the one before.
+        Whether the last frame does not follow the previous one.
     """
 
     def __init__(self, tick: Fraction) -> None:
@@ -331,23 +327,23 @@ class _Clock:
 
     @property
     def time(self) -> Fraction:
-        """Seconds, exactly."""
+        """Seconds as an exact fraction."""
         assert self._base is not None
         return self._base + (Fraction(self._samples, self._rate) if self._rate else 0)
 
     def place(self, frame: AudioFrame, packet: Packet[AudioStream] | None) -> bool:
-        """Set the clock to the beginning of a frame, or return False if that is unknown.
+        """Set the clock to the start of a frame, or return False if that is unknown.
 
         Parameters
         ----------
         frame : AudioFrame
         packet : Packet, optional
-            What the frame comes from, if it is the first one.
+            Packet of the frame, for its first frame.
         """
         stamp, rate = frame.pts, frame.sample_rate
         ahead = 0.0 if stamp is None else stamp * self._seconds - self.now
         if stamp is not None and rate == self._rate and -_JITTER_S < ahead < _JITTER_S:
-            self.anew = False  # as nearly always; what follows would take a third of all time
+            self.anew = False  # nearly always; the rest would take a third of all time
             return True
         if rate not in RATES:
             return False
@@ -355,7 +351,7 @@ class _Clock:
         if stamp is None and packet is not None and packet.pts is not None:
             stamp = packet.pts
             ahead = stamp * self._seconds - self.now
-            # It may have come out of the packet before, as some decoders lag behind.
+            # The frame may come from the previous packet, as some decoders lag behind.
             tolerance = max(tolerance, (packet.duration or 0) * self._seconds)
         if self._base is None and stamp is None:
             return False
@@ -373,7 +369,7 @@ class _Clock:
 
 
 def _chosen(streams: Sequence[AudioStream]) -> AudioStream:
-    """Return the stream that players play: the first default one that can be decoded."""
+    """Return the stream that players choose: the first decodable default one."""
     readable = [stream for stream in streams if stream.codec_context is not None] or streams
     default = (stream for stream in readable if stream.disposition & Disposition.default)
     return next(default, readable[0])

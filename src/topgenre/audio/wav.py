@@ -1,6 +1,6 @@
-"""Read uncompressed WAV files directly: FFmpeg cuts them into thousands of packets.
+"""Read uncompressed WAV files without FFmpeg, which splits them into many packets.
 
-Whatever is not plain PCM in RIFF or RF64 is left to FFmpeg.
+FFmpeg reads everything else than plain PCM in RIFF or RF64.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from topgenre.audio.source import Reader
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _SUBFORMAT_TAIL = bytes.fromhex("000000001000800000aa00389b71")
-# Kind and bits of a sample: NumPy's type, the value that means silence, full scale.
+# By kind and bits of a sample: NumPy type, value of silence, full scale.
 _TYPES = {
     (_PCM, 8): ("u1", 2.0**7, 2.0**7),
     (_PCM, 16): ("<i2", 0.0, 2.0**15),
-    (_PCM, 24): ("<i4", 0.0, 2.0**31),  # three bytes, put into the upper part of four
+    (_PCM, 24): ("<i4", 0.0, 2.0**31),  # three bytes, moved to the upper part of four
     (_PCM, 32): ("<i4", 0.0, 2.0**31),
     (_FLOAT, 32): ("<f4", 0.0, 1.0),
     (_FLOAT, 64): ("<f8", 0.0, 1.0),
 }
 _MOST_CHUNKS = 1000
 _LONGEST_FORMAT = 1 << 10  # bytes
-_UNKNOWN_SIZE = 0x7FFF0000  # what writes to a pipe claims a size from here on
+_UNKNOWN_SIZE = 0x7FFF0000  # programs that write to a pipe claim at least this size
 _AT_ONCE = 1 << 20  # samples
-# Compressed surround sound travels as if it were PCM; each packet begins with one of these.
+# Compressed surround sound may be disguised as PCM; its packets begin with one of these.
 _DISGUISED = (
     *(b"\xfe\x7f\x01\x80", b"\x7f\xfe\x80\x01", b"\xff\x1f\x00\xe8", b"\x1f\xff\xe8\x00"),  # DTS
     *(b"\x72\xf8\x1f\x4e", b"\xf8\x72\x4e\x1f"),  # IEC 61937
@@ -48,7 +48,7 @@ class _Format(NamedTuple):
 
 
 class WavTrack:
-    """The sound of an uncompressed WAV file. `Track` says what its methods do."""
+    """The sound of an uncompressed WAV file; for its methods, see `Track`."""
 
     def __init__(self, file: Reader, form: _Format, begin: int, length: int, promised: int) -> None:
         self._file, self._form, self._begin = file, form, begin
@@ -57,7 +57,7 @@ class WavTrack:
 
     @classmethod
     def of(cls, file: Reader) -> WavTrack | None:
-        """Return the track of a file, or None if FFmpeg had better read it."""
+        """Return the track of a file, or None if FFmpeg must read it."""
         size = file.seek(0, 2)
         file.seek(0)
         head = file.read(12)
@@ -78,7 +78,7 @@ class WavTrack:
                 if head[4:] == b"\xff\xff\xff\xff" and long_size:
                     claimed = length = long_size
                 if length == 0:
-                    break  # unknown: whatever follows
+                    break  # unknown: up to the end of the file
             elif kind == b"ds64":
                 long_size = int.from_bytes(file.read(16)[8:16], "little")
             elif kind == b"fmt ":
@@ -88,10 +88,10 @@ class WavTrack:
             return None
         if _is_disguised(file, form, begin):
             return None
-        there = size - begin
-        known = 0 < claimed < _UNKNOWN_SIZE or 0 < claimed <= there or claimed == long_size > 0
-        length = min(claimed, there) if known else there
-        promised = claimed if known else there
+        available = size - begin
+        known = 0 < claimed < _UNKNOWN_SIZE or 0 < claimed <= available or claimed == long_size > 0
+        length = min(claimed, available) if known else available
+        promised = claimed if known else available
         return cls(file, form, begin, length // form.frame_bytes, promised // form.frame_bytes)
 
     def extent(self) -> tuple[Fraction, Fraction] | None:
@@ -101,7 +101,7 @@ class WavTrack:
         return Fraction(0), Fraction(self._length, self._form.rate)
 
     def shortfall(self, start: Fraction, end: Fraction) -> float:
-        """Return the seconds that the header promises beyond an extent that was found."""
+        """Return by how many seconds the header exceeds the extent found."""
         return float(Fraction(self._promised, self._form.rate) - (end - start))
 
     def blocks(self, start: Fraction, end: Fraction, mix: Mix = Mix.MEAN) -> Iterator[Block]:
@@ -144,7 +144,7 @@ def _is_disguised(file: Reader, form: _Format, begin: int) -> bool:
 
 
 def _widened(data: bytes) -> NDArray[np.int32]:
-    """Put samples of three bytes into the upper part of four."""
+    """Move samples of three bytes to the upper part of four."""
     wide = np.zeros((len(data) // 3, 4), np.uint8)
     wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
     return wide.view("<i4")[:, 0]

@@ -10,7 +10,6 @@ from topgenre.charts import canvas
 from topgenre.charts.wording import (
     HINT,
     TONES,
-    clock,
     percent,
     sections_line,
     span,
@@ -18,13 +17,14 @@ from topgenre.charts.wording import (
     tone,
 )
 from topgenre.result import Result, display_name
+from topgenre.text import clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-_WIDTH = 8.0  # inches, as all lengths below
+_WIDTH = 8.0  # inches, like all lengths below
 _MARGIN = 0.45
 _ROW = 0.4
 _LINE = 0.22
@@ -32,7 +32,7 @@ _PERCENT = 0.8  # room for the number to the right of a bar
 _TIMELINE = 1.1
 _NOTICE_CHARACTERS = 100
 _LABEL_POINTS = 12
-# The verdict is the larger the surer it is.
+# The surer the verdict, the larger it is.
 _VERDICT_POINTS = {"sure": 30, "probable": 25, "close": 21, "unsure": 17}
 
 
@@ -46,7 +46,7 @@ def save_bar_chart(
 ) -> None:
     """Draw a result as a bar chart.
 
-    The same result gives the same bytes. The file appears whole or not at all.
+    The same result gives the same bytes. The file is written atomically.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def save_bar_chart(
     path : path-like
         File to write, ``.png`` or ``.svg``.
     top : int
-        How many genres.
+        Number of genres.
     song : str
-        Artist and title, to be named beside the file.
+        Artist and title, shown beside the file name.
     dark : bool
         Draw for a dark page.
 
@@ -81,7 +81,7 @@ def save_bar_chart(
 
 
 class _Chart:
-    """Lay the parts out from top to bottom; `y` is how far the page is full, in inches."""
+    """Lay out the parts from top to bottom; `y` is the current position in inches."""
 
     def __init__(self, result: Result, top: int, song: str, colours: canvas.Palette) -> None:
         from matplotlib.figure import Figure
@@ -107,7 +107,7 @@ class _Chart:
             size=_VERDICT_POINTS[result.tier or "sure"],
             weight="bold",
             color=colours.accent if result.tier == "unsure" else colours.ink,
-            family=[*canvas.DISPLAY, *canvas.families(canvas.drawable(result.verdict))],
+            family=canvas.families(canvas.drawable(result.verdict)),
         )
         self.y = 1.55
         self._draw_bars()
@@ -208,7 +208,7 @@ class _Chart:
         return "bold" if row == 0 and self.result.tier != "unsure" else "normal"
 
     def _draw_timeline(self) -> None:
-        """Draw the probabilities of all genres over time, stacked, in the colours of the bars."""
+        """Draw the stacked probabilities of all genres over time."""
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         result, colours = self.result, self.colours

@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 
 MISSING = "\N{REPLACEMENT CHARACTER}"
 
-# The first fonts of both lists come with Matplotlib: every machine draws the same picture. An SVG
-# file names the generic families, for viewers that do not have these fonts.
+# The first font comes with Matplotlib, so every machine draws the same picture. SVG files also name
+# the generic family, for viewers without this font.
 _FONT = "sans-serif"
-DISPLAY = ["STIXGeneral", "serif"]  # for headings, like the page's
-# Where one of these is installed, it draws the characters that the first font lacks.
+# If one of these is installed, it draws the characters that the first font lacks.
 _FALLBACKS = (
     "Noto Sans CJK JP",
     "Noto Sans JP",
@@ -44,18 +43,18 @@ _FALLBACKS = (
 _DPI = 160
 _MARK = "topgenre"
 
-# Matplotlib's settings belong to the whole process, so only one picture at a time changes them.
+# Matplotlib's settings are global, so only one picture at a time may change them.
 _settings = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Hold the colours of the web page, as hexadecimal numbers.
+    """Colours of the web page, as hexadecimal numbers.
 
     Attributes
     ----------
     sheet, well : str
-        The ground, and the ground of bars.
+        The background, and that of bars.
     ink, quiet, line, accent : str
         Text, less important text, thin lines, and warnings.
     tones : tuple of str
@@ -95,7 +94,7 @@ def picture_format(path: str | Path) -> str:
     Raises
     ------
     OutputError
-        If it has another suffix.
+        If the suffix is another one.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in (".png", ".svg"):
@@ -105,7 +104,7 @@ def picture_format(path: str | Path) -> str:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw with Matplotlib's own defaults, whatever the user's settings are."""
+    """Draw with Matplotlib's defaults, whatever the user's settings."""
     from matplotlib import rc_context
     from matplotlib import style as matplotlib_style
 
@@ -116,7 +115,7 @@ def drawing() -> Iterator[None]:
 
 
 def save(figure: Figure, path: str | Path, *, ground: str = "white") -> None:
-    """Write a figure whole or not at all; the same figure gives the same bytes.
+    """Write a figure atomically; the same figure gives the same bytes.
 
     Parameters
     ----------
@@ -131,8 +130,8 @@ def save(figure: Figure, path: str | Path, *, ground: str = "white") -> None:
         If the file cannot be written, or its suffix is neither ``.png`` nor ``.svg``.
     """
     kind = picture_format(path)
-    # Neither dates nor versions: a picture changes only where what it shows has changed. But who
-    # drew it, since no picture of anybody else may be replaced.
+    # Without dates and versions, a picture changes only if its content does. The mark shows that
+    # topgenre may replace the picture.
     metadata: dict[str, Any] = (
         {"Software": _MARK} if kind == "png" else {"Date": None, "Creator": _MARK}
     )
@@ -147,7 +146,7 @@ def _ours(head: bytes) -> bool:
 
 
 def drawable(text: str) -> str:
-    """Return text without the characters that no font at hand can draw."""
+    """Replace the characters that no installed font can draw."""
     return "".join(
         character
         if character.isprintable() and any(_has(family, character) for family in families(text))
@@ -164,9 +163,9 @@ def families(text: str) -> list[str]:
 
 
 def fit(label: Text, width: float) -> None:
-    """Remove characters from the middle of a label until it is at most `width` pixels wide.
+    """Shorten a label in its middle until it is at most `width` pixels wide.
 
-    Beginning and end of a file name tell most about it.
+    Start and end of a file name say most about it.
     """
     whole = label.get_text()
     fewest, most = 0, len(whole)
@@ -198,7 +197,7 @@ def _installed() -> tuple[str, ...]:
 
 @cache
 def _characters(family: str) -> frozenset[int]:
-    """Return the characters that a family has in both weights that the charts use."""
+    """Return the characters that a family has in both normal and bold."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     regular, bold = (

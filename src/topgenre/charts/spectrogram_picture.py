@@ -26,13 +26,12 @@ def save_spectrograms(spectrograms: Spectrograms, path: str | Path, *, dark: boo
     """Draw the three power spectrograms and the onset strength on one time axis.
 
     Power is in dB relative to the loudest value of the full spectrogram, on one scale for all
-    three, so that the shares of harmonic and percussive sound can be compared. Frequency is
+    three, so that harmonic and percussive power can be compared. Frequency is
     logarithmic. The same spectrograms give the same bytes.
 
     Parameters
     ----------
     spectrograms : Spectrograms
-        What to draw.
     path : str or Path
         File to write, ``.png`` or ``.svg``.
     dark : bool
@@ -53,7 +52,7 @@ def save_spectrograms(spectrograms: Spectrograms, path: str | Path, *, dark: boo
     start, end = spectrograms.start, spectrograms.end
     hop = HOP_LENGTH / SAMPLE_RATE
     n_frames = spectrograms.full.shape[1]
-    # A frame is drawn around the moment that its window is centred on.
+    # Each frame is centred on the middle of its window.
     first, last = start - hop / 2, start + (n_frames - 0.5) * hop
     highest = SAMPLE_RATE / 2
     loudest = float(spectrograms.full.max())
@@ -151,7 +150,7 @@ def save_spectrograms(spectrograms: Spectrograms, path: str | Path, *, dark: boo
 
 
 def _log_frequency(power: NDArray[np.float32], highest: float) -> NDArray[np.float64]:
-    """Return the mean power of each drawn row; a row between two bins takes the nearer one."""
+    """Return the mean power per drawn row; rows between two bins take the nearer one."""
     spacing = highest / (len(power) - 1)
     edges = np.geomspace(_LOWEST, highest, _ROWS + 1) / spacing + 0.5
     lower = np.minimum(edges[:-1].astype(int), len(power) - 1)
@@ -169,8 +168,8 @@ def _decibels(power: NDArray[np.float64], loudest: float) -> NDArray[np.float64]
 def _sub_band_labels(highest: float) -> list[str]:
     """Return the frequency range of each onset sub-band.
 
-    Neighbouring mel filters overlap; one sub-band ends and the next begins halfway between the
-    centres of the last filter of the one and the first filter of the other.
+    Adjacent mel filters overlap; the border of two sub-bands is halfway between the centres of the
+    last filter of the one and the first filter of the other.
     """
     from topgenre.spectrograms import N_MELS, ONSET_CHANNELS, mel_edges
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from pathlib import PurePath
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -14,13 +15,14 @@ from topgenre.charts.wording import HINT, percent, sections_line, span, tags_lin
 from topgenre.result import Result, Window, display_name, spoken
 from topgenre.text import printable
 
-_LONGEST_BAR = 60  # characters: a longer one is no easier to read
+_LONGEST_BAR = 60  # characters; a longer one is not easier to read
 _LONGEST_GENRE = 20
 _MINI_BAR = 8  # characters
 _NARROWEST_PATH = 12
+_USUAL_NAME = 32  # characters of song and path, where there is room
 _WORTH_SAYING = 0.01  # probability of a further genre in a row
 _TINTS = {"sure": "cyan", "probable": "cyan", "close": "yellow", "unsure": "magenta"}
-# The web page's colours of the genres, which can be told apart on dark and on light grounds.
+# The web page's genre colours, which are distinct on dark and light backgrounds.
 _STRIP = (
     *("#1c65c8", "#a1790c", "#97571c", "#c72da2", "#733fbf"),
     *("#07858a", "#8a91a0", "#de5778", "#128537", "#c51f17"),
@@ -30,16 +32,16 @@ _STRIP = (
 def render_bars(
     result: Result, *, top: int = 3, song: str = "", tags: bool = False
 ) -> RenderableType:
-    """Return a result as something that Rich can print.
+    """Return a result as a Rich renderable.
 
-    A terminal gets coloured bars. Anything else, and a terminal that lacks the characters, gets
-    ASCII bars without colours, and the whole path however long it is.
+    A terminal shows coloured bars. Files, pipes, and terminals without the characters get ASCII
+    bars without colours, and the complete path.
 
     Parameters
     ----------
     result : Result
     top : int
-        How many genres.
+        Number of genres.
     song : str
         Artist and title, shown beside the path.
     tags : bool
@@ -62,14 +64,14 @@ def print_bars(
     song: str = "",
     tags: bool = False,
 ) -> None:
-    """Print results one below the other, each as soon as it comes.
+    """Print results one below the other, as they arrive.
 
     Parameters
     ----------
     results : iterable of Result
     console : rich.console.Console
     top, song, tags
-        As `render_bars` takes them.
+        See `render_bars`.
 
     Raises
     ------
@@ -79,25 +81,33 @@ def print_bars(
     for index, result in enumerate(results):
         if index:
             console.print()
-        # Paths in a log are there to be searched for: they are not cropped to a width.
+        # Paths in a log must be searchable, so they are not cropped.
         bars = render_bars(result, top=top, song=song, tags=tags)
         console.print(bars, crop=console.is_terminal)
 
 
 def print_row(
-    result: Result, console: Console, *, column: int, top: int = 3, tags: bool = False
+    result: Result,
+    console: Console,
+    *,
+    column: int,
+    top: int = 3,
+    song: str = "",
+    tags: bool = False,
 ) -> None:
-    """Print a result on one line: path, a small bar, the verdict, and more genres if they fit.
+    """Print a result on one line: song, path, small bar, verdict, further genres.
 
     Parameters
     ----------
     result : Result
     console : rich.console.Console
     column : int
-        Characters of the longest path; it is cropped where the terminal is too narrow. 0 prints
-        plain text, as for a pipe.
+        Width of the longest path, which is cropped if the terminal is too narrow. 0 prints plain
+        text, as for a pipe.
     top : int
-        How many genres.
+        Number of genres; in a terminal, as many as fit.
+    song : str
+        Artist and title; a terminal shows them with the file name instead of the path.
     tags : bool
         Whether to name styles, instruments and moods too.
     """
@@ -109,15 +119,15 @@ def print_row(
         ranked = ", ".join(
             f"{_spelt(spoken(name), encoding, plain)} {percent(p)}" for name, p in genres
         )
-        text = f"{printable(result.path, encoding)}: {verdict} ({ranked})"
-        _print_plain(console, text)
+        path = printable(result.path, encoding)
+        known = f" ({printable(song, encoding)})" if song else ""
+        _print_plain(console, f"{path}{known}: {verdict} ({ranked})")
     else:
         fixed = 2 + _MINI_BAR + 8
         room = console.width - fixed - cell_len(verdict)
-        column = min(column, max(room, _NARROWEST_PATH))
-        path = _end_of(printable(result.path, encoding), column, "~" if plain else "…")
+        column = min(max(column, _USUAL_NAME), max(room, _NARROWEST_PATH))
         tint = _TINTS[result.tier or "sure"]
-        line = Text(set_cell_size(path, column), no_wrap=True, overflow="ignore")
+        line = _name(result.path, song, column, encoding, "~" if plain else "…")
         bar = _block(genres[0].probability, _MINI_BAR, plain)
         line.append(f"  {bar:{_MINI_BAR}}", style=tint)
         line.append(f"{percent(genres[0].probability):>6}  ", style="bold")
@@ -136,7 +146,7 @@ def print_row(
 
 
 def print_summary(counts: Mapping[str, int], console: Console, *, unsure: int = 0) -> None:
-    """Print how many files have each genre, as bars, most frequent first.
+    """Print the number of files per genre as bars, most frequent first.
 
     Parameters
     ----------
@@ -144,7 +154,7 @@ def print_summary(counts: Mapping[str, int], console: Console, *, unsure: int = 
         Files by genre.
     console : rich.console.Console
     unsure : int
-        Files that have no genre, which are listed last.
+        Files that are not sure, which are listed last.
     """
     ranked = [*Counter(counts).most_common(), *[("not sure", unsure)] * bool(unsure)]
     if not ranked:
@@ -162,7 +172,7 @@ def print_summary(counts: Mapping[str, int], console: Console, *, unsure: int = 
 
 
 class _Bars:
-    """One result; Rich says where it is printed, which decides how it looks."""
+    """One result; its form depends on the console that Rich prints it to."""
 
     def __init__(self, result: Result, top: int, song: str, tags: bool) -> None:
         self._result = result
@@ -198,8 +208,8 @@ class _Bars:
         names = [_spelt(spoken(genre), encoding, plain) for genre, _ in genres]
         column = min(max(map(cell_len, names)), _LONGEST_GENRE, width // 3)
         room = min(max(width - column - 11, 1), _LONGEST_BAR)
-        for place, (name, (_, probability)) in enumerate(zip(names, genres, strict=True)):
-            best = "bold" if place == 0 and result.tier != "unsure" else ""
+        for index, (name, (_, probability)) in enumerate(zip(names, genres, strict=True)):
+            best = "bold" if index == 0 and result.tier != "unsure" else ""
             line = _text("  ")
             line.append(set_cell_size(name, column), style=best)
             line.append(f" {percent(probability):>6} ", style=best)
@@ -216,15 +226,15 @@ class _Bars:
             yield from _wrapped(f"note: {printable(notice, encoding)}", width, "")
 
     def _over_time(self, plain: bool, width: int, encoding: str) -> Iterator[Text]:
-        """Yield a strip with the most probable genre of each moment, and the sections."""
+        """Yield a strip of the most probable genre over time, and the sections."""
         result = self._result
         if result.timeline and not plain:
             room = min(width - 2, _LONGEST_BAR)
-            places = [
-                result.start + (place + 0.5) / room * (result.end - result.start)
-                for place in range(room)
+            times = [
+                result.start + (column + 0.5) / room * (result.end - result.start)
+                for column in range(room)
             ]
-            best = [_window_at(result, at).genres[0].genre for at in places]
+            best = [_window_at(result, at).genres[0].genre for at in times]
             strip = _text("  ")
             for genre, run in groupby(best):
                 strip.append("▇" * len(list(run)), style=_STRIP[tone(result, genre)])
@@ -240,22 +250,37 @@ class _Bars:
             yield from _wrapped(_spelt(sections_line(result.sections), encoding, plain), width, "")
 
 
+def _name(path: str, song: str, column: int, encoding: str, mark: str) -> Text:
+    """Return song and file name in a column, or else the path, cropped."""
+    path, song = printable(path, encoding), printable(song, encoding)
+    if song:
+        path = PurePath(path).name  # the song tells more than the folders
+        room = column - min(cell_len(path), column // 3) - 2
+        if cell_len(song) > room:
+            song = f"{set_cell_size(song, max(room - 1, 0)).rstrip()}{mark}"
+    line = _text("")
+    line.append(song, style="bold").append("  " * bool(song))
+    line.append(_end_of(path, column - line.cell_len, mark), style="dim" if song else "")
+    line.pad_right(column - line.cell_len)
+    return line
+
+
 def _window_at(result: Result, at: float) -> Window:
     return min(result.timeline, key=lambda one: abs((one.start + one.end) / 2 - at))
 
 
 def _is_plain(console: Console) -> bool:
-    """Tell whether colours and other characters than ASCII are to be avoided."""
+    """Return whether to avoid colours and non-ASCII characters."""
     return not console.is_terminal or console.options.ascii_only or console.legacy_windows
 
 
 def _spelt(text: str, encoding: str, plain: bool) -> str:
-    """Return a text for a terminal or a file; in plain text, arrows are made of ASCII."""
+    """Return a text that the console can show; plain text has ASCII arrows."""
     return printable(text.replace("→", "->") if plain else text, encoding)
 
 
 def _bar(share: float, room: int, plain: bool) -> str:
-    """Return a bar of `share` of the room; only 0 has no bar at all."""
+    """Return a bar of `share` of the room; it is empty only for 0."""
     if plain:
         return _block(share, room, plain)
     halves = max(round(2 * share * room), 1 if share > 0 else 0)
@@ -271,7 +296,7 @@ def _text(words: str, style: str = "") -> Text:
 
 
 def _wrapped(words: str, width: int, style: str) -> Iterator[Text]:
-    """Yield the lines of a text, all indented, and broken between words."""
+    """Yield the lines of a text, indented and wrapped between words."""
     line = ""
     for word in words.split():
         if line and cell_len(line) + 1 + cell_len(word) > width - 2:
@@ -287,7 +312,7 @@ def _print_plain(console: Console, text: str, style: str = "") -> None:
 
 
 def _end_of(text: str, width: int, mark: str) -> str:
-    """Return the end of a text that is too wide: of a path, that is the part that tells."""
+    """Crop a text that is too wide at its start: the end of a path matters more."""
     if cell_len(text) <= width:
         return text
     while text and cell_len(text) > max(width - 1, 1):

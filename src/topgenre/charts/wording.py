@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from topgenre.result import Result, Section, spoken
+from topgenre.text import clock
 
 HINT = "Treat the ranking as a hint."
 TONES = 10  # colours for genres, in the order in which a model lists them
 
 
 def percent(probability: float) -> str:
-    """Return a probability in percent with one decimal, and never 0 or 100 by rounding alone."""
+    """Return a probability in percent with one decimal, never rounded to 0 or 100."""
     if 0 < probability < 0.0005:
         return "<0.1%"
     if 0.9995 <= probability < 1:
@@ -19,21 +20,8 @@ def percent(probability: float) -> str:
     return f"{probability:.1%}"
 
 
-def clock(seconds: float) -> str:
-    """Return a moment as minutes and seconds.
-
-    Examples
-    --------
-    >>> clock(75.2), clock(3675)
-    ('1:15', '1:01:15')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 def span(start: float, end: float) -> str:
-    """Return a stretch of time; one under 10 s has decimals, as notices about it do.
+    """Return a time span; one under 10 s has decimals, as in notices.
 
     Examples
     --------
@@ -62,5 +50,5 @@ def tags_line(result: Result) -> str:
 
 
 def tone(result: Result, genre: str) -> int:
-    """Return the number of a genre's colour, the same one that the web page gives it."""
+    """Return the number of a genre's colour, the same as on the web page."""
     return sorted(name for name, _ in result.genres).index(genre) % TONES

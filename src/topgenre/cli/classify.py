@@ -1,4 +1,4 @@
-"""Implement ``topgenre classify``: the genres of files, folders and standard input."""
+"""Implement ``topgenre classify``: classify files, folders and standard input."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from topgenre.files import make_folder
 from topgenre.library.batch import Outcome, classify_files
 from topgenre.library.find import STANDARD_INPUT, find_audio, is_folder
 from topgenre.result import Failure, Result
+from topgenre.text import counted
 
-_ALL_GENRES = 10  # in a picture, which has room for them
+_ALL_GENRES = 10  # in a chart
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Define what to classify, and what to do with the results.
+    """The files to classify, and what to do with the results.
 
     Attributes
     ----------
     paths : list of str or Failure
         As `topgenre.library.find.find_audio` returns them.
     top : int or None
-        How many genres; None means the default of each form of output.
+        Number of genres; None means the default of each form of output.
     form : {"human", "json", "csv"}
-        What is printed.
+        Form of the output.
     chart : Path or None
-        Picture to draw of the only file.
+        Chart to draw of the only file.
     charts : Path or None
-        Folder for a picture of each file.
+        Folder for a chart of each file.
     dark : bool
-        Whether pictures are for a dark page.
+        Whether charts are for a dark page.
     tags : bool
         Whether to name styles, instruments and moods too.
     model : Path or None
@@ -47,7 +48,7 @@ class Request:
     genres : Path or None
         File of taught genres.
     jobs : int or None
-        Worker processes, None for a suitable number.
+        Worker processes; None for a suitable number.
     whole : bool
         Whether to analyse whole tracks.
     recommend : bool
@@ -241,7 +242,7 @@ class _Batch:
             self.code = 1
 
     def finish(self, seconds: float) -> None:
-        """Print what concerns all files: genres, counts, charts and recommendations."""
+        """Print the summary of all files, charts and recommendations."""
         request = self._request
         if len(request.paths) > 1:
             if request.form == "human":
@@ -249,7 +250,7 @@ class _Batch:
             n_files = self._genres.total() + self._unsure + self._counts["failed"]
             said = [f"{count} {what}" for what, count in self._counts.items() if count]
             typer.echo(
-                f"{n_files} file{'' if n_files == 1 else 's'} in {seconds:.1f} s"
+                f"{counted(n_files, 'file')} in {seconds:.1f} s"
                 + (f": {', '.join(said)}" if said else ""),
                 err=True,
             )
@@ -281,7 +282,7 @@ def _printer(request: Request) -> printing.Printer:
 
 
 class _Charts:
-    """Draw one chart, or one for each file in a folder, where the user asked for it."""
+    """Draw one chart, or one per file in a folder, if requested."""
 
     def __init__(self, request: Request) -> None:
         self._file = request.chart
@@ -316,18 +317,17 @@ class _Charts:
         return True
 
     def say_written(self) -> None:
-        """Print where the charts are."""
+        """Print where the charts were written."""
         if self._written and self._file:
             printing.say_written(self._file)
         elif self._written:
-            charts = f"{self._written} chart{'' if self._written == 1 else 's'}"
-            printing.say_written(f"{charts} in {self._folder}")
+            printing.say_written(f"{counted(self._written, 'chart')} in {self._folder}")
 
     def _name(self, path: str) -> str:
-        """Name a picture after its file, and number it where two files have the same name."""
+        """Name a chart after its file, with a number if several files have the same name."""
         stem = "standard input" if path == STANDARD_INPUT else Path(path).name
         name, number = stem, 1
-        # Some file systems do not distinguish capital from small letters.
+        # Some file systems ignore case.
         while name.casefold() in self._taken:
             number += 1
             name = f"{stem} {number}"

@@ -26,12 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def evaluate(
-    dataset: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATASET_DIR", help="A folder with one subfolder of music per genre."
-        ),
-    ],
+    dataset: options.Dataset,
     only: Annotated[
         str | None,
         typer.Option(
@@ -39,12 +34,7 @@ def evaluate(
             help="Measure on this split only, such as valid, which `train` holds out.",
         ),
     ] = None,
-    split: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE", help="List of a split's clips, such as valid_filtered.txt; repeatable."
-        ),
-    ] = None,
+    split: options.Split = None,
     model: options.Model = None,
     run_dir: Annotated[
         Path | None,
@@ -78,7 +68,7 @@ def evaluate(
     if model and run_dir:
         raise typer.BadParameter("give --model or --run-dir, not both")
     from topgenre.classifier import load
-    from topgenre.cli.status_line import StatusLine
+    from topgenre.cli.progress import counter
     from topgenre.errors import DatasetError
     from topgenre.evaluation.dataset import hold_out, read_dataset
     from topgenre.evaluation.evaluate import evaluate as measure
@@ -93,26 +83,17 @@ def evaluate(
     else:
         classifier = load(model)
         judges = [(classifier, clip) for clip in clips]
-    line = StatusLine(len(judges))
-
-    def show(done: int, of: int) -> None:
-        line.wipe()
-        if done < of:
-            line.draw(done)
-
-    evaluation = measure(judges, show, whole=whole)
+    evaluation = measure(judges, counter(), whole=whole)
     survived = None
     if robustness:
         from topgenre.evaluation.robustness import measure as measure_robustness
 
-        line = StatusLine(len(judges))
-        survived = measure_robustness(judges, show)
+        survived = measure_robustness(judges, counter())
     neighbours = None
     if similar:
         from topgenre.evaluation.retrieval import measure as measure_retrieval
 
-        line = StatusLine(len(judges))
-        neighbours = measure_retrieval(judges, show)
+        neighbours = measure_retrieval(judges, counter())
     if pictures:
         from topgenre.evaluation.pictures import save_confusion, save_reliability
 

@@ -17,24 +17,25 @@ import typer
 
 from topgenre.cli import classify, interrupt, printing, suggestions
 from topgenre.errors import OutputError
+from topgenre.files import user_file
 from topgenre.library.find import SUFFIXES, find_audio, search_folder
 from topgenre.result import Failure, Result
 from topgenre.text import printable
 
 _GENRES = 3
 _INBOX = "music"  # folder below the current one whose files are offered
-_MOST_COUNTED = 1000  # files of a folder that is offered
+_MOST_COUNTED = 1000  # files to count in an offered folder
 
 Answer = TypeVar("Answer")
 
 
 class _InvalidAnswerError(Exception):
-    """Say why an answer cannot be used."""
+    """An answer that cannot be used, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """A folder of music to choose, and the files that are meant."""
+    """A folder of music to choose, and its files."""
 
     folder: Path
     paths: list[str]
@@ -83,8 +84,8 @@ def _ask_for_music() -> list[str | Failure]:
     offers = list(_offers())
     for number, offer in enumerate(offers, 1):
         more = "+" if offer.n_files == _MOST_COUNTED else ""
-        files = f"{offer.n_files}{more} file{'' if offer.n_files == 1 else 's'}"
-        typer.echo(f"  {number}  {_shown(offer.folder)}  ({files})")
+        files = "file" if offer.n_files == 1 else "files"
+        typer.echo(f"  {number}  {_shown(offer.folder)}  ({offer.n_files}{more} {files})")
     if offers:
         question = "\nNumber, or a music file or folder (type it or drag it here) [1]: "
     else:
@@ -103,7 +104,7 @@ def _offers() -> Iterator[_Offer]:
                 continue
             seen.add(folder.resolve())
             if folder == Path():
-                # Not what lies below, which may be a whole home folder.
+                # Without subfolders: this may be a whole home folder.
                 found = sorted(
                     entry.name
                     for entry in os.scandir()
@@ -120,9 +121,7 @@ def _offers() -> Iterator[_Offer]:
 
 
 def _last_folder_file() -> Path:
-    from platformdirs import user_data_path
-
-    return user_data_path("topgenre", appauthor=False) / "last-folder"
+    return user_file("last-folder")
 
 
 def _last_folder() -> Path | None:
@@ -132,7 +131,7 @@ def _last_folder() -> Path | None:
 
 
 def _remember(path: str) -> None:
-    """Store the folder of a chosen path; it is offered the next time."""
+    """Store the folder of a chosen path, to offer it the next time."""
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
     with suppress(OSError):
         file = _last_folder_file()
@@ -141,7 +140,7 @@ def _remember(path: str) -> None:
 
 
 def _recommend(results: list[Result]) -> None:
-    """Recommend music if the user wants it; ask before Deezer learns the artist's name."""
+    """Offer recommendations; ask before Deezer learns the artist's name."""
     if not _ask("\nFind similar music? [Y/n]: ", lambda text: _yes_or_no(text, default=True)):
         return
     typer.echo()
@@ -163,25 +162,25 @@ def spoken_paths(text: str) -> list[str]:
     text = text.strip()
     if not text:
         return []
-    as_it_is = _local(text)
-    if Path(as_it_is).exists():
-        return [as_it_is]
-    words = [text.removeprefix("& ").strip("\"'")]  # PowerShell writes dragged files so
+    verbatim = _local(text)
+    if Path(verbatim).exists():
+        return [verbatim]
+    words = [text.removeprefix("& ").strip("\"'")]  # dragged files in PowerShell
     if os.name == "posix":
         # An open quotation mark is an error to `shlex`.
         with suppress(ValueError):
             words = shlex.split(text)
     paths = [_local(word) for word in words]
     if len(paths) > 1 and not all(Path(path).exists() for path in paths):
-        return [as_it_is]
+        return [verbatim]
     return paths
 
 
 def _local(text: str) -> str:
     if text.lower().startswith("file://"):
-        # Not `urlsplit(...).path`: a question mark or a hash may stand unescaped in a file name.
+        # Not `urlsplit(...).path`: file names may have an unescaped question mark or hash.
         return url2pathname(re.sub(r"(?i)^file://(localhost)?", "", text))
-    with suppress(RuntimeError):  # of a user who does not exist
+    with suppress(RuntimeError):  # the user does not exist
         return str(Path(text).expanduser()) if text.startswith("~") else text
     return text
 
@@ -236,7 +235,7 @@ def _ask_for_path(question: str, default: Path, check: Callable[[Path], None]) -
 
 
 def _free_name(source: str | Failure) -> Path:
-    """Return a name for a chart in the current folder that no file has."""
+    """Return an unused name for a chart in the current folder."""
     stem = Path(source.path if isinstance(source, Failure) else source).stem
     path, number = Path(f"{stem}.png"), 1
     while path.exists():
@@ -261,7 +260,7 @@ def _folder(path: Path) -> None:
 
 
 def _ask(question: str, understand: Callable[[str], Answer]) -> Answer:
-    """Ask until the answer can be used."""
+    """Ask until the answer is valid."""
     while True:
         try:
             return understand(input(question).strip())
@@ -275,7 +274,7 @@ def _shown(text: object) -> str:
 
 @contextmanager
 def _path_completion() -> Iterator[None]:
-    """Let the Tab key complete paths, if the terminal library can."""
+    """Complete paths with the Tab key, if readline is available."""
     try:
         import readline
     except ImportError:
@@ -283,7 +282,7 @@ def _path_completion() -> Iterator[None]:
         return
     before = readline.get_completer(), readline.get_completer_delims()
     readline.set_completer(_complete)
-    readline.set_completer_delims("")  # the whole line is one path, spaces and all
+    readline.set_completer_delims("")  # the whole line is one path, with spaces
     libedit = "libedit" in (readline.__doc__ or "")
     readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
     try:
@@ -297,7 +296,7 @@ def _complete(text: str, state: int) -> str | None:
     folder = text[: text.rfind("/") + 1]
     begin = text.removeprefix(folder)
     matches: list[str] = []
-    with suppress(OSError, RuntimeError):  # of a folder or a user that does not exist
+    with suppress(OSError, RuntimeError):  # the folder or the user does not exist
         matches = sorted(
             f"{folder}{path.name}{'/' if path.is_dir() else ''}"
             for path in Path(folder or ".").expanduser().iterdir()

@@ -1,8 +1,8 @@
 """Handle Ctrl-C and SIGTERM.
 
-Python raises an exception at any point, which is lost inside a callback from FFmpeg and breaks the
-import of an extension module. So the program ends at once instead: results are printed as soon as
-they are known, and nothing else is lost.
+By default, Python raises an exception at any point. It is lost inside a callback from FFmpeg, and
+breaks the import of an extension module. So the program ends at once instead. Results are printed
+as soon as they are known, so nothing is lost.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-INTERRUPTED = 130  # what shells report after Ctrl-C
-TERMINATED = 143  # and after SIGTERM
+INTERRUPTED = 130  # exit code after Ctrl-C
+TERMINATED = 143  # exit code after SIGTERM
 MESSAGE = "\nstopped"
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -32,35 +32,35 @@ def end_at_once() -> None:
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Raise KeyboardInterrupt on both, where something must be cleaned up before the end."""
+    """Raise KeyboardInterrupt for both signals in the block, so that it can clean up."""
     with _handled(_raise):
         yield
 
 
 @contextmanager
 def noted() -> Iterator[Callable[[], bool]]:
-    """Note either while work in progress is finished; a second one does not wait."""
-    wishes: list[int] = []
+    """Yield a function that tells whether a signal came; a second signal ends at once."""
+    noted_signals: list[int] = []
     before: dict[signal.Signals, Any] = {}
 
     def note(number: int, _frame: FrameType | None) -> None:
         _received.append(number)
-        wishes.append(number)
+        noted_signals.append(number)
         for which, handler in before.items():
             signal.signal(which, handler)
 
     with _handled(note) as earlier:
         before |= earlier
-        yield lambda: bool(wishes)
+        yield lambda: bool(noted_signals)
 
 
 def exit_code() -> int:
-    """Return the exit code of a program that was stopped."""
+    """Return the exit code after an interruption."""
     return TERMINATED if signal.SIGTERM in _received else INTERRUPTED
 
 
 def pass_on() -> None:
-    """End by SIGTERM if one came, as its sender expects, after cleaning up."""
+    """End the process by SIGTERM if it came, as its sender expects."""
     if signal.SIGTERM in _received:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

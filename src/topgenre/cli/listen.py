@@ -1,4 +1,4 @@
-"""``topgenre listen``: the genres of sound that arrives through a pipe."""
+"""Implement ``topgenre listen``: classify live sound from a pipe."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def listen(
             min=2_000,
             max=768_000,
             metavar="HZ",
-            help="The input is raw 16-bit samples, so many per second, and not WAV.",
+            help="Read raw 16-bit samples at this rate instead of WAV.",
         ),
     ] = None,
     channels: Annotated[
@@ -45,13 +45,13 @@ def listen(
     ] = False,
     model: options.Model = None,
 ) -> None:
-    """Say when the genre changes, of radio or a set, until the sound ends.
+    """Print the genre of live sound whenever it changes, until the sound ends.
 
     The last ten seconds are classified every second.
     """
     if source != STANDARD_INPUT:
         raise typer.BadParameter(
-            "it listens to standard input only: pipe the sound into it", param_hint=source
+            "listen reads standard input only: pipe the sound into it", param_hint=source
         )
     options.check_standard_input([source])
     from topgenre.classifier import load
@@ -69,7 +69,7 @@ def listen(
             typer.echo(_line(heard))
         sys.stdout.flush()
     if heard is None:
-        raise TooShortError(f"{label}: it ended before there were 3 s of sound.")
+        raise TooShortError(f"{label}: the sound ended within 3 s; at least 3 s are needed.")
 
 
 def _line(heard: Heard) -> str:

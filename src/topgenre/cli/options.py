@@ -1,4 +1,4 @@
-"""Options and checks that several commands share."""
+"""Define options and checks that several commands share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from topgenre.errors import OutputError
 from topgenre.library.find import STANDARD_INPUT
+from topgenre.text import counted
 
 Model = Annotated[
     Path | None,
@@ -36,6 +37,18 @@ Catalog = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object.")]
 AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+Dataset = Annotated[
+    Path,
+    typer.Argument(metavar="DATASET_DIR", help="A folder with one subfolder of music per genre."),
+]
+Split = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", help="List of a split's clips, such as valid_filtered.txt; repeatable."
+    ),
+]
+Folder = Annotated[Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
 Whole = Annotated[
     bool, typer.Option("--whole", help="Analyse whole tracks instead of their middle 10 s.")
 ]
@@ -62,7 +75,7 @@ def check_picture_name(path: Path, option: str) -> None:
 
 
 def check_playlist_name(path: Path) -> None:
-    """Refuse a name that does not end as a playlist's does before any work is done."""
+    """Refuse a file name that is not a playlist's before any work is done."""
     from topgenre.playlist import check_name
 
     try:
@@ -72,11 +85,10 @@ def check_playlist_name(path: Path) -> None:
 
 
 def say_left_out(count: int) -> None:
-    """Say how many songs of a catalogue cannot be used, as another model classified them."""
+    """Print how many songs are left out because another model classified them."""
     if count:
-        songs = f"{count} song{'' if count == 1 else 's'}"
         typer.echo(
-            f"note: left out, as another model classified them: {songs}; "
+            f"note: left out, as another model classified them: {counted(count, 'song')}; "
             "scan their folders again to include them",
             err=True,
         )

@@ -1,14 +1,13 @@
-"""``topgenre playlists``: the songs of a scanned library as a playlist for each genre."""
+"""Implement ``topgenre playlists``: write a playlist per genre of a library."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from topgenre.cli import options
+from topgenre.cli import options, printing
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,26 +30,22 @@ def playlists(
             help="Songs with at least this probability, sure or not.  [default: all that are sure]",
         ),
     ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
-    ] = None,
+    folder: options.Folder = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="How many songs of a genre at most.")
+        int | None, typer.Option(min=1, metavar="N", help="Most songs per genre.")
     ] = None,
     genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
-    """Write a playlist (.m3u8) for each genre of the scanned library, the surest songs first.
+    """Write a playlist (.m3u8) per genre of the scanned library, surest songs first.
 
-    Playlists that topgenre has written there before are brought up to date; no other file is
-    touched.
+    Playlists that topgenre wrote there before are updated; other files are never touched.
     """
     from topgenre.errors import CatalogueError
     from topgenre.library.catalogue import model_hash
     from topgenre.library.playlists import choose, save
     from topgenre.result import spoken
     from topgenre.teaching.view import open_catalogue
-    from topgenre.text import printable
 
     with open_catalogue(catalog, genres, model) as catalogue:
         fingerprint = model_hash(model)
@@ -60,12 +55,11 @@ def playlists(
         options.say_left_out(catalogue.other_models(fingerprint))
         if not any(found.songs for found in lists):
             raise CatalogueError(
-                f"{catalogue.path}: no song in it fits; scan more music, or ask with fewer "
-                "conditions"
+                f"{catalogue.path}: no song matches; scan more music, or use fewer conditions"
             )
     for found, path in save(lists, target):
         number = len(found.songs)
         of = f" of {found.fitting}" if number < found.fitting else ""
         songs = "song" if number == 1 and not of else "songs"
         line = f"{spoken(found.genre)}: {number}{of} {songs} in {path}"
-        typer.echo(printable(line, sys.stdout.encoding))
+        typer.echo(printing.shown(line))

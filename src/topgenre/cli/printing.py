@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import typer
 
+from topgenre.errors import TagError
 from topgenre.library.batch import Outcome
 from topgenre.library.find import STANDARD_INPUT
 from topgenre.result import Failure
@@ -30,6 +31,11 @@ def say_error(message: str) -> None:
     if not os.environ.get("NO_COLOR"):
         text = text.replace("error:", typer.style("error:", fg="red", bold=True), 1)
     typer.echo(text, err=True)
+
+
+def shown(text: object) -> str:
+    """Return a text as standard output can show it, on one line."""
+    return printable(str(text), sys.stdout.encoding)
 
 
 def give_up_output() -> None:
@@ -114,7 +120,8 @@ def human_printer(
         if isinstance(outcome, Failure):
             say_error(str(outcome.error))
         elif len(paths) > 1 if rows is None else rows:
-            print_row(outcome, console, column=column, top=top, tags=tags)
+            song = song_name(outcome.path, apart=True)
+            print_row(outcome, console, column=column, top=top, song=song, tags=tags)
         else:
             song = song_name(outcome.path)
             print_bars([outcome], console, top=top, song=song, tags=tags)
@@ -122,19 +129,34 @@ def human_printer(
     return show
 
 
-def song_tags(path: str) -> tuple[str | None, str | None]:
-    """Return artist and title from a file's tags."""
-    from topgenre.library.tags import read_tags
+def song_tags(path: str, *, apart: bool = False) -> tuple[str | None, str | None]:
+    """Return artist and title from a file's tags.
 
+    Parameters
+    ----------
+    path : str
+    apart : bool
+        Whether to read them in a process of its own, so that a hostile file costs only itself.
+    """
     if path == STANDARD_INPUT:
         return None, None
-    tags = read_tags(path)
+    if not apart:
+        from topgenre.library.tags import read_tags
+
+        tags = read_tags(path)
+    else:
+        from topgenre.tagging import process
+
+        try:
+            tags = process.read_tags(path)
+        except TagError:
+            return None, None
     return tags.artist, tags.title
 
 
-def song_name(path: str) -> str:
+def song_name(path: str, *, apart: bool = False) -> str:
     """Return artist and title in one text, as far as the file's tags have them."""
-    return " - ".join(filter(None, song_tags(path)))
+    return " - ".join(filter(None, song_tags(path, apart=apart)))
 
 
 def plain_printer() -> Printer:

@@ -1,4 +1,4 @@
-"""Show the outcomes of a batch as they come, above one line that says how far it is."""
+"""Show the outcomes of a batch as they come, above a progress bar."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any, TypeVar
 
+from topgenre.text import clock, counted
+
 T = TypeVar("T")
 
 _BAR = 24  # characters
-_WINDOW = 20.0  # s over which the rate is taken: songs differ, and so do disks
-_REDRAWN = 0.1  # s between two drawings where nothing else is printed
+_WINDOW = 20.0  # s over which to measure the rate
+_REDRAWN = 0.1  # least seconds between two drawings of the same line
 
 
 def run(
@@ -26,19 +28,19 @@ def run(
     *,
     prints: Callable[[T], bool] = lambda _: True,
 ) -> None:
-    """Show each outcome, with a progress bar below that is wiped before anything is printed.
+    """Show each outcome above a progress bar.
 
     Parameters
     ----------
     outcomes : generator
         Closed in any case, so that no worker process outlives the command.
     show : callable
-        Counts and prints one outcome.
+        Counts and prints one outcome; the bar is wiped before.
     progress : Progress, optional
     prints : callable, optional
-        Tells whether `show` prints anything for an outcome; by default it always does.
+        Returns whether `show` prints anything for an outcome; by default, it always does.
     """
-    progress = progress or Progress(1)  # which is never drawn
+    progress = progress or Progress(1)  # never drawn
     try:
         with closing(outcomes):
             progress.draw()
@@ -58,12 +60,10 @@ class Progress:
     Parameters
     ----------
     total : int
-        Files to do; 0 as long as that is not known. There is no bar for a single file, which is
-        done before anybody has read it.
+        Number of files; 0 while unknown. For a single file, which is quick, the bar is not drawn.
     on_output : bool
-        Whether results go to standard output meanwhile. If they go through a pipe, there is no
-        bar: what reads them may print to the same terminal at any time, as in
-        ``topgenre classify music | head``.
+        Whether results go to standard output. If that is a pipe, the bar is not drawn: the reader
+        may print to the same terminal, as in ``topgenre classify music | head``.
     """
 
     unit = "files"
@@ -74,7 +74,7 @@ class Progress:
         self._wanted = total != 1 and sys.stderr.isatty() and not (on_output and _is_piped())
         self._shown = ""
         self._drawn = 0.0
-        self._past: deque[tuple[float, int]] = deque()  # when how many were done
+        self._past: deque[tuple[float, int]] = deque()  # times and counts
         utf8 = (sys.stderr.encoding or "").lower().startswith("utf")
         self._full, self._empty = "━─" if utf8 else "#-"
 
@@ -83,7 +83,7 @@ class Progress:
         self.done += 1
 
     def draw(self) -> None:
-        """Draw the line, unless it was drawn a moment ago and is still there."""
+        """Draw the line, unless it was drawn just now and is still shown."""
         now = time.monotonic()
         if not self._wanted or (self._shown and now - self._drawn < _REDRAWN):
             return
@@ -101,13 +101,13 @@ class Progress:
             self._shown = ""
 
     def text(self) -> str:
-        """Return the line: a bar, the rate and the time that is left."""
+        """Return the line: a bar, the rate and the time left."""
         if not self.total:
-            return f"looking for music: {self.done} file{'' if self.done == 1 else 's'}"
+            return f"looking for music: {counted(self.done, 'file')}"
         return f"{self.bar()} {self.done}/{self.total} {self.unit}{self._pace()}"
 
     def bar(self) -> str:
-        """Return a bar for the share that is done."""
+        """Return the bar."""
         full = round(self.done / self.total * _BAR)
         return self._full * full + self._empty * (_BAR - full)
 
@@ -123,22 +123,26 @@ class Progress:
         return f", {rate:.1f} a second, {clock((self.total - self.done) / rate)} left"
 
 
-def clock(seconds: float) -> str:
-    """Return a span of time as hours, minutes and seconds.
+def counter() -> Callable[[int, int], None]:
+    """Return a callback ``(done, total)`` that draws a progress bar."""
+    progress: Progress | None = None
 
-    Examples
-    --------
-    >>> clock(75), clock(3675)
-    ('1:15', '1:01:15')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    def show(done: int, total: int) -> None:
+        nonlocal progress
+        progress = progress or Progress(total)
+        progress.wipe()
+        if done < total:
+            progress.done = done
+            progress.draw()
+        else:
+            progress = None
+
+    return show
 
 
 def _is_piped() -> bool:
-    """Tell whether standard output is a pipe to another program."""
+    """Return whether standard output is a pipe to another program."""
     try:
         return stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
-    except (OSError, ValueError):  # a stream without a file, as tests have it
+    except (OSError, ValueError):  # a stream without a file, as in tests
         return False

@@ -1,4 +1,4 @@
-"""Implement ``topgenre recommend``: music like a song, or for given genres."""
+"""Implement ``topgenre recommend``: find music like a song, or for given genres."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from topgenre.cli import options, printing, suggestions
 from topgenre.library.batch import classify_files
 from topgenre.library.find import STANDARD_INPUT
 from topgenre.result import Failure, GenreProbability
+from topgenre.text import counted
 
 if TYPE_CHECKING:
     from topgenre.recommend import Provider
@@ -81,8 +82,8 @@ def recommend(
     Each provider has its own section. Without an account, links to a search on Spotify are
     printed. With TOPGENRE_SPOTIFY_CLIENT_ID and TOPGENRE_SPOTIFY_CLIENT_SECRET, Spotify gives
     tracks and playlists. --provider deezer gives tracks by artists like the song's, or charts if
-    the artist is unknown. --provider library gives similar songs from a catalogue that `topgenre
-    scan` made.
+    the artist is unknown; with --playlists, playlists too. --provider library gives similar songs
+    from a catalogue that `topgenre scan` made.
     """
     if (song is None) is (not genre):
         raise typer.BadParameter("give a song or genres, not both", param_hint="SONG, --genre")
@@ -129,7 +130,7 @@ def recommend(
         from topgenre.recommend.playlist import save
 
         count = save(sections, m3u8)
-        printing.say_written(f"{m3u8} ({count} track{'' if count == 1 else 's'})")
+        printing.say_written(f"{m3u8} ({counted(count, 'track')})")
     raise typer.Exit(0 if any(section.items for section in sections) else 1)
 
 

@@ -26,17 +26,16 @@ def report(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Page to write, .html.")] = Path(
         "topgenre-report.html"
     ),
-    folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
-    ] = None,
-    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    folder: options.Folder = None,
+    show: options.Open = False,
     genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
-    """Write a page about the scanned library, to look at in a browser.
+    """Write a page about the scanned library, to open in a browser.
 
-    The page is one file and needs no server. It shows how many songs each genre has, how sure that
-    is, songs to review, files that failed, and a map where similar songs are close together.
+    The page is one file and needs no server. It shows the number of songs per genre, how sure the
+    results are, songs to review, files that failed, and a map where similar songs are close
+    together.
     """
     from topgenre.report import page
 

@@ -1,4 +1,4 @@
-"""``topgenre scan``: a catalogue of a whole music library."""
+"""Implement ``topgenre scan``: classify a library into a catalogue."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topgenre.cli import interrupt, options, printing
-from topgenre.cli.progress import Progress, clock, run
+from topgenre.cli.progress import Progress, run
 from topgenre.cli.scan_cluster import scan_cluster
+from topgenre.text import clock, counted, printable
 
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Catalogue
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Engine(StrEnum):
-    """What does the work of a scan."""
+    """Engine that runs a scan."""
 
     LOCAL = "local"
     RAY = "ray"
@@ -55,7 +56,7 @@ def scan(
         bool, typer.Option("--prune", help="Forget songs whose files are missing.")
     ] = False,
     errors: Annotated[
-        bool, typer.Option("--errors", help="List the files that cannot be judged, and why.")
+        bool, typer.Option("--errors", help="List the files that failed, and why.")
     ] = False,
     export: Annotated[
         Path | None,
@@ -64,7 +65,7 @@ def scan(
         ),
     ] = None,
     engine: Annotated[
-        Engine, typer.Option(help="What does the work: processes here, or a Ray cluster.")
+        Engine, typer.Option(help="Run on this machine, or on a Ray cluster.")
     ] = Engine.LOCAL,
     out: Annotated[
         str | None,
@@ -79,16 +80,16 @@ def scan(
 ) -> None:
     """Classify every song of a library once, and keep the results in a catalogue.
 
-    Songs in the catalogue are left as they are unless the file has changed, so the same command
-    goes on where it was stopped. Moved files are recognised by their content. Songs whose files
-    are gone stay in the catalogue, marked as missing, until --prune. Recycle bins and snapshots
+    Songs in the catalogue are skipped unless their file has changed, so after a stop the same
+    command continues. Moved files are recognised by their content. Songs whose files are gone stay
+    in the catalogue, marked as missing, until --prune. Recycle bins and snapshots
     are skipped.
     """
     if engine is Engine.RAY:
         local = catalog or retry_errors or prune or errors or export
         if local or not paths or not out:
             raise typer.BadParameter(
-                "it needs PATH and --out, and takes --address, --model and --jobs beside them",
+                "needs PATH and --out; only --address, --model and --jobs go with it",
                 param_hint="--engine ray",
             )
         raise typer.Exit(scan_cluster(paths, out, address, model, jobs))
@@ -110,7 +111,7 @@ def scan(
         except OutputError as error:
             raise typer.BadParameter(str(error), param_hint="--export") from error
     failed = unsearched = met = 0
-    # What only reads makes no new catalogue.
+    # Commands that only read do not create a catalogue.
     with Catalogue(catalog, read_only=not (scanning or prune)) as catalogue:
         if scanning:
             with interrupt.raised():
@@ -134,12 +135,12 @@ def _scan(
     jobs: int | None,
     retry_errors: bool,
 ) -> tuple[int, int, int]:
-    """Scan and say what came of it; return how many failed, were not there, and were met."""
+    """Scan and print a summary; return counts of failed, unsearched and all."""
     from topgenre.library.scan import scan as scan_files
 
     counts: Counter[str] = Counter()
     skipped: list[str] = []
-    unsearched = 0  # folders that are empty or cannot be read, and what is named but not there
+    unsearched = 0  # folders that are empty or unreadable, and paths that do not exist
     begin = time.monotonic()
     steps = scan_files(catalogue, paths, model=model, jobs=jobs, retry_errors=retry_errors)
 
@@ -156,14 +157,16 @@ def _scan(
     except KeyboardInterrupt:
         typer.echo(
             f"\nstopped; {_summary(counts, time.monotonic() - begin)}\n"
-            "what is done is stored: the same command goes on from here",
+            "finished files are stored: run the same command to continue",
             err=True,
         )
         raise typer.Exit(interrupt.exit_code()) from None
     failed = counts["failed"] + counts.pop("empty", 0)
     if skipped:
         what = "recycle bin, snapshot or system file"
-        typer.echo(f"note: skipped {_number(len(skipped), what)}, such as {_shown(skipped[0])}")
+        typer.echo(
+            f"note: skipped {counted(len(skipped), what)}, such as {printing.shown(skipped[0])}"
+        )
     if counts:
         typer.echo(_summary(counts, time.monotonic() - begin))
     if counts["failed before"]:
@@ -172,23 +175,23 @@ def _scan(
 
 
 def _next_steps(catalogue: Catalogue, model: Path | None, chosen: Path | None) -> None:
-    """Say what is in the catalogue now, and what to do with it."""
+    """Print a summary of the catalogue, and commands to try next."""
     from topgenre.library.catalogue import model_hash
     from topgenre.result import spoken
 
     genres = catalogue.tally(model_hash(model))
     said = [f"{spoken(genre) or 'not sure'} {count}" for genre, count in genres]
-    heard = f": {', '.join(said)}" if said else ""
-    typer.echo(f"{_number(catalogue.count(), 'song')} in {_shown(str(catalogue.path))}{heard}")
+    typer.echo(f"{counted(catalogue.count(), 'song')} in {printing.shown(catalogue.path)}")
     if said:
-        where = f"  (with --catalogue {_shown(str(chosen))})" if chosen else ""
+        typer.echo(f"  {', '.join(said)}")
+        where = f"  (with --catalogue {printing.shown(chosen)})" if chosen else ""
         typer.echo(
             f"Next: topgenre report, topgenre similar SONG, topgenre playlists FOLDER{where}"
         )
 
 
 class _Progress(Progress):
-    """How many files were found, and then how many of those to classify are done."""
+    """Count the files found, and then the files classified."""
 
     def __init__(self) -> None:
         super().__init__(0, on_output=False)
@@ -205,10 +208,8 @@ def _tell(step: Step) -> None:
         printing.say_error(str(step.failure.error))
         printing.show_details(step.failure)
     elif step.what == "vanished":
-        from topgenre.text import printable
-
         typer.echo(
-            f"note: {printable(step.path, sys.stderr.encoding)}: gone before its turn came",
+            f"note: {printable(step.path, sys.stderr.encoding)}: gone before its classification",
             err=True,
         )
 
@@ -219,45 +220,33 @@ def _summary(counts: Counter[str], seconds: float) -> str:
     if counts["classified"]:
         pace = counts["classified"] / seconds
         said.insert(0, f"{counts['classified']} classified ({pace:.1f} a second)")
-    text = f"{_number(done, 'file')} in {_time(seconds)}"
+    text = f"{counted(done, 'file')} in {_time(seconds)}"
     return f"{text}: {', '.join(said)}" if said else text
 
 
 def _prune(catalogue: Catalogue, unsearched: int) -> None:
     if unsearched:
         typer.echo(
-            "nothing was forgotten, since not all places could be searched; "
-            "`topgenre scan --prune` alone does it all the same",
+            "nothing was forgotten, since not all folders could be searched; "
+            "run `topgenre scan --prune` alone to forget missing songs anyway",
             err=True,
         )
         return
-    typer.echo(f"{_number(catalogue.prune(), 'missing song')} forgotten")
+    typer.echo(f"{counted(catalogue.prune(), 'missing song')} forgotten")
 
 
 def _list_errors(catalogue: Catalogue) -> None:
-    from topgenre.text import printable
-
     count = 0
     for song in catalogue.failures():
         count += 1
-        typer.echo(printable(song.error or "", sys.stdout.encoding))
-    typer.echo(f"{_number(count, 'file')} cannot be judged", err=True)
+        typer.echo(printing.shown(song.error or ""))
+    typer.echo(f"{counted(count, 'file')} failed", err=True)
 
 
 def _export(catalogue: Catalogue, path: Path) -> None:
     from topgenre.library.export import export
 
-    typer.echo(f"{_number(export(catalogue, path), 'song')} written to {path}")
-
-
-def _shown(text: str) -> str:
-    from topgenre.text import printable
-
-    return printable(text, sys.stdout.encoding)
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    typer.echo(f"{counted(export(catalogue, path), 'song')} written to {path}")
 
 
 def _time(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""``topgenre scan --engine ray``: a library that is too large for one machine."""
+"""Implement ``topgenre scan --engine ray``: a library too large for one machine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from topgenre.cli import interrupt, printing
 from topgenre.cli.progress import Progress, run
+from topgenre.library.find import is_folder
 from topgenre.result import Failure
 
 if TYPE_CHECKING:
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def scan_cluster(
-    places: list[str], out: str, address: str | None, model: Path | None, jobs: int | None
+    paths: list[str], out: str, address: str | None, model: Path | None, jobs: int | None
 ) -> int:
-    """Scan on a Ray cluster and say what came of it; return the exit code."""
+    """Scan on a Ray cluster, print a summary, and return the exit code."""
     from topgenre.cluster.pipeline import scan_on_ray
 
     begin = time.monotonic()
@@ -32,31 +33,35 @@ def scan_cluster(
         else:
             failures = partition.failures
             counts["files"] += partition.n_files
-            counts["judged"] += partition.n_judged
-        counts["failed"] += len(failures)
+            counts["classified"] += partition.n_classified
+        # A folder without music is not a file that failed.
+        empty = isinstance(partition, Failure) and is_folder(partition.path)
+        counts["empty" if empty else "failed"] += len(failures)
         for failure in failures:
             printing.say_error(failure)
 
-    partitions = scan_on_ray(places, out, address=address, model=model, jobs=jobs)
+    partitions = scan_on_ray(paths, out, address=address, model=model, jobs=jobs)
     try:
         with interrupt.raised():
             run(partitions, show, _Progress())
     except KeyboardInterrupt:
         typer.echo(
-            "\nstopped; what is finished is stored: the same command goes on from here",
+            "\nstopped; finished tables are kept: run the same command to continue",
             err=True,
         )
         return interrupt.exit_code()
     seconds = time.monotonic() - begin
-    counts["unchanged"] = counts["files"] - counts["judged"]
-    said = [f"{counts['judged']} judged"]
+    counts["unchanged"] = counts["files"] - counts["classified"]
+    said = [f"{counts['classified']} classified"]
     said += [f"{counts[what]} {what}" for what in ("unchanged", "failed") if counts[what]]
-    typer.echo(f"{counts['files']} files in {seconds:.1f} s: {', '.join(said)}; tables in {out}")
-    return 1 if counts["failed"] else 0
+    if counts["files"] or counts["failed"]:
+        found = f"{counts['files']} files in {seconds:.1f} s"
+        typer.echo(f"{found}: {', '.join(said)}; tables in {out}")
+    return 1 if counts["failed"] or counts["empty"] else 0
 
 
 class _Progress(Progress):
-    """How many of the partitions are finished."""
+    """Count the finished partitions."""
 
     unit = "tables"
 

@@ -38,7 +38,7 @@ def serve(
             min=1, metavar="MB", help="Longest file, in megabytes.  [default: 105; any on loopback]"
         ),
     ] = None,
-    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    show: options.Open = False,
     genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
@@ -65,7 +65,7 @@ def serve(
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         said = first["msg"].removeprefix("Value error, ")
-        # Where it is about several settings, the message names them.
+        # If several settings are wrong together, the message names them.
         name = f"TOPGENRE_{first['loc'][0]}: ".upper() if first["loc"] else ""
         raise TopgenreError(f"{name}{said}; change or unset it") from error
     run(settings, ready=_started(show))

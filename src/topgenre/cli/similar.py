@@ -1,4 +1,4 @@
-"""``topgenre similar``: songs of the own library that sound like a song."""
+"""Implement ``topgenre similar``: find songs of a library that sound like a song."""
 
 from __future__ import annotations
 
@@ -35,18 +35,14 @@ def add_to(app: typer.Typer) -> None:
 def similar(
     song: Annotated[str, typer.Argument(metavar="SONG", help="A music file, scanned or not.")],
     catalog: options.Catalog = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many songs at most.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Most songs to list.")] = 10,
     genre: Annotated[
-        str | None, typer.Option(metavar="GENRE", help="Only songs whose first genre is this.")
+        str | None, typer.Option(metavar="GENRE", help="Only songs with this top genre.")
     ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Only songs below this folder.")
-    ] = None,
+    folder: options.Folder = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            min=0, metavar="N", help="Draw from the near ones: another number, other songs."
-        ),
+        typer.Option(min=0, metavar="N", help="Vary the list: each number gives another draw."),
     ] = None,
     as_json: options.AsJson = False,
     m3u8: Annotated[
@@ -54,15 +50,14 @@ def similar(
     ] = None,
     why: Annotated[
         bool,
-        typer.Option("--why", help="Read the songs again: which spectrogram is closest?"),
+        typer.Option("--why", help="Say which spectrogram is closest; reads the songs again."),
     ] = False,
     model: options.Model = None,
 ) -> None:
     """Find songs of the scanned library that sound like a song, the nearest first.
 
-    No artist is named twice; where there are no tags, each folder counts as one artist. Songs that
-    are not alike are left out. Similarity is the cosine of the network's embeddings: 1 is the same
-    sound.
+    Each artist is listed once; songs without tags are grouped by folder. Songs that are too
+    different are left out. Similarity is the cosine of the embeddings: 1 means the same sound.
     """
     from topgenre.errors import CatalogueError
 
@@ -84,8 +79,8 @@ def similar(
         options.say_left_out(left_out)
         if not found and not as_json:
             raise CatalogueError(
-                f"{catalogue.path}: no song in it sounds like this one; scan more music, or ask "
-                "with fewer conditions"
+                f"{catalogue.path}: no song sounds like this one; scan more music, or use fewer "
+                "conditions"
             )
     if why:
         found = _explained(song, found)
@@ -98,7 +93,7 @@ def similar(
 
 
 def _explained(song: str, found: list[Neighbour]) -> list[Neighbour]:
-    """Say in which spectrogram each song is closest, as far as the files can be read."""
+    """Add the closest spectrogram to each song whose file can be read."""
     from topgenre.classifier import analyse
     from topgenre.errors import TopgenreError
     from topgenre.library.likeness import compare, traits
@@ -151,7 +146,7 @@ def _print(song: str, query: Analysis, found: list[Neighbour]) -> None:
 
 
 def _reason(neighbour: Neighbour) -> str:
-    """Say why two songs match, as far as genres and spectrograms can say it."""
+    """Return why two songs match, in words."""
     from topgenre.result import spoken
 
     if neighbour.shared_genres:

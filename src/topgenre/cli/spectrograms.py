@@ -1,4 +1,4 @@
-"""Implement ``topgenre spectrograms``: the network's input as a file and as a picture."""
+"""Implement ``topgenre spectrograms``: save or draw the network's input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Print recommendations, for every command that makes some."""
+"""Print recommendations for the commands that make them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from topgenre.recommend import Item, Section
 
 DEFAULT_LIMIT = 10
-DEFAULT_TOP = 3  # genres of a song that make the mixture
+DEFAULT_TOP = 3  # genres of a song in the mixture
 
 _HEADINGS = {"track": "Tracks", "playlist": "Playlists", "search": "Searches"}
 
 
 def mixture(results: Sequence[Result], top: int | None = None) -> list[GenreProbability]:
-    """Add up the best genres of several songs."""
+    """Join the top genres of several songs."""
     return [genre for result in results for genre in result.top(top or DEFAULT_TOP)]
 
 
@@ -57,7 +57,7 @@ def shares(weights: Sequence[GenreProbability]) -> list[dict[str, Any]]:
 
 
 def print_links(sections: Iterable[Section]) -> None:
-    """Print the addresses alone, one per line."""
+    """Print only the links, one per line."""
     for section in sections:
         for item in section.items:
             typer.echo(_address(item))
@@ -83,7 +83,7 @@ def print_sections(sections: Sequence[Section]) -> None:
 
 
 def _lines(items: Sequence[Item], console: Console) -> Iterator[Text]:
-    """Yield a line for each item, or two in a terminal that is too narrow for one of them."""
+    """Yield one line per item, or two in a narrow terminal."""
     from rich.cells import cell_len
     from rich.style import Style
     from rich.text import Text
@@ -109,7 +109,7 @@ def _lines(items: Sequence[Item], console: Console) -> Iterator[Text]:
             line.append(words, style="bold")
             url = Text(link, style=Style(dim=True, link=item.url))
             if needed <= console.width or not console.is_terminal:
-                # Columns help people, and hinder programs.
+                # Columns help people but hinder programs.
                 gap = widest - cell_len(words) if console.is_terminal else 2
                 yield line.append(" " * gap).append_text(url)
             else:
@@ -118,7 +118,7 @@ def _lines(items: Sequence[Item], console: Console) -> Iterator[Text]:
 
 
 def _address(item: Item) -> str:
-    """Return the best address to open: a path, a page on Spotify, or the provider's own."""
+    """Return the best link of an item: a path, a page on Spotify, or the provider's."""
     if item.url.startswith("file://"):
         return unquote(urlsplit(item.url).path, errors="surrogateescape")
     if item.spotify_url and "/search/" not in item.spotify_url:

@@ -1,11 +1,11 @@
-"""``topgenre tag``: genres in the files' own tags."""
+"""Implement ``topgenre tag``: write genres into the tags of files."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topgenre.cli import interrupt, options, printing
-from topgenre.cli.status_line import StatusLine
-from topgenre.library.find import find_audio
+from topgenre.cli.progress import Progress, run
+from topgenre.library.find import PREPROCESSED, find_audio, is_folder
 from topgenre.result import Failure
-from topgenre.text import json_safe
+from topgenre.text import counted, json_safe
 
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Catalogue
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from topgenre.tagging.policy import Policy
 
     Outcome = Tagging | Undone | Failure
-
-_SPECTROGRAMS = ".npz"  # made from a song, and without tags
 
 
 def add_to(app: typer.Typer) -> None:
@@ -134,14 +132,14 @@ def tag(
     found = [
         path
         for path in find_audio(paths)
-        if path in paths or isinstance(path, Failure) or not path.lower().endswith(_SPECTROGRAMS)
+        if path in paths or isinstance(path, Failure) or not path.lower().endswith(PREPROCESSED)
     ]
-    raise typer.Exit(1 if _tag(found, policy, files, (model, genres), jobs, write, as_json) else 0)
+    raise typer.Exit(1 if _tag(found, policy, files, model, genres, jobs, write, as_json) else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """The files that a run uses beside the music, as the options name them."""
+    """The catalogue and the journal, as the options name them."""
 
     catalog: Path | None
     use_catalog: bool
@@ -149,14 +147,14 @@ class _Files:
     preserve_mtime: bool
 
     def catalogue(self, *, write: bool) -> AbstractContextManager[Catalogue | None]:
-        """Open the catalogue, if there is one or one was asked for."""
+        """Open the catalogue, if it exists or was named."""
         from topgenre.library.catalogue import Catalogue, default_path
         from topgenre.library.find import is_gone
 
         gone = is_gone(str(self.catalog or default_path()))
         if not self.use_catalog or (self.catalog is None and gone):
             return nullcontext()
-        # One that is not there is not made.
+        # A missing catalogue is not created.
         return Catalogue(self.catalog, read_only=gone or not write)
 
 
@@ -177,52 +175,48 @@ def _tag(
     paths: list[str | Failure],
     policy: Policy,
     files: _Files,
-    judge: tuple[Path | None, Path | None],
+    model: Path | None,
+    genres: Path | None,
     jobs: int | None,
     write: bool,
     as_json: bool,
 ) -> int:
-    """Go through the files and show what becomes of them; return how many failed.
-
-    `judge` is the model and the file of taught genres.
-    """
+    """Tag the files, show each outcome, and return how many failed."""
     from topgenre.library.catalogue import model_hash
     from topgenre.tagging.apply import tag_files
     from topgenre.tagging.journal import Journal
 
-    model, genres = judge
     with interrupt.noted() as stopped, ExitStack() as cleanup:
-        # Closed in any case, so that no worker process outlives what it works for.
-        outcomes = closing(
-            tag_files(
-                paths,
-                policy,
-                journal=cleanup.enter_context(Journal(files.journal)) if write else None,
-                catalogue=cleanup.enter_context(files.catalogue(write=write)),
-                model_hash=model_hash(model),
-                model=model,
-                genres=genres,
-                jobs=jobs,
-                preserve_mtime=files.preserve_mtime,
-                stopped=stopped,
-            )
+        outcomes = tag_files(
+            paths,
+            policy,
+            journal=cleanup.enter_context(Journal(files.journal)) if write else None,
+            catalogue=cleanup.enter_context(files.catalogue(write=write)),
+            model_hash=model_hash(model),
+            model=model,
+            genres=genres,
+            jobs=jobs,
+            preserve_mtime=files.preserve_mtime,
+            stopped=stopped,
         )
         show = _show_json if as_json else _printer(policy)
-        counts = _shown(cleanup.enter_context(outcomes), show, StatusLine(len(paths)))
+        counts = _shown(outcomes, show, Progress(len(paths)))
+        empty = counts.pop("empty", 0)
         if stopped():
             kept = ". What was written stays; --undo takes it back" if counts["written"] else ""
             typer.echo(f"{interrupt.MESSAGE}; {_summary(counts)}{kept}", err=True)
             raise typer.Exit(interrupt.exit_code())
-    typer.echo(_summary(counts), err=True)
+    if counts:
+        typer.echo(_summary(counts), err=True)
     if counts["to write"]:
         typer.echo("Nothing was changed. Add --write to apply.", err=True)
     if counts["kept"] and not (counts["to write"] or counts["written"]):
         typer.echo("Use --append or --replace for files that already have a genre.", err=True)
-    return counts["failed"]
+    return counts["failed"] + empty
 
 
 def _undo(paths: list[str], files: _Files, as_json: bool) -> int:
-    """Undo what was written, and show in which files; return how many failed."""
+    """Undo changes, show each file, and return how many failed."""
     from topgenre.tagging.apply import undo
     from topgenre.tagging.journal import Journal
 
@@ -243,29 +237,26 @@ def _undo(paths: list[str], files: _Files, as_json: bool) -> int:
     typer.echo(_summary(counts) if counts else "There is nothing to undo.", err=True)
     if left and not paths and not counts["failed"]:
         changes = "1 older change" if left == 1 else f"{left} older changes"
-        typer.echo(f"{changes} can still be undone. Run the command again to go on.", err=True)
+        typer.echo(f"{changes} can still be undone. Run the command again to continue.", err=True)
     return counts["failed"]
 
 
 def _shown(
-    outcomes: Iterable[Outcome], show: Callable[[Outcome], None], status: StatusLine | None = None
+    outcomes: Generator[Outcome, None, None],
+    show: Callable[[Outcome], None],
+    progress: Progress | None = None,
 ) -> Counter[str]:
     """Show outcomes as they come, and count them."""
     counts: Counter[str] = Counter()
-    if status:
-        status.draw(0)
-    try:
-        for done, outcome in enumerate(outcomes, 1):
-            if status:
-                status.wipe()
-            what = getattr(outcome, "what", "undone")
-            counts["failed" if isinstance(outcome, Failure) else what] += 1
-            show(outcome)
-            if status:
-                status.draw(done)
-    finally:
-        if status:
-            status.wipe()
+
+    def count(outcome: Outcome) -> None:
+        what = getattr(outcome, "what", "undone")
+        if isinstance(outcome, Failure):
+            what = "empty" if is_folder(outcome.path) else "failed"
+        counts[what] += 1
+        show(outcome)
+
+    run(outcomes, count, progress)
     return counts
 
 
@@ -282,7 +273,7 @@ def _summary(counts: Counter[str]) -> str:
     }
     total = sum(counts.values())
     said = [words.format(counts[what]) for what, words in wording.items() if counts[what]]
-    text = f"{total} file{'' if total == 1 else 's'}"
+    text = counted(total, "file")
     return f"{text}: {', '.join(said)}" if said else text
 
 
@@ -331,7 +322,7 @@ def _printer(policy: Policy | None) -> Callable[[Outcome], None]:
             why = "not sure" if outcome.what == "not sure" else f"below {percent(policy.least)}"
             line.append(f"{why} ({guess})" if guess else why, style="dim")
         else:
-            return  # nothing changes, and there may be thousands of them
+            return  # unchanged files are not listed: there may be thousands
         console.print(line)
 
     def _change(line: Text, old: str, new: str) -> None:

@@ -1,4 +1,4 @@
-"""``topgenre teach``, ``correct`` and ``review``: a user's own genres."""
+"""Implement ``topgenre teach``, ``correct`` and ``review``: a user's own genres."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from topgenre.cli import options
+from topgenre.cli.printing import say_error, shown
 from topgenre.cli.progress import Progress
+from topgenre.text import json_safe
 
 if TYPE_CHECKING:
     from topgenre.library.catalogue import Catalogue
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from topgenre.teaching.measure import Measured
     from topgenre.teaching.teach import Taught
 
-_MOST_NAMES = 12  # of merged or dropped ones that are listed
+_MOST_NAMES = 12  # merged or dropped names to list
 _MinSongs = Annotated[
     int, typer.Option(min=1, metavar="N", help="Drop genres with fewer songs than this.")
 ]
@@ -42,7 +44,7 @@ def add_to(app: typer.Typer) -> None:
         epilog="Example: topgenre correct song.mp3 shoegaze --genres mine.genres",
     )(correct)
     app.command(
-        short_help="Review songs whose genre tag the sound contradicts.",
+        short_help="Review songs whose sound contradicts their genre tag.",
         epilog="Example: topgenre review",
     )(review)
 
@@ -50,7 +52,9 @@ def add_to(app: typer.Typer) -> None:
 def teach(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="[FOLDER]", help="A sub-folder per genre; three songs each do."),
+        typer.Argument(
+            metavar="[FOLDER]", help="Has a subfolder per genre, with three songs or more each."
+        ),
     ] = None,
     from_tags: Annotated[
         bool, typer.Option("--from-tags", help="Learn from the genre tags of the scanned library.")
@@ -67,8 +71,8 @@ def teach(
 ) -> None:
     """Teach topgenre your own genres, in seconds and without training a network.
 
-    Learns from genre tags or folders, judges itself on artists that it has not learnt from, and
-    writes a file for --genres. Your music and its tags are only read.
+    Learns from genre tags or folders, measures itself on artists it has not learnt from, and writes
+    a file for --genres. Your music and its tags are only read.
     """
     from topgenre.head import SUFFIX
     from topgenre.library.catalogue import model_hash
@@ -107,19 +111,19 @@ def teach(
 
 def correct(
     song: Annotated[Path, typer.Argument(metavar="SONG", help="A song of the scanned library.")],
-    genre: Annotated[str, typer.Argument(metavar="GENRE", help="What it is.")],
+    genre: Annotated[str, typer.Argument(metavar="GENRE", help="Its genre.")],
     catalog: options.Catalog = None,
     genres: options.Genres = None,
     model: options.Model = None,
 ) -> None:
-    """Correct the genre of a song; the file and its tags stay as they are.
+    """Correct the genre of a song in the catalogue; the file is not changed.
 
-    The correction is kept in the catalogue and counts as a strong example for `topgenre teach`.
-    With --genres, that file is taught again at once.
+    The correction is a strong example for `topgenre teach`. With --genres, that file is taught
+    again at once.
     """
     from topgenre.library.catalogue import Catalogue
 
-    path = os.path.abspath(song)  # noqa: PTH100 - as the scan spells paths: links stay
+    path = os.path.abspath(song)  # noqa: PTH100 - as in the catalogue: links are not resolved
     genre = " ".join(genre.split())
     if not genre:
         raise typer.BadParameter("name a genre", param_hint="GENRE")
@@ -143,9 +147,9 @@ def review(
     model: options.Model = None,
     as_json: options.AsJsonLines = False,
 ) -> None:
-    """List songs whose genre tag the sound contradicts, the surest first.
+    """List songs whose sound contradicts their genre tag, the surest first.
 
-    In a terminal, accept or dismiss each; that is kept in the catalogue, and no file is changed.
+    In a terminal, accept or dismiss each; the catalogue keeps your answers, no file is changed.
     """
     from topgenre.library.catalogue import Catalogue, model_hash
     from topgenre.teaching.examples import gather
@@ -161,12 +165,10 @@ def review(
     doubts = doubtful_tags(teach_examples(examples, network.hex()))
     doubts = [doubt for doubt in doubts if doubt.path not in settled][:limit]
     if not doubts and not as_json:
-        _say("No tag is contradicted by the sound.")
+        _say("The sound contradicts no tag.")
     asks = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     for doubt in doubts:
         if as_json:
-            from topgenre.text import json_safe
-
             typer.echo(json.dumps(json_safe(doubt.to_dict())))
             continue
         tagged = "; ".join(doubt.tagged)
@@ -183,7 +185,6 @@ def review(
 
 
 def _embedded(folder: Path, model: Path | None, jobs: int | None) -> list[TaggedSong]:
-    from topgenre.cli.printing import say_error
     from topgenre.teaching.sources import embed_songs, songs_below
 
     genre_of = songs_below(folder)
@@ -209,7 +210,7 @@ def _read_map(path: Path | None) -> dict[str, str]:
 
 
 def _teach_again(catalogue: Catalogue, path: Path, model: Path | None) -> None:
-    """Teach a file of genres again from the catalogue, and say how many songs change."""
+    """Teach a file of genres again, and print how many songs change."""
     from topgenre.head import GenreHead
     from topgenre.library.catalogue import model_hash
     from topgenre.teaching.examples import gather
@@ -257,15 +258,15 @@ def _print(taught: Taught) -> None:
     measured = taught.measured
     if measured is None:
         _say(
-            "All songs are by one artist, or in one album: how well these genres are told "
+            "All songs are by one artist or from one album, so the accuracy of these genres "
             "cannot be measured."
         )
         return
     for line in _table(measured):
         _say(line)
     _say(
-        f"\n{len(measured.probabilities):,} songs of {measured.n_artists:,} artists; each judged "
-        "by a classifier that learnt nothing of its artist:"
+        f"\n{len(measured.probabilities):,} songs of {measured.n_artists:,} artists; each "
+        "classified without having learnt from its artist:"
     )
     low, high = measured.accuracy.low, measured.accuracy.high
     _say(
@@ -277,14 +278,14 @@ def _print(taught: Taught) -> None:
     _say(f"  calibration error     {measured.ece:.3f}")
     untold = [figures.genre for figures in measured.genres if not figures.told]
     if untold:
-        _say(f"Sound does not tell: {', '.join(untold)}.")
+        _say(f"Not recognisable by sound: {', '.join(untold)}.")
     for first, second in measured.same:
-        _say(f"{first} and {second} are taken for each other; they may be the same thing.")
+        _say(f"{first} and {second} are confused with each other; they may be the same genre.")
 
 
 def _table(measured: Measured) -> Iterator[str]:
     width = min(max(len(figures.genre) for figures in measured.genres), 28)
-    yield f"{'genre':{width}}  songs  precision  recall  mostly taken for"
+    yield f"{'genre':{width}}  songs  precision  recall  mostly confused with"
     for figures in measured.genres:
         precision = "     -" if figures.precision is None else f"{figures.precision:6.2f}"
         yield (
@@ -305,7 +306,5 @@ def _list(heading: str, entries: Iterable[str]) -> None:
 
 
 def _say(line: str) -> None:
-    from topgenre.text import printable
-
     for part in line.split("\n"):
-        typer.echo(printable(part, sys.stdout.encoding))
+        typer.echo(shown(part))

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from topgenre.cli import options
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -16,21 +18,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    dataset: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATASET_DIR", help="A folder with one subfolder of music per genre."
-        ),
-    ],
+    dataset: options.Dataset,
     run_dir: Annotated[
         Path, typer.Option(metavar="DIR", help="Cache, checkpoints and results.")
     ] = Path("runs/default"),
-    split: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE", help="List of a split's clips, such as valid_filtered.txt; repeatable."
-        ),
-    ] = None,
+    split: options.Split = None,
     collection: Annotated[
         list[Path] | None,
         typer.Option(
@@ -80,23 +72,12 @@ def train(
         raise typer.BadParameter(
             f"{missing[0]} is not installed; training needs: pip install 'topgenre[train]'"
         )
-    from topgenre.cli.status_line import StatusLine
+    from topgenre.cli.progress import counter
     from topgenre.training.config import TrainConfig
     from topgenre.training.recipe import Sources, train_model
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("topgenre").setLevel(logging.INFO)
-
-    line: StatusLine | None = None
-
-    def show(done: int, of: int) -> None:
-        nonlocal line
-        line = line or StatusLine(of)
-        line.wipe()
-        if done < of:
-            line.draw(done)
-        else:
-            line = None
 
     model = train_model(
         Sources(
@@ -114,6 +95,6 @@ def train(
         run_dir,
         TrainConfig.load(config) if config else TrainConfig(),
         name,
-        show,
+        counter(),
     )
     typer.echo(f"{model}\nTry it: topgenre classify song.mp3 --model {model}")

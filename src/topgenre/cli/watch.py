@@ -1,8 +1,7 @@
-"""``topgenre watch``: classify what arrives in a folder."""
+"""Implement ``topgenre watch``: classify files that arrive in a folder."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +16,7 @@ from topgenre.result import Failure
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
-        short_help="Classify what arrives in a folder.",
+        short_help="Classify files that arrive in a folder.",
         epilog="Example: topgenre watch Inbox/ --interval 10",
     )(watch)
 
@@ -31,10 +30,12 @@ def watch(
         ),
     ] = None,
     interval: Annotated[
-        float, typer.Option(min=0.05, metavar="SECONDS", help="Time between two looks.")
+        float, typer.Option(min=0.05, metavar="SECONDS", help="Time between two checks.")
     ] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="Do what is there now, and end.")] = False,
-    no_charts: Annotated[bool, typer.Option("--no-charts", help="Draw no charts.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Classify the files that are there now, and stop.")
+    ] = False,
+    no_charts: Annotated[bool, typer.Option("--no-charts", help="Do not draw charts.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Also print each result as one line of JSON.")
     ] = False,
@@ -44,8 +45,8 @@ def watch(
 ) -> None:
     """Classify files as they arrive in a folder, until Ctrl-C.
 
-    Each file gets its result as NAME.json and a chart as NAME.png in the folder for results; what
-    has a result already is not done again. The music is only read.
+    Each file gets a result NAME.json and a chart NAME.png in the folder for results. Files with a
+    result are skipped. The music is only read.
     """
     if not inbox.is_dir():
         raise typer.BadParameter(f"{inbox} is not a folder", param_hint="INBOX")
@@ -56,7 +57,9 @@ def watch(
     say = printing.json_printer(None) if as_json else printing.plain_printer()
     if not once:
         typer.echo(
-            f"watching {_shown(inbox)}; results go to {_shown(where)}; Ctrl-C to stop", err=True
+            f"watching {printing.shown(inbox)}; results go to {printing.shown(where)}; "
+            "Ctrl-C to stop",
+            err=True,
         )
     counts: Counter[str] = Counter()
 
@@ -72,7 +75,7 @@ def watch(
     def nothing_new() -> None:
         if not counts:
             counts["files"] = 0  # said once
-            typer.echo(f"nothing new in {_shown(inbox)}", err=True)
+            typer.echo(f"nothing new in {printing.shown(inbox)}", err=True)
 
     arrivals = watch_folder(
         inbox,
@@ -89,9 +92,3 @@ def watch(
         run(arrivals, show)
     if counts["failed"]:
         raise typer.Exit(1)
-
-
-def _shown(path: str | Path) -> str:
-    from topgenre.text import printable
-
-    return printable(str(path), sys.stdout.encoding)

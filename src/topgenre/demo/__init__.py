@@ -1,8 +1,8 @@
-"""Music to try topgenre on that belongs to nobody: six short songs, synthesised on the spot.
+"""Synthesise six short, royalty-free songs to try topgenre on.
 
-They are caricatures of musical idioms, made to have something to play with when no music is at
-hand. They say nothing about how well topgenre knows real music. A song bears a genre's name where
-the caricature holds; the shuffle lies between blues and its neighbours: a doubt to look at.
+They are caricatures of musical styles, for users without music at hand. They say nothing about the
+accuracy on real music. Songs are named after a genre if topgenre recognises it; the shuffle is a
+blues that the model takes for jazz, as an example of an uncertain result.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ STYLES: tuple[str, ...] = tuple(_SONGS)
 def synthesise(
     style: str, *, seconds: float = 30.0, sample_rate: int = 44_100, seed: int = 0
 ) -> NDArray[np.float32]:
-    """Play one of the demo songs.
+    """Synthesise one of the demo songs.
 
     Parameters
     ----------
     style : str
         One of `STYLES`.
     seconds : float
-        Length of the song: an intro, the body, an outro, whatever the length.
+        Length of the song: intro, body and outro.
     sample_rate : int
         Samples per second, at least 8000.
     seed : int
-        Which performance: the same seed gives the same samples, another one other melodies.
+        The same seed gives the same samples, another one other melodies.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def synthesise(
     Raises
     ------
     ValueError
-        If there is no such style, or a number is out of range.
+        If the style is unknown, or a number is out of range.
     """
     if style not in _SONGS:
         raise ValueError(f"no style {style!r}; there are {', '.join(STYLES)}")
@@ -68,15 +68,15 @@ def synthesise(
 
 
 def write_demo(folder: str | Path) -> list[Path]:
-    """Write every demo song into a folder, each in another format.
+    """Write all demo songs into a folder, each in another format.
 
-    The folder is made if it is not there. A file that is there already is kept as it is: if it
-    is anything but the very song, nothing at all is written.
+    A missing folder is created. An existing file is kept; if it is not the same song, nothing is
+    written.
 
     Parameters
     ----------
     folder : str or Path
-        Where the songs go.
+        Folder for the songs.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def write_demo(folder: str | Path) -> list[Path]:
     Raises
     ------
     OutputError
-        If the folder cannot be written, or a file of the same name is in the way.
+        If the folder cannot be written, or another file of the same name exists.
     """
     folder = Path(folder)
     songs = {

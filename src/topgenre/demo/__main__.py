@@ -9,7 +9,7 @@ from topgenre.errors import TopgenreError
 
 
 def main(arguments: list[str]) -> int:
-    """Write the songs into the folder that is named, and their paths to standard error."""
+    """Write the songs into a folder, and their paths to standard error."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m topgenre.demo FOLDER\n")
         return 2

@@ -1,4 +1,4 @@
-"""What is done to whole tracks: amplifier, echo, room, and the master's level."""
+"""Apply effects to whole tracks: amplifier, echo, room, mastering."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ Stereo = NDArray[np.float32]  # (2, n)
 
 
 def _fft_length(n: int) -> int:
-    """Return a length of at least `n` that the FFT is fast at: a power of two, or thrice one."""
+    """Return a fast FFT length of at least `n`: a power of two, or three times one."""
     power = 1 << max(4, (n - 1).bit_length())
     return power * 3 // 4 if power * 3 // 4 >= n else power
 
 
 def amplify(track: Stereo, rate: int, drive: float) -> Stereo:
-    """Distort a track as a valve amplifier does, and play it through a guitar loudspeaker."""
+    """Distort a track like a valve amplifier with a guitar loudspeaker."""
     # The bias makes even harmonics.
     distorted = np.tanh(drive * track + 0.15) - np.float32(np.tanh(0.15))
     taps = 1024
@@ -40,7 +40,7 @@ def amplify(track: Stereo, rate: int, drive: float) -> Stereo:
 
 
 def echo(track: Stereo, rate: int, delay: float, feedback: float, repeats: int = 4) -> Stereo:
-    """Return the repeats of a track alone, each quieter than the last and on the other side."""
+    """Return the echoes of a track, each quieter and on the other side."""
     repeated = np.zeros_like(track)
     for count in range(1, repeats + 1):
         shift = round(count * delay * rate)
@@ -55,7 +55,7 @@ def echo(track: Stereo, rate: int, delay: float, feedback: float, repeats: int =
 
 
 def reverberate(send: NDArray[np.float32], rate: int, seconds: float, seed: int) -> Stereo:
-    """Return the room's answer to a mono send: noise that decays by 60 dB in `seconds`.
+    """Return the reverberation of a mono send: noise that decays 60 dB in `seconds`.
 
     The decay is faster for high frequencies: two bands of noise are mixed with separate slopes.
     """
@@ -75,7 +75,7 @@ def reverberate(send: NDArray[np.float32], rate: int, seconds: float, seed: int)
 
 
 def brighten(mix: Stereo, rate: int, decibels: float) -> Stereo:
-    """Raise what lies above 2.5 kHz by a shelf."""
+    """Boost frequencies above 2.5 kHz with a shelf."""
     n = mix.shape[1]
     size = _fft_length(n)
     octaves = (np.fft.rfftfreq(size, 1 / rate) / 2500) ** 2

@@ -1,4 +1,4 @@
-"""Samples to the bytes of an audio file, by FFmpeg's encoders."""
+"""Encode samples as an audio file with FFmpeg."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def encode(
     Parameters
     ----------
     samples : numpy.ndarray
-        Samples between -1 and 1, shape (n,), (1, n) or (2, n). What lies outside is clipped.
+        Samples between -1 and 1, shape (n,), (1, n) or (2, n). Larger values are clipped.
     suffix : str
         Suffix of the format, such as ``".mp3"``.
     sample_rate : int
@@ -117,7 +117,7 @@ def write_audio(
 ) -> None:
     """Write samples as an audio file whose format follows from the suffix of its name.
 
-    The file appears whole or not at all. The suffixes are ``.wav``, ``.flac``, ``.aiff``,
+    The file is written atomically. The suffixes are ``.wav``, ``.flac``, ``.aiff``,
     ``.au``, ``.mp3``, ``.ogg`` (Vorbis), ``.opus``, ``.m4a``, ``.wma``, ``.webm`` and ``.mp4``.
 
     Parameters

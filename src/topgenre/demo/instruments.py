@@ -1,4 +1,4 @@
-"""The band: every instrument turns a pitch and a length into one note of mono sound.
+"""Synthesise instruments: each function makes one note of mono sound.
 
 Pitches are MIDI note numbers (69 is the A of 440 Hz), lengths are in seconds, and a note peaks
 near 1. Nothing here filters sample by sample: tones are summed from partials or read from a
@@ -46,7 +46,7 @@ def _finish(note: NDArray[np.float64], rate: int, attack: float, release: float)
 def _shaped_noise(
     rate: int, rng: Generator, seconds: float, low: float, high: float
 ) -> NDArray[np.float64]:
-    """Return noise between two frequencies with slopes of 12 dB per octave outside them."""
+    """Return band-limited noise with slopes of 12 dB per octave."""
     n = max(2, round(seconds * rate))
     frequencies = np.fft.rfftfreq(n, 1 / rate) + 1e-9
     gain = 1 / np.sqrt((1 + (low / frequencies) ** 4) * (1 + (frequencies / high) ** 4))
@@ -57,7 +57,7 @@ def _shaped_noise(
 
 
 def _table(rate: int, frequency: float, cutoff: float, *, odd: bool = False) -> NDArray[np.float64]:
-    """Return one period of a band-limited sawtooth (or square wave), low-passed at `cutoff`."""
+    """Return one period of a band-limited sawtooth or square wave."""
     harmonic = np.arange(1, _TABLE // 2)
     gain = 1 / harmonic / (1 + (harmonic * frequency / cutoff) ** 4) ** 0.5
     gain[harmonic * frequency > 0.45 * rate] = 0.0
@@ -71,7 +71,7 @@ def _table(rate: int, frequency: float, cutoff: float, *, odd: bool = False) -> 
 
 
 def _read(table: NDArray[np.float64], phase: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Read a table at a phase in turns, none of them negative, between its entries linearly."""
+    """Read a table at phases in turns (0 or more), with linear interpolation."""
     position = phase * _TABLE
     index = position.astype(np.int64)
     position -= index
@@ -99,7 +99,7 @@ def _decaying_sines(
 
 
 def _vibrato(t: NDArray[np.float64], depth: float, speed: float = 5.2) -> NDArray[np.float64]:
-    """Return the phase offset, in seconds, of a vibrato that sets in after a quarter second."""
+    """Return the phase offset in seconds of a vibrato that starts after 0.25 s."""
     onset = np.clip((t - 0.15) / 0.3, 0.0, 1.0)
     return depth * onset * np.sin(2 * np.pi * speed * t) / (2 * np.pi * speed)
 
@@ -108,7 +108,7 @@ def _vibrato(t: NDArray[np.float64], depth: float, speed: float = 5.2) -> NDArra
 
 
 def kick(rate: int, rng: Generator, *, tone: float = 50.0, length: float = 0.32) -> Wave:
-    """Bass drum: a sine that falls to `tone` Hz within a twentieth of a second, and a click."""
+    """Bass drum: a sine that falls to `tone` Hz within 50 ms, and a click."""
     t = _times(rate, length)
     sweep = 2 * np.pi * (tone * t + 110 / 38 * (1 - np.exp(-38 * t)))
     drum = np.sin(sweep) * np.exp(-t * 3.2 / length)
@@ -150,7 +150,7 @@ def clap(rate: int, rng: Generator) -> Wave:
 
 
 def cymbal(rate: int, rng: Generator, *, length: float, low: float = 6500.0) -> Wave:
-    """Hi-hat or crash: inharmonic square waves and noise above `low` Hz, dying away in `length`."""
+    """Hi-hat or crash: inharmonic square waves and noise above `low` Hz."""
     t = _times(rate, length)
     metal = np.zeros_like(t)
     for ratio in (2.0, 3.0, 4.16, 5.43, 6.79, 8.21):
@@ -168,18 +168,6 @@ def tom(rate: int, rng: Generator, *, tone: float) -> Wave:
     head = np.sin(2 * np.pi * (tone * t + tone * 0.012 * (1 - np.exp(-30 * t)))) * np.exp(-t * 9)
     stick = 0.15 * rng.standard_normal(len(t)) * np.exp(-t * 120)
     return _finish(head + stick, rate, 0.0008, 0.05)
-
-
-def crackle(rate: int, rng: Generator, *, seconds: float) -> Wave:
-    """Surface of a vinyl record: sparse clicks over faint hiss."""
-    n = len(_times(rate, seconds))
-    clicks = np.zeros(n)
-    count = rng.poisson(9 * seconds)
-    clicks[rng.integers(0, n, count)] = rng.laplace(0, 1, count)
-    surface = np.fft.rfft(clicks + 0.012 * rng.standard_normal(n))
-    frequencies = np.fft.rfftfreq(n, 1 / rate) + 1e-9
-    surface /= np.sqrt((1 + (900 / frequencies) ** 4) * (1 + (frequencies / 6000) ** 4))
-    return _finish(np.fft.irfft(surface, n), rate, 0.05, 0.05)
 
 
 # Strings, plucked and struck
@@ -247,17 +235,6 @@ def piano(rate: int, rng: Generator, *, pitch: float, length: float, bright: flo
     note = _decaying_sines(rate, len(t), partials)
     hammer = rng.standard_normal(len(t)) * np.exp(-t * 180) * 0.02
     return _finish(note + hammer, rate, 0.002, min(0.12, length / 3))
-
-
-def electric_piano(rate: int, rng: Generator, *, pitch: float, length: float) -> Wave:
-    """Electric piano: frequency modulation whose bell fades before the note does."""
-    frequency = hertz(pitch)
-    t = _times(rate, length)
-    turn = 2 * np.pi * frequency * t
-    bell = 0.35 * np.exp(-t * 9) * np.sin(14 * turn) if 15 * frequency < 0.45 * rate else 0.0
-    body = np.sin(turn + 1.1 * np.exp(-t * 2.2) * np.sin(turn + rng.uniform(0, 0.3)) + bell)
-    tremolo = 1 + 0.12 * np.sin(2 * np.pi * 4.6 * t)
-    return _finish(body * tremolo * np.exp(-t * 1.1), rate, 0.003, min(0.08, length / 3))
 
 
 # Bowed, blown and electronic tones
@@ -332,7 +309,7 @@ def voice(
     bend: float = 0.0,
     growl: float = 0.0,
 ) -> Wave:
-    """Voice that speaks or sings one syllable: a consonant, then one vowel that turns into another.
+    """Voice with one syllable: a consonant and a diphthong.
 
     Parameters
     ----------

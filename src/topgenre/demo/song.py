@@ -1,4 +1,4 @@
-"""A song in the making: a clock with swing, tracks to place notes on, and the mixing desk."""
+"""Arrange a song: a clock with swing, tracks of notes, and a mixer."""
 
 from __future__ import annotations
 

@@ -132,26 +132,34 @@ def classical_arpeggios(rate: int, seconds: float, seed: int) -> Stereo:
 
 
 def disco(rate: int, seconds: float, seed: int) -> Stereo:
-    """Four on the floor, octave bass, off-beat open hats, scratched guitar and strings."""
-    song = Song(rate, seconds, seed, tempo=120)
+    """Four on the floor by a band: octave bass, open hats, congas, scratched guitar, strings."""
+    song = Song(rate, seconds, seed, tempo=118)
+    drummer = {"loose": 0.01}  # not a machine
     form = ((45, "m7"), (50, "m7"), (43, "7"), (48, "maj7"))
     runs = ((0, 0.5, 1, 1.5, 2.5, 3, 4), (0, 1.5, 2, 3, 3.5, 4))
     for number, section, at in song.bars():
         root, kind = form[number % 4]
         level = 0.6 if section == INTRO else 1.0
         song.pattern(
-            "drums", kick, at, "XXXX", step=1, gain=level, tone=54.0, length=0.26, loose=0.002
+            "drums", kick, at, "XXXX", step=1, gain=level, tone=62.0, length=0.18, **drummer
         )
-        song.pattern("drums", cymbal, at, "-X-X-X-X", step=0.5, length=0.17, gain=0.42, pan=0.2)
+        song.pattern(
+            "drums", cymbal, at, "-X-X-X-X", step=0.5, length=0.2, low=5000.0, gain=0.42, pan=0.2,
+            **drummer,
+        )  # fmt: skip
         if section == BODY:
-            song.pattern("drums", cymbal, at, "XX-X" * 4, length=0.04, gain=0.2, pan=0.2)
+            song.pattern("drums", cymbal, at, "XX-X" * 4, length=0.04, gain=0.2, pan=0.2, **drummer)
         if section != INTRO:
-            song.pattern("drums", snare, at, "-X-X", step=1, gain=0.6, tone=210.0, length=0.16)
-            song.pattern("drums", clap, at, "-X-X", step=1, gain=0.5, pan=-0.1)
+            song.pattern(
+                "drums", snare, at, "-X-X", step=1, gain=0.7, tone=190.0, length=0.22, **drummer
+            )
+            song.pattern("drums", clap, at, "-X-X", step=1, gain=0.25, pan=-0.1)
+            for tone, steps in ((330.0, "--x-x--x--xX-xX-"), (220.0, "X--X--X--X-----x")):
+                song.pattern("congas", tom, at, steps, gain=0.5, tone=tone, pan=-0.5)
             for octave, steps in ((-12, "X-X-X-X-"), (0, "-X-X-X-X")):
                 song.pattern(
                     "bass", bass, at, steps, step=0.5, beats=0.42, pitch=root + octave,
-                    bright=9.0, loose=0.002,
+                    bright=5.0, **drummer,
                 )  # fmt: skip
         chord = _voicing(root, kind, 57)
         for steps, beats, ring in (
@@ -182,13 +190,12 @@ def disco(rate: int, seconds: float, seed: int) -> Stereo:
         if number == 0:
             song.play("drums", cymbal, at, length=1.6, low=4000.0, gain=0.5, pan=-0.3)
         if number % 4 == 3 and section == BODY:
-            for step, tone in enumerate((190.0, 160.0, 130.0, 105.0)):
-                song.play("drums", tom, at + 3 + step / 4, tone=tone, gain=0.6, pan=step / 2 - 0.75)
+            song.pattern("drums", snare, at + 3, "xxXX", gain=0.5, length=0.15, **drummer)
     desk = {
-        "drums": (0.7, 0.08), "bass": (0.45, 0.0), "guitar": (1.4, 0.08),
-        "pad": (0.2, 0.25), "tune": (0.25, 0.25),
+        "drums": (0.7, 0.1), "congas": (0.35, 0.1), "bass": (0.45, 0.0), "guitar": (1.4, 0.08),
+        "pad": (0.25, 0.25), "tune": (0.3, 0.25),
     }  # fmt: skip
-    return song.mix(1.1, desk, headroom=5.0, treble=7.0)
+    return song.mix(1.0, desk, headroom=5.0, treble=3.0)
 
 
 def hip_hop(rate: int, seconds: float, seed: int) -> Stereo:

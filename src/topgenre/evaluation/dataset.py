@@ -104,7 +104,7 @@ def read_dataset(folder: Path, split_files: Sequence[Path] = ()) -> list[Clip]:
     if missing:
         raise DatasetError(f"{missing[0].path}: listed in the data set, but the file is missing")
     if not clips:
-        raise DatasetError(f"{folder}: no music found; each genre needs a folder with sound files")
+        raise DatasetError(f"{folder}: no music found; make a sub-folder of music for each genre")
     return clips
 
 
@@ -134,5 +134,5 @@ def read_unlabelled(folder: Path) -> list[Clip]:
         if path.suffix.lower() in SUFFIXES and path.is_file()
     ]
     if not clips:
-        raise DatasetError(f"{folder}: no music found below this folder")
+        raise DatasetError(f"{folder}: there is no music file in this folder; name another one")
     return clips

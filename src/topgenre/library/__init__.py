@@ -1,1 +1,1 @@
-"""A music library: finding files, the catalogue, scanning, similar songs, playlists."""
+"""Find music files, scan them into a catalogue, and make use of it."""

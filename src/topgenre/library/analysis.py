@@ -23,16 +23,16 @@ _LARGE_PART, _PART, _PARTS = 1 << 18, 1 << 12, 64
 def analyse_song(
     classifier: Classifier, path: str, *, content: bytes | None = None, name: str | None = None
 ) -> Analysis:
-    """Return all that a catalogue keeps of a file's content.
+    """Analyse a file: its hash, result, embedding and tags.
 
     Parameters
     ----------
     classifier : Classifier
     path : str
     content : bytes, optional
-        What `file_hash` gives, if that is known.
+        The file's `file_hash`, if known.
     name : str, optional
-        What the result and errors call the file; by default its path.
+        Name of the file in the result and in errors; by default its path.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def analyse_song(
 def known_or_analysed(
     catalogue: Catalogue, path: str, model: str | os.PathLike[str] | None = None
 ) -> Analysis:
-    """Return what a catalogue knows of a file's content, or analyse it.
+    """Look a file up in a catalogue by its content, or analyse it.
 
     Raises
     ------
@@ -68,21 +68,23 @@ def known_or_analysed(
 
 
 def file_hash(path: str) -> bytes:
-    """Return a fingerprint of a file's content, by which `scan` recognises moved files.
+    """Return a hash of a file's content, by which `scan` recognises moved files.
 
-    Of a file of up to 1 MiB, the SHA-256 of all of it. Of a larger one, the SHA-256 of its size, of
-    its first, middle and last 256 KiB, where tags and the analysed sound lie, and of 4 KiB in each
-    64th of it. Reading less than that would overlook changed tags; reading all of it takes longer
-    than decoding.
+    For files of up to 1 MiB, this is the SHA-256 of all bytes. For larger ones, it is the SHA-256
+    of the size, of the first, middle and last 256 KiB, where tags and the analysed sound lie, and
+    of 4 KiB in each 64th of the file. Less would overlook changed tags; reading everything takes
+    longer than decoding.
 
     Raises
     ------
     SourceNotFoundError
-        If it cannot be read.
+        If the file cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
             return content_hash(file)
+    except IsADirectoryError as error:
+        raise SourceNotFoundError(f"{path}: this is a folder; name a file in it") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise SourceNotFoundError(
@@ -91,16 +93,16 @@ def file_hash(path: str) -> bytes:
 
 
 def content_hash(file: BinaryIO) -> bytes:
-    """Return what `file_hash` does, of an open file; it is read from its beginning."""
+    """Return the `file_hash` of an open file."""
     size = os.fstat(file.fileno()).st_size
     file.seek(0)
     if size <= _HASHED_WHOLE:
         return hashlib.sha256(file.read()).digest()
     digest = hashlib.sha256(size.to_bytes(8, "little"))
-    places = [(0, _LARGE_PART), ((size - _LARGE_PART) // 2, _LARGE_PART)]
-    places += [(size * part // _PARTS, _PART) for part in range(1, _PARTS)]
-    places += [(size - _LARGE_PART, _LARGE_PART)]
-    for place, length in places:
-        file.seek(place)
+    parts = [(0, _LARGE_PART), ((size - _LARGE_PART) // 2, _LARGE_PART)]
+    parts += [(size * part // _PARTS, _PART) for part in range(1, _PARTS)]
+    parts += [(size - _LARGE_PART, _LARGE_PART)]
+    for offset, length in parts:
+        file.seek(offset)
         digest.update(file.read(length))
     return digest.digest()

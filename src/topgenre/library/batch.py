@@ -1,4 +1,4 @@
-"""Many files in one go, one by one or side by side, each outcome in its turn."""
+"""Classify many files, in this process or in several, with outcomes in order."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from topgenre.library.find import STANDARD_INPUT
 from topgenre.result import Failure, Result
-from topgenre.workers.work import Work, attempt, default_jobs
+from topgenre.workers.work import Work, attempt, default_jobs, processors
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier
     from topgenre.workers.processes import Pool
 
-_LOOK_AHEAD = 16  # files a worker that may be finished while an earlier one is not
+_LOOK_AHEAD = 16  # files per worker that may be finished before an earlier one
 Outcome = Result | Failure
 
 
@@ -31,24 +31,24 @@ def classify_files(
     genres: str | os.PathLike[str] | None = None,
     progress: Callable[[float], object] | None = None,
 ) -> Generator[Outcome, None, None]:
-    """Classify files one by one or side by side, yielding outcomes in the order of the paths.
+    """Classify files, in this process or in several.
 
     Parameters
     ----------
     paths : sequence of str or Failure
-        Files, ``-`` for standard input, and failures, which are passed on in their place.
+        Files, ``-`` for standard input, and failures, which are passed on.
     model : path-like, optional
-        Model file; by default the model that comes with the package.
+        Model file; by default the bundled model.
     jobs : int, optional
-        Worker processes; 1 does all in this process, as does standard input. By default 1 for a
-        handful of files and else one for each processor. A script that asks for more than one must
-        guard its own start with ``if __name__ == "__main__":``, as `multiprocessing` demands.
+        Worker processes; with 1, or with standard input, this process does the work. By default 1
+        for a few files and otherwise one per processor. A script that uses several must guard its
+        start with ``if __name__ == "__main__":``, as `multiprocessing` demands.
     whole : bool
-        Classify whole tracks over time instead of their middle 10 s.
+        Analyse whole tracks instead of their middle 10 s.
     genres : path-like, optional
-        File of taught genres, which take the place of the model's own.
+        File of taught genres, which replace the model's own.
     progress : callable, optional
-        Called with the fraction of a whole track that is done, if this process analyses it.
+        Called with the fraction of a whole track that is done, if this process does the work.
 
     Yields
     ------
@@ -58,7 +58,7 @@ def classify_files(
     Raises
     ------
     ModelError
-        If the model file is missing, damaged, or no topgenre model.
+        If the model file is missing, damaged, or not a topgenre model.
     TopgenreError
         If worker processes cannot be started.
     ValueError
@@ -66,13 +66,16 @@ def classify_files(
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, not {jobs}")
+    threads = processors() if jobs is None and whole else 1
     jobs = min(default_jobs(len(paths)) if jobs is None else jobs, max(1, len(paths)))
     work = partial(classify_file, whole=whole)
     if jobs == 1 or STANDARD_INPUT in paths:
+        from topgenre.classifier import load
+
         work = partial(work, progress=progress) if progress else work
-        yield from _one_by_one(paths, model, genres, work)
+        yield from _one_by_one(paths, load(model, genres=genres, threads=threads), work)
     else:
-        from topgenre.workers.processes import Pool  # one process has no need of multiprocessing
+        from topgenre.workers.processes import Pool  # not needed for one process
 
         yield from _side_by_side(paths, Pool(model, jobs, work, genres=genres), jobs)
 
@@ -84,7 +87,7 @@ def classify_file(
     whole: bool = False,
     progress: Callable[[float], object] = lambda fraction: None,
 ) -> Result:
-    """Classify a file, or ``-`` for standard input, under the name that it was called by.
+    """Classify a file, or standard input if it is called ``-``.
 
     Raises
     ------
@@ -97,19 +100,13 @@ def classify_file(
         )
     else:
         result = classifier.classify(path, whole=whole, progress=progress)
-    # Not what a preprocessed file says it was made from.
+    # A preprocessed file names the file it was made from.
     return replace(result, path=path)
 
 
 def _one_by_one(
-    paths: Sequence[str | Failure],
-    model: str | os.PathLike[str] | None,
-    genres: str | os.PathLike[str] | None,
-    work: Work[Result],
+    paths: Sequence[str | Failure], classifier: Classifier, work: Work[Result]
 ) -> Iterator[Outcome]:
-    from topgenre.classifier import load
-
-    classifier = load(model, genres=genres)
     for path in paths:
         yield path if isinstance(path, Failure) else attempt(work, classifier, path)
 
@@ -120,7 +117,7 @@ def _side_by_side(paths: Sequence[str | Failure], pool: Pool, jobs: int) -> Iter
     try:
         for turn in range(len(paths)):
             while turn not in finished:
-                # Hand out work, though not too far ahead of the file whose turn it is.
+                # Assign work, but not too far ahead of the file whose turn it is.
                 while waiting and waiting[0][0] < turn + _LOOK_AHEAD * jobs:
                     number, path = waiting[0]
                     if isinstance(path, Failure):

@@ -1,7 +1,7 @@
-"""The catalogue: what is known of every song of a library, in one SQLite file.
+"""Store every song of a library in a catalogue, one SQLite file.
 
 The schema follows from `topgenre.library.fields` and is documented in ``docs/catalogue.md``. Every
-change is committed at once, so a process that is killed loses only the files it had in hand.
+change is committed at once, so a process that is killed loses only the files in progress.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 from topgenre.errors import CatalogueError, ModelError
 from topgenre.library import fields
-from topgenre.library.database import Database, default_path
+from topgenre.library.database import Database, default_path, paths_inside
 from topgenre.library.find import is_gone
 from topgenre.library.song import LISTED, Analysis, Array, Listed, Song, utc
 from topgenre.result import Failure
 
 _ROWS_AT_ONCE = 1000
-_MANY_COPIES = 20  # of one content: no more are looked at for one that has moved
+_MANY_COPIES = 20  # most copies of a content to check for a file that has moved
 
 _STORED = tuple(field.name for field in fields.STORED)
-_JUDGED = "model_hash = ? AND error_code IS NULL AND NOT missing"
+_CLASSIFIED = "model_hash = ? AND error_code IS NULL AND NOT missing"
 
 __all__ = ["Catalogue", "Correction", "Embeddings", "Stamp", "Stored", "default_path", "model_hash"]
 
@@ -35,7 +35,7 @@ Stored = Literal["classified", "unchanged", "moved", "copied"]
 
 
 class Stamp(NamedTuple):
-    """What tells whether a file must be scanned anew."""
+    """State of a file, which tells whether to scan it again."""
 
     size: int
     mtime_ns: int
@@ -51,10 +51,10 @@ class Correction(NamedTuple):
     ----------
     path : str
     hash : bytes or None
-        Of the content that it had then, by which it is known under another name.
+        Hash of the content at that time, which identifies the song if it is renamed.
     genre : str
     corrected_at : str
-        Time in UTC, as ISO 8601 has it.
+        UTC time in ISO 8601.
     """
 
     path: str
@@ -64,12 +64,12 @@ class Correction(NamedTuple):
 
 
 class Embeddings(NamedTuple):
-    """A block of songs to compare with.
+    """A block of embeddings.
 
     Attributes
     ----------
     ids : ndarray of int64, shape (n,)
-        For `Catalogue.song`.
+        Ids for `Catalogue.song`.
     vectors : ndarray of float32, shape (n, n_embedding)
     """
 
@@ -104,21 +104,21 @@ class Catalogue(Database):
     Parameters
     ----------
     path : path-like, optional
-        SQLite file; by default `default_path`. A new one is made where there is none, and one of
-        an older version is brought up to date.
+        SQLite file; by default `default_path`. A missing file is created, an older version is
+        migrated.
     read_only : bool
-        Whether nothing may be changed; the file must exist then.
+        Whether to open the file, which must exist, for reading only.
 
     Raises
     ------
     CatalogueError
-        If the file cannot be used. So do all methods.
+        If the file cannot be used; all methods raise this too.
     """
 
-    # What a scan asks.
+    # Reads of a scan.
 
     def stamp(self, path: str) -> Stamp | None:
-        """Return what is known of the file of this name."""
+        """Return the stamp of the file at a path, or None."""
         row = self._all(
             "SELECT size, mtime_ns, model_hash, error_code IS NOT NULL, missing "
             "FROM songs WHERE path = ?",
@@ -127,7 +127,7 @@ class Catalogue(Database):
         return Stamp(*row[0][:3], *map(bool, row[0][3:])) if row else None
 
     def find(self, content: bytes, model: bytes) -> Analysis | None:
-        """Return what a model said of a content, wherever the file lay.
+        """Return a model's analysis of a content, whatever the path of the file.
 
         Parameters
         ----------
@@ -138,24 +138,25 @@ class Catalogue(Database):
         return self._song(rows[0]).analysis if rows else None
 
     def below(self, path: str) -> Iterator[tuple[str, bool]]:
-        """Give the paths in a folder, or the path itself, and whether they are missing."""
+        """Yield the paths in a folder, or the path itself, with whether they are missing."""
         stamp = self.stamp(path)
         if stamp:
             yield path, stamp.missing
         yield from self.rows(("path", "missing"), folder=path)
 
-    # What a scan finds.
+    # Writes of a scan.
 
     def add(
         self, path: str, size: int, mtime_ns: int, model: bytes, found: Analysis | Failure
     ) -> Stored:
-        """Store what came of a file, in place of what was known of it.
+        """Store the outcome of a file, replacing its former row.
 
         Returns
         -------
         {"classified", "unchanged", "moved", "copied"}
-            Whether the same content was there before: under the same name; under that of a file
-            which is gone, whose row this one replaces; or under that of one which is not.
+            "unchanged" if the catalogue had the same content at this path; "moved" if it had it
+            at the path of a file that is gone, whose row is replaced; "copied" if it had it at
+            another path; otherwise "classified".
         """
         song = Song.of(path, size, mtime_ns, model, found)
         values = fields.row_of(song)
@@ -169,7 +170,7 @@ class Catalogue(Database):
         return stored
 
     def _same(self, path: bytes, content: bytes, model: bytes) -> Stored:
-        """Say whether a content is known, and take the row away whose file has moved to `path`."""
+        """Look a content up, and remove the row of a file that has moved to `path`."""
         same = self._run(
             "SELECT path FROM songs WHERE hash = ? AND model_hash = ? "
             "ORDER BY path = ? DESC, missing DESC LIMIT ?",
@@ -184,18 +185,18 @@ class Catalogue(Database):
         return "copied" if same else "classified"
 
     def mark(self, path: str, *, missing: bool) -> None:
-        """Note that a file is gone, or back."""
+        """Mark a file as missing, or as found again."""
         self._all("UPDATE songs SET missing = ? WHERE path = ?", missing, os.fsencode(path))
 
     def prune(self) -> int:
-        """Remove the rows of missing files, and return how many there were."""
+        """Remove the rows of missing files, and return their number."""
         with self._explained():
             return self._run("DELETE FROM songs WHERE missing").rowcount
 
-    # What the user says.
+    # Corrections.
 
     def correct(self, path: str, genre: str) -> None:
-        """Note that a song is of another genre than topgenre says; it stays through rescans."""
+        """Correct the genre of a song; the correction survives rescans."""
         name = os.fsencode(path)
         self._all(
             "REPLACE INTO corrections VALUES (?, (SELECT hash FROM songs WHERE path = ?), ?, ?)",
@@ -205,7 +206,7 @@ class Catalogue(Database):
     def corrections(self) -> list[Correction]:
         """Return all corrections, the oldest first."""
         if not self._all("SELECT 1 FROM sqlite_master WHERE name = 'corrections'"):
-            return []  # of an older version, and read only
+            return []  # an older version, opened for reading only
         rows = self._all(
             "SELECT path, hash, genre, corrected_at FROM corrections ORDER BY corrected_at, path"
         )
@@ -220,56 +221,56 @@ class Catalogue(Database):
         )
 
     def correct_content(self, content: bytes, genre: str) -> bool:
-        """Note that the songs of a content are of another genre; say whether there are any."""
+        """Correct the genre of all songs of a content; return whether there are any."""
         rows = self._all("SELECT path FROM songs WHERE hash = ? AND NOT missing", content)
         for (path,) in rows:
             self.correct(os.fsdecode(path), genre)
         return bool(rows)
 
     def follow_content(self, old: bytes, new: bytes) -> None:
-        """Let corrections follow a content whose tags alone have changed."""
+        """Move corrections to the new hash of a file whose tags have changed."""
         self._all("UPDATE corrections SET hash = ? WHERE hash = ?", new, old)
 
-    # What others ask.
+    # Reads of all other commands.
 
     def count(self) -> int:
-        """Count the songs that are not missing and were classified."""
+        """Count the classified songs that are not missing."""
         return self._count("NOT missing AND error_code IS NULL")
 
     def other_models(self, model: bytes) -> int:
-        """Count the songs that another model than this has classified."""
+        """Count the songs that another model has classified."""
         return self._count("model_hash != ? AND error_code IS NULL AND NOT missing", model)
 
     def tally(self, model: bytes) -> list[tuple[str, int]]:
-        """Count the songs by their first genre, the most frequent first; "" is for unsure ones."""
+        """Count the songs by top genre, the most frequent first; "" means not sure."""
         return self._all(
             "SELECT CASE WHEN uncertain THEN '' ELSE genre_1 END AS genre, count(*) AS songs "
-            f"FROM songs WHERE {_JUDGED} GROUP BY genre ORDER BY songs DESC, genre",
+            f"FROM songs WHERE {_CLASSIFIED} GROUP BY genre ORDER BY songs DESC, genre",
             model,
         )
 
     def genres(self, model: bytes) -> tuple[str, ...]:
-        """Return the genres that a model knows; none if it has classified no song here."""
-        rows = self._select(_STORED, f"{_JUDGED} LIMIT 1", model)
+        """Return the genres of a model; empty if it has not classified any song here."""
+        rows = self._select(_STORED, f"{_CLASSIFIED} LIMIT 1", model)
         analysis = self._song(rows[0]).analysis if rows else None
         known = dict(analysis.result.genres) if analysis else {}
-        # Of very many taught genres, a song has only the most probable ones.
-        first = self._all(f"SELECT DISTINCT genre_1 FROM songs WHERE {_JUDGED}", model)
+        # With very many taught genres, a song stores only the most probable ones.
+        first = self._all(f"SELECT DISTINCT genre_1 FROM songs WHERE {_CLASSIFIED}", model)
         return tuple(dict.fromkeys([*known, *(genre for (genre,) in first)]))
 
     def songs(self, *, folder: str | None = None) -> Iterator[Song]:
-        """Give all songs, or those in a folder, in the order of their paths' bytes.
+        """Yield all songs, or those in a folder, in the order of their paths' bytes.
 
         Parameters
         ----------
         folder : str, optional
-            Only songs in this folder, or in a folder in it; an absolute path.
+            Only songs below this folder; an absolute path.
         """
         pages = self._pages(_STORED, "TRUE", folder=folder)
         return (self._song(row) for rows in pages for row in rows)
 
     def failures(self) -> Iterator[Song]:
-        """Give the songs whose files exist but could not be classified."""
+        """Yield the songs whose files exist but could not be classified."""
         pages = self._pages(_STORED, "error_code IS NOT NULL AND NOT missing")
         return (self._song(row) for rows in pages for row in rows)
 
@@ -281,61 +282,104 @@ class Catalogue(Database):
         threshold: float | None = 0.0,
         folder: str | None = None,
     ) -> Iterator[tuple[Any, ...]]:
-        """Give some fields of many songs, in the order of their paths' bytes.
+        """Yield some fields of many songs, in the order of their paths' bytes.
 
         Parameters
         ----------
         names : sequence of str
-            Of `topgenre.library.fields.FIELDS`.
+            Names of `topgenre.library.fields.FIELDS`.
         model : bytes, optional
-            Only songs that this model has classified and that are not missing.
+            Only songs that this model has classified and that are not missing; by default, all.
         threshold : float, optional
-            Of those, only songs whose first genre is at least this probable; None takes those
-            that are sure.
+            Least probability of the top genre; None selects the songs that are not uncertain.
         folder : str, optional
-            Only songs in this folder, or in a folder in it; an absolute path.
+            Only songs below this folder; an absolute path.
         """
         condition = "TRUE"
         values: list[Any] = []
         if model is not None:
-            condition, values = _JUDGED, [model]
+            condition, values = _CLASSIFIED, [model]
             condition += " AND NOT uncertain" if threshold is None else " AND probability_1 >= ?"
             values += [] if threshold is None else [threshold]
-        found = [fields.BY_NAME[name] for name in names]
         for rows in self._pages(names, condition, *values, folder=folder):
-            with self._explained():
-                columns = [
-                    field.load_all(column, optional=model is None)
-                    for field, column in zip(found, zip(*rows, strict=True), strict=True)
-                ]
-            yield from zip(*columns, strict=True)
+            yield from self._loaded(names, rows, optional=model is None)
+
+    def sample(
+        self,
+        names: Sequence[str],
+        model: bytes,
+        most: int,
+        *,
+        tagged: bool = False,
+        folder: str | None = None,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield some fields of a random sample of songs, always the same one.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of `topgenre.library.fields.FIELDS`.
+        model : bytes
+            Only songs that this model has classified and that are not missing.
+        most : int
+            Most songs.
+        tagged : bool
+            Only songs with a genre tag, or a genre that the user has corrected.
+        folder : str, optional
+            Only songs below this folder; an absolute path.
+        """
+        condition = _CLASSIFIED
+        if tagged:
+            corrected = " OR path IN (SELECT path FROM corrections)" if self.corrections() else ""
+            condition += f" AND (genre_tag IS NOT NULL{corrected})"
+        # A digest is as good as a random number.
+        return self._first(names, condition, "hash, id", most, model, folder=folder)
+
+    def least_sure(self, model: bytes, most: int, *, folder: str | None = None) -> Iterator[Listed]:
+        """Yield the uncertain songs, the least probable first."""
+        condition = f"{_CLASSIFIED} AND uncertain"
+        order = "probability_1, path"
+        return map(Listed.of, self._first(LISTED, condition, order, most, model, folder=folder))
+
+    def surest(self, genre: str, model: bytes) -> Iterator[Listed]:
+        """Yield the surest songs of a genre, the most probable first, up to a limit."""
+        condition = f"{_CLASSIFIED} AND genre_1 = ? AND NOT uncertain"
+        order = "probability_1 DESC, path"
+        return map(Listed.of, self._first(LISTED, condition, order, _ROWS_AT_ONCE, model, genre))
+
+    def _first(
+        self,
+        names: Sequence[str],
+        condition: str,
+        order: str,
+        most: int,
+        *values: Any,
+        folder: str | None = None,
+    ) -> Iterator[tuple[Any, ...]]:
+        if folder is not None:
+            condition += " AND path >= ? AND path < ?"
+            values += paths_inside(folder)
+        rows = self._select(names, f"{condition} ORDER BY {order} LIMIT {most}", *values)
+        return self._loaded(names, rows, optional=False)
+
+    def _loaded(
+        self, names: Sequence[str], rows: list[tuple[Any, ...]], *, optional: bool
+    ) -> Iterator[tuple[Any, ...]]:
+        with self._explained():
+            columns = [
+                fields.BY_NAME[name].load_all(column, optional=optional)
+                for name, column in zip(names, zip(*rows, strict=True), strict=False)
+            ]
+        return zip(*columns, strict=True)
 
     def listed(
         self, model: bytes, *, threshold: float | None = 0.0, folder: str | None = None
     ) -> Iterator[Listed]:
-        """Give the songs that a model has classified and that are not missing, for lists.
-
-        See `rows` for the parameters.
-        """
+        """Yield the songs of a model that are not missing, for lists; see `rows`."""
         return map(Listed.of, self.rows(LISTED, model=model, threshold=threshold, folder=folder))
 
-    def surest(self, genre: str, model: bytes) -> Iterator[Listed]:
-        """Give songs that exist and are surely of a genre, the most probable first; not all."""
-        rows = self._select(
-            LISTED,
-            f"genre_1 = ? AND {_JUDGED} AND NOT uncertain "
-            "ORDER BY probability_1 DESC, path LIMIT ?",
-            *(genre, model, _ROWS_AT_ONCE),
-        )
-        with self._explained():
-            columns = [
-                fields.BY_NAME[name].load_all(column)
-                for name, column in zip(LISTED, zip(*rows, strict=True), strict=False)
-            ]
-        return map(Listed.of, zip(*columns, strict=True))
-
     def song(self, number: int) -> Song:
-        """Return the song with an id that `embeddings` gave."""
+        """Return the song with an id from `embeddings`."""
         rows = self._select(_STORED, "id = ?", number)
         if not rows:
             raise CatalogueError(f"{self.path}: a song was removed meanwhile; try again")
@@ -344,25 +388,25 @@ class Catalogue(Database):
     def embeddings(
         self, model: bytes, *, genre: str | None = None, folder: str | None = None
     ) -> Iterator[Embeddings]:
-        """Give the embeddings that a model made, of songs that are not missing, in blocks.
+        """Yield the embeddings of a model in blocks, without missing songs.
 
         Parameters
         ----------
         model : bytes
             SHA-256 of the model file.
         genre : str, optional
-            Only songs with this most probable genre.
+            Only songs with this top genre.
         folder : str, optional
-            Only songs in this folder, or in a folder in it; an absolute path.
+            Only songs below this folder; an absolute path.
         """
-        condition = f"id > ? AND {_JUDGED}"
+        condition = f"id > ? AND {_CLASSIFIED}"
         values: list[str | bytes] = [model]
         if genre is not None:
             condition += " AND genre_1 = ?"
             values.append(genre)
         if folder is not None:
             condition += " AND path >= ? AND path < ?"
-            values += _inside(folder)
+            values += paths_inside(folder)
         condition += f" ORDER BY id LIMIT {_ROWS_AT_ONCE}"
         load_all = fields.BY_NAME["embedding"].load_all
         last = 0
@@ -381,13 +425,13 @@ class Catalogue(Database):
             vector: Array = fields.BY_NAME["embedding"].load(rows[0][0])
         return vector
 
-    # Reading.
+    # Helpers.
 
     def _pages(
         self, names: Sequence[str], condition: str, *values: Any, folder: str | None = None
     ) -> Iterator[list[tuple[Any, ...]]]:
-        # Page by page: an open query would keep a writer's log from being taken over.
-        last, end = (b"", None) if folder is None else _inside(folder)
+        # Page by page: an open query would block checkpoints of the write-ahead log.
+        last, end = (b"", None) if folder is None else paths_inside(folder)
         where = f"path > ? AND ({condition})" + ("" if end is None else " AND path < ?")
         ends = () if end is None else (end,)
         while rows := self._select(
@@ -403,9 +447,3 @@ class Catalogue(Database):
     def _song(self, row: Sequence[Any]) -> Song:
         with self._explained():
             return fields.song_of(row)
-
-
-def _inside(folder: str) -> tuple[bytes, bytes]:
-    """Return the first path that may be in a folder, and the first that no longer is."""
-    begin = os.fsencode(os.path.join(folder, ""))  # noqa: PTH118 - pathlib drops the last slash
-    return begin, begin[:-1] + bytes([begin[-1] + 1])

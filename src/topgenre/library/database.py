@@ -1,4 +1,4 @@
-"""The SQLite file below the catalogue: opening, migration, transactions and errors in words."""
+"""Open and migrate the catalogue's SQLite file, and explain its errors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from topgenre.errors import CatalogueError
+from topgenre.files import user_file
 from topgenre.library import fields
 from topgenre.library.find import is_gone
 
-APPLICATION_ID = 0x746F7067  # "topg": tells a catalogue from any other SQLite file
+APPLICATION_ID = 0x746F7067  # "topg" marks catalogues among SQLite files
 SCHEMA_VERSION = 2
 
-_OPENING_PATIENCE = 3.0  # s to wait for a lock when somebody waits for the command to start
-_WORKING_PATIENCE = 60.0  # s to wait when the work of hours is at stake
+_OPENING_PATIENCE = 3.0  # s to wait for a lock while the user waits for the start
+_WORKING_PATIENCE = 60.0  # s to wait when hours of work are at stake
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS songs (id INTEGER PRIMARY KEY, {fields.schema()});
@@ -31,14 +32,12 @@ CREATE INDEX IF NOT EXISTS corrections_by_hash ON corrections (hash);
 
 
 def default_path() -> Path:
-    """Return where a user's catalogue lies unless it is named: in the folder for user data."""
-    from platformdirs import user_data_path
-
-    return user_data_path("topgenre", appauthor=False) / "catalogue.sqlite3"
+    """Return the default path of the catalogue."""
+    return user_file("catalogue.sqlite3")
 
 
 class Database:
-    """An open SQLite file with the catalogue's schema; see `topgenre.library.catalogue`."""
+    """An open SQLite file with the schema of the catalogue."""
 
     def __init__(
         self, path: str | os.PathLike[str] | None = None, *, read_only: bool = False
@@ -65,7 +64,7 @@ class Database:
                 raise
 
     def _how_to_read(self) -> str:
-        """Read as others do, with files for locks beside the catalogue, or else without any."""
+        """Return how to open for reading: without locks in a read-only folder."""
         log = self.path.with_name(f"{self.path.name}-wal")
         if os.access(self.path.parent, os.W_OK) or log.exists():
             return "mode=rw"
@@ -78,10 +77,10 @@ class Database:
             if not version:
                 raise self._not_ours()
         else:
-            # Readers do not wait for the writer then, where the file system can do it.
+            # So that readers do not wait for the writer, where the file system supports it.
             if not version:
                 self._run("PRAGMA journal_mode = WAL")
-            # Whoever is about to work for hours learns now that another has locked the file.
+            # Before hours of work begin, find out whether another program has locked the file.
             with self._transaction():
                 self._bring_up_to_date()
         self._columns = {row[1] for row in self._run("PRAGMA table_info(songs)")}
@@ -89,7 +88,7 @@ class Database:
         self._run(f"PRAGMA busy_timeout = {1000 * _WORKING_PATIENCE:.0f}")
 
     def _version(self) -> int:
-        """Return the version of the schema, 0 for a new file; refuse a file that is not ours."""
+        """Return the version of the schema, 0 for a new file; refuse foreign files."""
         if not self._value("SELECT count(*) FROM sqlite_master"):
             return 0
         if self._value("PRAGMA application_id") != APPLICATION_ID:
@@ -103,7 +102,7 @@ class Database:
         return version
 
     def _bring_up_to_date(self) -> None:
-        """Create what is missing of the schema; what is stored stays."""
+        """Add what the schema lacks; stored data stays."""
         if self._version() == SCHEMA_VERSION:
             return
         for statement in filter(str.strip, _SCHEMA.split(";")):
@@ -116,14 +115,14 @@ class Database:
         self._run(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def overlay(self, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Let this connection see other values in some columns; the file stays as it is.
+        """Show this connection other values in some columns; the file does not change.
 
         Parameters
         ----------
         names : sequence of str
             Columns of `topgenre.library.fields.FIELDS`.
         rows : iterable of sequence
-            For each song its id, and the values for `names`. Other songs keep theirs.
+            For each song its id and the values of `names`. Other songs keep theirs.
         """
         mine = self._columns
         kept = [name for name in ("id", *fields.BY_NAME) if name in mine and name not in names]
@@ -145,11 +144,11 @@ class Database:
         self._columns = mine | set(names)
 
     def damaged(self) -> CatalogueError:
-        """Return the error for values that cannot be right."""
+        """Return the error for impossible values."""
         return CatalogueError(f"{self.path}: {_DAMAGED}")
 
     def _not_ours(self) -> CatalogueError:
-        return CatalogueError(f"{self.path}: not a catalogue of topgenre; name another file")
+        return CatalogueError(f"{self.path}: not a topgenre catalogue; name another file")
 
     def __enter__(self) -> Self:
         return self
@@ -163,7 +162,7 @@ class Database:
             self._database.close()
 
     def _select(self, names: Sequence[str], condition: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Read columns; those that a catalogue of an older version lacks are NULL."""
+        """Read columns; those that an older catalogue lacks are NULL."""
         known = self._columns
         columns = ", ".join(name if name in known else f"NULL AS {name}" for name in names)
         return self._all(f"SELECT {columns} FROM songs WHERE {condition}", *values)
@@ -185,23 +184,23 @@ class Database:
             yield
             self._run("COMMIT")
         except BaseException:
-            # SQLite itself has rolled back what a full disk has stopped.
+            # After a full disk, SQLite has rolled back already.
             if self._database.in_transaction:
                 self._run("ROLLBACK")
             raise
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say in one line what SQLite complains of, or that a value in it is wrong."""
+        """Turn errors of SQLite, and impossible values, into a CatalogueError."""
         try:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:
             raise CatalogueError(f"{self.path}: {_explain(error)}") from error
 
 
-_DAMAGED = "it is damaged, or no catalogue; keep it, and name another file to go on with"
-_LOCKED = "another program has locked it; wait until that has ended, and try again"
-_FULL = "the disk is full; make room, then give the same command: what was stored is kept"
+_DAMAGED = "it is damaged, or not a catalogue; keep it, and use another file"
+_LOCKED = "another program has locked it; wait until it has finished, and try again"
+_FULL = "the disk is full; free some space and run the same command: stored results are kept"
 
 _EXPLANATIONS = {
     sqlite3.SQLITE_BUSY: _LOCKED,
@@ -218,10 +217,16 @@ def _explain(error: Exception) -> str:
     if isinstance(error, OSError):
         reason: str | None = error.strerror or type(error).__name__
     else:
-        # What Python's own module raises has no code: text that is none, in a damaged row.
+        # Errors of Python's module itself have no code: undecodable text in a damaged row.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
         reason = _EXPLANATIONS.get(code & 0xFF)
         if reason:
             return reason
         reason = str(error)
     return f"the catalogue cannot be used ({reason}); check the disk, the folder and permissions"
+
+
+def paths_inside(folder: str) -> tuple[bytes, bytes]:
+    """Return the range of paths in a folder: the first one, and the first one beyond."""
+    begin = os.fsencode(os.path.join(folder, ""))  # noqa: PTH118 - pathlib drops the last slash
+    return begin, begin[:-1] + bytes([begin[-1] + 1])

@@ -1,4 +1,4 @@
-"""A catalogue as a table for other programs: CSV, NDJSON or Parquet.
+"""Export a catalogue as a table for other programs: CSV, NDJSON or Parquet.
 
 Songs are written one by one, so a library of any size fits into memory.
 """
@@ -20,33 +20,31 @@ from topgenre.files import replacing
 from topgenre.library.catalogue import Catalogue
 from topgenre.library.fields import TABLE, VECTOR, json_of
 from topgenre.library.song import Song
-from topgenre.text import json_safe
+from topgenre.text import csv_cell, json_safe
 
-_FIRST = tuple(field.name for field in TABLE[:3])  # columns by which a table of ours is known
-_ROWS_AT_ONCE = 5000  # of a Parquet file, which is written in groups
-_FORMULA = ("=", "+", "-", "@", "\t")  # what spreadsheets take for a formula begins so
+_FIRST = tuple(field.name for field in TABLE[:3])  # columns that mark our tables
+_ROWS_AT_ONCE = 5000  # per row group of a Parquet file
 
 
 def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
-    """Write all rows of a catalogue to a file whose suffix says in which format.
+    """Write all rows of a catalogue to a file, in the format of its suffix.
 
     Parameters
     ----------
     catalogue : Catalogue
     path : path-like
-        ``.csv``, ``.ndjson``, ``.jsonl`` or ``.parquet``; a table that topgenre has written is
-        replaced, whole or not at all, and no other file is.
+        ``.csv``, ``.ndjson``, ``.jsonl`` or ``.parquet``; only a table that topgenre has written
+        is replaced, in one step.
 
     Returns
     -------
     int
-        How many rows were written.
+        Number of rows written.
 
     Raises
     ------
     OutputError
-        If the suffix is another one, the file cannot be written, or Parquet is asked for without
-        pyarrow.
+        If the suffix is another one, the file cannot be written, or pyarrow is missing.
     CatalogueError
         If the catalogue cannot be read.
     """
@@ -65,7 +63,7 @@ def export(catalogue: Catalogue, path: str | os.PathLike[str]) -> int:
 
 
 def check_name(path: Path) -> Callable[[Iterable[Song], Path], None]:
-    """Return the function that writes a file of this name; raises OutputError if there is none."""
+    """Return the function that writes this format; raises OutputError if unknown."""
     writers = {
         ".csv": _write_csv,
         ".ndjson": _write_ndjson,
@@ -90,29 +88,17 @@ def check_name(path: Path) -> Callable[[Iterable[Song], Path], None]:
 
 
 def _ours(path: Path, head: bytes) -> bool:
-    """Tell whether a table is one that `export` has written."""
+    """Return whether `export` wrote a file."""
     if head.startswith(b"PAR1"):
-        with suppress(Exception):  # whatever pyarrow says to what is not Parquet
+        with suppress(Exception):  # pyarrow raises many kinds for damaged files
             names = import_module("pyarrow.parquet").read_schema(path).names
             return bool(names[: len(_FIRST)] == list(_FIRST))
         return False
     return head.startswith((",".join(_FIRST).encode(), b'{"path": '))
 
 
-def csv_cell(text: str) -> str:
-    """Return a text that a spreadsheet does not take for a formula, with a ``'`` before it if so.
-
-    Examples
-    --------
-    >>> csv_cell("=1+1"), csv_cell("Title")
-    ("'=1+1", 'Title')
-    """
-    text = text.replace("\r", "\\r")  # which Python's writer does not quote
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
 def parquet_schema() -> Any:
-    """Return the columns of a Parquet table of songs as pyarrow has them."""
+    """Return the pyarrow schema of a table of songs."""
     arrow = import_module("pyarrow")
     return arrow.schema(
         {field.name: field.kind.arrow(arrow) for field in TABLE if field.kind.arrow}
@@ -120,7 +106,7 @@ def parquet_schema() -> Any:
 
 
 def table_row(song: Song) -> dict[str, Any]:
-    """Return a song's row of a table with `parquet_schema`."""
+    """Return the row of a song in a table with `parquet_schema`."""
     values = [(field, field.of(song)) for field in TABLE]
     return {
         field.name: None if value is None else field.kind.cell(value) for field, value in values
@@ -148,7 +134,7 @@ def _text(value: Any) -> Any:
         return str(value).lower()
     if isinstance(value, list):
         return json.dumps(dict(value))
-    return csv_cell(value) if isinstance(value, str) else value
+    return csv_cell(value)
 
 
 def _write_parquet(songs: Iterable[Song], path: Path) -> None:

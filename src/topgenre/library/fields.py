@@ -1,7 +1,7 @@
-"""The one table of a song's fields: SQLite columns, CSV, Parquet and JSON follow from it.
+"""Define the fields of a song once, for SQLite, CSV, Parquet and JSON.
 
-A field says under which name a value is stored, where it lies in a `Song`, and of which kind it
-is. A kind says how values go into SQLite and come out of it, and how tables and JSON have them.
+A field has a name, a kind, and its source in a `Song`. A kind converts values to and from SQLite,
+and for tables and JSON.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ N_RANKED = 3  # genres with columns of their own
 
 
 class Kind(NamedTuple):
-    """How values of one kind are stored and written.
+    """Conversions of one kind of value.
 
     Attributes
     ----------
     sql : str
         Type of the column.
     plain : type
-        What SQLite gives, if it is not None.
+        Type of the values that SQLite returns.
     load : callable
-        Takes what SQLite gives; raises ValueError for any other kind of value.
+        Converts a value from SQLite; raises ValueError for a wrong type.
     quick : callable, optional
-        Does the same with many values at once, which are all of the type `plain`.
+        Converts many values at once that are all of the type `plain`.
     store : callable
-        Takes a value of a `Song`, and returns what SQLite takes.
+        Converts a value of a `Song` for SQLite.
     arrow : callable, optional
-        Takes the module pyarrow, and returns the column's type there; None leaves it out of tables.
+        Takes the module pyarrow and returns the column's type; None leaves it out of tables.
     cell : callable
-        Returns a value as tables have it.
+        Converts a value for tables.
     json : callable
-        Returns a value as JSON has it.
+        Converts a value for JSON.
     """
 
     sql: str
@@ -64,30 +64,31 @@ class Field(NamedTuple):
     ----------
     name : str
     kind : Kind
-    place : str or callable
-        Attribute of a `Song`, with dots; or what derives the value, which is not read back then.
+    source : str or callable
+        Dotted path to the attribute of a `Song`; or a function that derives a value, which is not
+        read back.
     json : str
-        Key in the JSON object, with a dot where it lies in an object of its own; empty for none.
+        Key in the JSON object, dotted if nested; empty if it is not in JSON.
     optional : bool
-        Whether there may be no value although the song was classified.
+        Whether a classified song may lack the value.
     """
 
     name: str
     kind: Kind
-    place: str | Callable[[Song], Any]
+    source: str | Callable[[Song], Any]
     json: str = ""
     optional: bool = False
 
     def of(self, song: Song) -> Any:
-        """Return the value for a song; None where there is none."""
-        if callable(self.place):
-            return None if song.analysis is None else self.place(song)
-        if song.analysis is None and self.place.startswith("analysis."):
+        """Return the value of a song, or None."""
+        if callable(self.source):
+            return None if song.analysis is None else self.source(song)
+        if song.analysis is None and self.source.startswith("analysis."):
             return None
-        return attrgetter(self.place)(song)
+        return attrgetter(self.source)(song)
 
     def load(self, value: Any, *, optional: bool = False) -> Any:
-        """Check and return a value that SQLite gave; raises ValueError for a wrong one."""
+        """Convert a value from SQLite; raises ValueError for a wrong one."""
         if value is not None:
             return self.kind.load(value)
         if not (optional or self.optional):
@@ -95,7 +96,7 @@ class Field(NamedTuple):
         return None
 
     def load_all(self, values: Sequence[Any], *, optional: bool = False) -> Sequence[Any]:
-        """Do the same with the values of many rows."""
+        """Convert the values of many rows."""
         types = set(map(type, values))
         if self.kind.quick and types == {self.kind.plain}:
             return self.kind.quick(values)
@@ -137,7 +138,7 @@ def _numbers(values: Sequence[float]) -> Sequence[float]:
 def _vectors(values: Sequence[bytes]) -> Sequence[Any]:
     vectors: Any = np.frombuffer(b"".join(values), "<f4").reshape(len(values), -1)
     if len(set(map(len, values))) > 1 or not vectors.size or not np.isfinite(vectors).all():
-        raise ValueError("embeddings that are not")
+        raise ValueError("damaged embeddings")
     return list(vectors)
 
 
@@ -201,7 +202,7 @@ def _dicts(values: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _date(mtime_ns: int) -> str | None:
-    """Write the time of a file's last change, unless no calendar has such a date."""
+    """Format a modification time, or return None if it is out of range."""
     try:
         return utc(datetime.fromtimestamp(mtime_ns // 10**9, UTC))
     except (ValueError, OverflowError, OSError):
@@ -233,7 +234,7 @@ GENRES = Kind(
 )
 TAGS = Kind(
     *("TEXT", str, _load_tags, None, lambda tags: json.dumps(_dicts(tags))),
-    # Rounded as SQLite has them, so that a row is the same in whichever way it is made.
+    # Rounded as in SQLite, so that rows do not depend on the way they are made.
     *(_map, lambda tags: [tuple(tag.values())[:2] for tag in _dicts(tags)], _dicts),
 )
 TEXTS = Kind("TEXT", str, _load_texts, store=json.dumps, json=list)
@@ -243,11 +244,11 @@ VECTOR = Kind(
 )
 
 
-def _ranked(place: int, part: int) -> Callable[[Song], Any]:
+def _ranked(rank: int, part: int) -> Callable[[Song], Any]:
     def value(song: Song) -> Any:
         assert song.analysis is not None
         genres = song.analysis.result.genres
-        return genres[place][part] if place < len(genres) else None
+        return genres[rank][part] if rank < len(genres) else None
 
     return value
 
@@ -265,8 +266,8 @@ FIELDS = (
     Field("scanned_at", TEXT, "scanned_at", "scanned_at"),
     Field("duration", NUMBER, "analysis.result.duration", "duration", optional=True),
     *(
-        Field(f"{name}_{place + 1}", kind, _ranked(place, part), optional=place > 0)
-        for place in range(N_RANKED)
+        Field(f"{name}_{rank + 1}", kind, _ranked(rank, part), optional=rank > 0)
+        for rank in range(N_RANKED)
         for part, (name, kind) in enumerate((("genre", TEXT), ("probability", NUMBER)))
     ),
     Field("verdict", TEXT, _verdict, "verdict"),
@@ -290,15 +291,15 @@ FIELDS = (
     Field("embedding", VECTOR, "analysis.embedding"),
 )
 BY_NAME = {field.name: field for field in FIELDS}
-STORED = tuple(field for field in FIELDS if isinstance(field.place, str))  # the rest follows
+STORED = tuple(field for field in FIELDS if isinstance(field.source, str))  # the rest is derived
 TABLE = tuple(field for field in FIELDS if field.kind.arrow)
 
 _FAILED = [field.name for field in STORED].index("error_code")
-_GROUPS = [str(field.place).rpartition(".")[::2] for field in STORED]
+_GROUPS = [str(field.source).rpartition(".")[::2] for field in STORED]
 
 
 def schema() -> str:
-    """Return the columns as SQLite creates them."""
+    """Return the column definitions for SQLite."""
     keys = {"path": " NOT NULL UNIQUE", "missing": " NOT NULL DEFAULT 0"}
     required = {"size", "mtime_ns", "scanned_at", "model_hash"}
     return ", ".join(
@@ -314,11 +315,11 @@ def row_of(song: Song) -> list[Any]:
 
 
 def song_of(row: Sequence[Any]) -> Song:
-    """Read a row of `STORED`; raises ValueError or TypeError where a value is wrong."""
+    """Build a song from a row of `STORED`; raises ValueError or TypeError."""
     failed = row[_FAILED] is not None
     found: dict[str, dict[str, Any]] = defaultdict(dict)
     for field, (group, name), value in zip(STORED, _GROUPS, row, strict=True):
-        # Without a value, the attribute has its default.
+        # Otherwise the attribute keeps its default.
         if value is not None or not (field.optional or (failed and group)):
             found[group][name] = field.load(value)
     analysis = None

@@ -12,7 +12,7 @@ from topgenre.result import Failure
 STANDARD_INPUT = "-"
 _LATEST = (1 << 63) - 1
 
-# What is looked for in folders; a file that is named is tried whatever its suffix.
+# Suffixes to look for in folders; a file that the user names is tried whatever its suffix.
 SUFFIXES = frozenset(
     (
         *(".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".asf", ".au", ".avi"),
@@ -23,8 +23,8 @@ SUFFIXES = frozenset(
     )
 )
 
-# Recycle bins, snapshots, and the helpers of systems, servers and players, in small letters. What
-# lies there was deleted, lies elsewhere too, or is no music. No word that might title an album.
+# Recycle bins, snapshots and helper folders of systems, servers and players, in lower case. Files
+# there were deleted, exist elsewhere too, or are not music. Never a word that might title an album.
 _JUNK = frozenset(
     (
         *("#recycle", "@recycle", "$recycle.bin", ".recycle", ".recycle.bin", ".recycler"),
@@ -37,9 +37,11 @@ _JUNK = frozenset(
         *(".ds_store", ".thumbnails", ".cache", ".git"),
     )
 )
-# What macOS keeps of each file on other systems' disks, bins with a user's number, our own copies.
+# macOS metadata on foreign disks, recycle bins with a user's number, our own temporary copies.
 _JUNK_STARTS = ("._", ".trash-", ".trash_", ".topgenre-")
 _DESKTOP_BIN = os.path.join(".local", "share", "Trash")  # noqa: PTH118 - compared as text
+
+PREPROCESSED = ".npz"  # made from a song, not a song
 
 Told = Callable[[str], object]
 
@@ -47,28 +49,27 @@ Told = Callable[[str], object]
 def find_audio(
     paths: Iterable[str | os.PathLike[str]], *, skipped: Told | None = None
 ) -> list[str | Failure]:
-    """Find the music files in folders, and keep the files that are named.
+    """Find the music files in folders; files that are named are kept.
 
-    Folders are searched with all folders in them, in the order of names. Recycle bins, snapshots
-    and the helper files of other programs are left out, see `is_junk`. Links are followed, but no
-    folder is searched twice.
+    Folders are searched recursively, in the order of names. Recycle bins, snapshots and helper
+    files of other programs are skipped, see `is_junk`. Links are followed, but no folder is
+    searched twice.
 
     Parameters
     ----------
     paths : iterable of path-like
         Files and folders.
     skipped : callable, optional
-        Told of each file with a name of music, and each folder, that is left out as junk.
+        Called with each folder, and each file with a music suffix, that is skipped as junk.
 
     Returns
     -------
     list of str or Failure
-        Files, whether they exist or not, and a failure for each folder that holds no music or
+        Files, whether they exist or not, and a failure for each folder that contains no music or
         cannot be read. `classify_files` takes both.
     """
     found: list[str | Failure] = []
     for path in [os.fspath(path) for path in paths]:
-        # Not `os.path.isdir`: a null character in a name is for the one who opens it to report.
         if path == STANDARD_INPUT or not is_folder(path):
             found.append(path)
             continue
@@ -77,9 +78,9 @@ def find_audio(
 
 
 def is_junk(path: str) -> bool:
-    """Tell whether a file or folder is known by its name to hold no music of the library.
+    """Return whether a file or folder is junk by its name.
 
-    Names that merely begin with a dot may be music: "...Baby One More Time.mp3".
+    A dot in front is not enough: "...Baby One More Time.mp3" is music.
 
     Examples
     --------
@@ -90,8 +91,15 @@ def is_junk(path: str) -> bool:
     return name in _JUNK or name.startswith(_JUNK_STARTS) or path.endswith(_DESKTOP_BIN)
 
 
+def unreadable(path: str, error: OSError | ValueError) -> Failure:
+    """Return the failure of a file whose size and time cannot be read."""
+    reason = getattr(error, "strerror", None) or "no file can have this name"
+    said = f"{path}: cannot be read ({reason}); check the name"
+    return Failure.of(path, SourceNotFoundError(said))
+
+
 def is_folder(path: str) -> bool:
-    """Tell whether there is a folder of this name, and never raise."""
+    """Return whether a path is a folder; never raises."""
     try:
         return Path(path).is_dir()
     except (OSError, ValueError):
@@ -99,38 +107,37 @@ def is_folder(path: str) -> bool:
 
 
 def size_and_time(status: os.stat_result) -> tuple[int, int]:
-    """Return the bytes of a file and the nanoseconds of its last change, as 64 bits hold them."""
-    # A clock may have been wrong by centuries: those from 2262 on count as that.
+    """Return a file's size, and its modification time in ns clipped to 64 bits."""
     return status.st_size, max(-_LATEST, min(status.st_mtime_ns, _LATEST))
 
 
 def no_music(folder: str) -> Failure:
-    """Return what is said of a folder without any music."""
+    """Return the failure of a folder without music."""
     return Failure.of(
         folder,
-        SourceNotFoundError(f"{folder}: there is no music file in this folder; name another one"),
+        SourceNotFoundError(f"{folder}: no music files in this folder; name another one"),
     )
 
 
 def search_folder(
     folder: str, seen: set[tuple[int, int]], skipped: Told | None = None
 ) -> Iterator[str | Failure]:
-    """Find the music files in a folder one by one, as `find_audio` does.
+    """Find the music files in one folder, as `find_audio` does.
 
     Parameters
     ----------
     folder : str
     seen : set
-        Identities of folders that were searched; those are left out, and others added.
+        Device and inode of the folders searched so far, which are skipped; it is updated.
     skipped : callable, optional
-        Told of what is left out as junk.
+        Called with each path that is skipped as junk.
 
     Yields
     ------
     str or Failure
         Files, and a failure for each folder that cannot be read.
     """
-    # A stack and no recursion, since folders may be nested deeper than calls.
+    # A stack instead of recursion: folders may be nested deeper than calls.
     stack: list[Iterator[os.DirEntry[str]]] = []
     path = folder
     while True:
@@ -140,7 +147,7 @@ def search_folder(
             reason = error.strerror or type(error).__name__
             said = f"{path}: the folder cannot be read ({reason}); check its permissions"
             yield Failure.of(path, SourceNotFoundError(said))
-        # Go on to the next folder; on the way there, give the files.
+        # Yield files until the next folder turns up.
         while stack:
             entry = next(stack[-1], None)
             if entry is None:
@@ -155,7 +162,7 @@ def search_folder(
             elif inside:
                 path = entry.path
                 break
-            # A pipe or a device in a folder might keep the whole batch waiting for ever.
+            # A pipe or a device in a folder might block the whole batch for ever.
             elif is_music and _may_be_file(entry):
                 yield entry.path
         else:
@@ -163,7 +170,7 @@ def search_folder(
 
 
 def _entries(folder: str, seen: set[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:
-    """Give what is in a folder in the order of names, unless it was searched before."""
+    """Yield the entries of a folder, sorted by name, unless it was searched before."""
     status = os.stat(folder)  # noqa: PTH116 - pathlib takes long for long paths
     identity = (status.st_dev, status.st_ino)
     if identity in seen:
@@ -182,14 +189,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _may_be_file(entry: os.DirEntry[str]) -> bool:
     try:
-        # A link to nowhere is kept: that a piece of music is gone is worth a word.
+        # A broken link is kept, so that the missing music is reported.
         return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
     except OSError:
         return True
 
 
 def is_gone(path: str) -> bool:
-    """Tell whether there is certainly no file of this name: a drive that fails proves nothing."""
+    """Return whether a file certainly does not exist; a failing drive proves nothing."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

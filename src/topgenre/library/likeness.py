@@ -1,19 +1,20 @@
-"""In which of the four spectrograms two songs are closest.
+"""Find the spectrogram in which two songs are closest.
 
-Each spectrogram of the analysed ten seconds is boiled down to one trait, and how far two songs are
-apart in a trait is compared with how far any two songs are: that makes the four comparable.
+Each spectrogram of the analysed ten seconds is reduced to one feature. The distance of two songs in
+a feature is expressed as a quantile of the distances of arbitrary pairs, which makes the four
+comparable.
 
 =============  =====================================================================================
 full           Mean level in each mel band: the balance of low and high.
-harmonic       Mean level of what sustains, against the full level in the same band.
-percussive     Mean level of what strikes, against the full level in the same band.
+harmonic       Mean harmonic level relative to the full level in the same band.
+percussive     Mean percussive level relative to the full level in the same band.
 onset          Autocorrelation of the onset strength in the four sub-bands: the rhythm.
 =============  =====================================================================================
 
-The reference are pairs of the clips of 25 s and more that the network was trained or validated on.
-Measured on their nearest neighbours, a spectrogram stood out in about half of the pairs, and four
-times out of five it was also the closest one in another ten seconds of the same two songs (one time
-out of three by chance). So it is a reason worth telling, and no more than that.
+The reference pairs come from the clips of at least 25 s that the network was trained or validated
+on. Among nearest neighbours, one spectrogram stood out in about half of the pairs, and in four out
+of five of those it was also the closest in another ten seconds of the same songs (by chance, one in
+three). So it is worth mentioning as a reason, but not more.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from numpy.typing import NDArray
 
 from topgenre.spectrograms import CHANNELS, Spectrograms, network_input
 
-NEAR_FROM = 0.75  # share of other pairs that must be farther apart for a spectrogram to be named
-STANDS_OUT_BY = 0.05  # by which that share must exceed the one of the next spectrogram
+NEAR_FROM = 0.75  # least share of pairs farther apart for a spectrogram to be named
+STANDS_OUT_BY = 0.05  # least lead of that share over the next spectrogram's
 
 _DB = 20.0  # of one unit of the network's input
 _LAGS = slice(10, 200)  # frames: 0.23 to 4.6 s, a beat to two bars
-_TRANSFORM = 1024  # points: the longest sound and the longest lag, and more
+_TRANSFORM = 1024  # points: more than the longest sound plus the longest lag
 
-# Distances that 0, 5, ... 100 % of the pairs fall below.
+# Quantiles of the distances of pairs: 0, 5, ... 100 %.
 _REFERENCE: Mapping[str, tuple[float, ...]] = {
     "full": (
         *(0.668, 4.50, 5.48, 6.24, 6.86, 7.40, 7.90, 8.36, 8.81, 9.27, 9.75),
@@ -63,8 +64,8 @@ class Likeness:
     Attributes
     ----------
     closeness : mapping of str to float
-        For each of `topgenre.spectrograms.CHANNELS`, the share of pairs of other songs that are
-        farther apart: 1 is closer than any.
+        For each of `topgenre.spectrograms.CHANNELS`, the share of reference pairs that are farther
+        apart: 1 is the closest.
     closest : str or None
         The spectrogram in which they are closest, if it is close (`NEAR_FROM`) and stands out
         (`STANDS_OUT_BY`).
@@ -74,12 +75,12 @@ class Likeness:
     closest: str | None
 
     def to_dict(self) -> dict[str, float]:
-        """Return the closeness in each spectrogram, as JSON has it."""
+        """Return the JSON object: closeness by spectrogram."""
         return {channel: round(share, 3) for channel, share in self.closeness.items()}
 
 
 def traits(spectrograms: Spectrograms) -> dict[str, Array]:
-    """Boil the four spectrograms of a song down to what `compare` compares.
+    """Reduce the four spectrograms of a song to the features that `compare` takes.
 
     Returns
     -------
@@ -96,7 +97,7 @@ def traits(spectrograms: Spectrograms) -> dict[str, Array]:
 
 
 def _autocorrelation(onset: Array) -> Array:
-    """Correlate each sub-band with itself; one without onsets is like nothing."""
+    """Return the autocorrelation of each sub-band; zero for one without onsets."""
     centred = onset - onset.mean(axis=1, keepdims=True)
     power = np.abs(np.fft.rfft(centred, _TRANSFORM)) ** 2
     correlation = np.fft.irfft(power)

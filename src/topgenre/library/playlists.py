@@ -1,4 +1,4 @@
-"""A catalogue's songs as playlists, one for each genre."""
+"""Write the songs of a catalogue as playlists, one for each genre."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from topgenre.library.catalogue import Catalogue
 from topgenre.library.song import Listed
 from topgenre.result import display_name
 
-_FORBIDDEN = '<>:"/\\|?*'  # in the names of files, by some system or other
+_FORBIDDEN = '<>:"/\\|?*'  # in file names on some system
 
 
 class GenreList(NamedTuple):
@@ -25,7 +25,7 @@ class GenreList(NamedTuple):
     songs : tuple of Listed
         The most confident first.
     fitting : int
-        How many there would be without a limit.
+        Number of songs without a limit.
     """
 
     genre: str
@@ -41,19 +41,19 @@ def choose(
     folder: str | os.PathLike[str] | None = None,
     limit: int | None = None,
 ) -> list[GenreList]:
-    """Choose the songs of each genre by their first genre, the same content once.
+    """Choose the songs of each genre by their top genre, each content once.
 
     Parameters
     ----------
     catalogue : Catalogue
     model : bytes
-        `topgenre.library.catalogue.model_hash` of the model whose songs are meant.
+        `topgenre.library.catalogue.model_hash` of the model to use the results of.
     threshold : float, optional
-        Songs whose first genre is at least this probable; by default those that are sure.
+        Least probability of the top genre; by default, songs of the tier "sure" are chosen.
     folder : path-like, optional
-        Only songs in this folder, or in a folder in it.
+        Only songs below this folder.
     limit : int, optional
-        How many songs of a genre at most: those of the highest confidence.
+        Most songs per genre: those of the highest confidence.
 
     Returns
     -------
@@ -79,24 +79,24 @@ def choose(
 
 
 def save(lists: Sequence[GenreList], folder: Path) -> Iterator[tuple[GenreList, Path]]:
-    """Write a playlist for each genre that has songs, and empty those that no longer have any.
+    """Write a playlist per genre with songs; empty those that no longer have any.
 
     Parameters
     ----------
     lists : sequence of GenreList
     folder : Path
-        Made, if it is not there.
+        Created if missing.
 
     Yields
     ------
     GenreList, Path
-        Each list that was written, and where.
+        Each list that was written, and its file.
 
     Raises
     ------
     OutputError
-        If the folder cannot be made, a file cannot be written, or has a name that is wanted and is
-        no playlist of topgenre's; nothing is written then.
+        If the folder cannot be made or a file cannot be written; or, before anything is written,
+        if a file of that name is not a playlist of topgenre.
     """
     make_folder(folder, "playlists")
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - follows no links
@@ -107,18 +107,18 @@ def save(lists: Sequence[GenreList], folder: Path) -> Iterator[tuple[GenreList, 
         if found.songs or (folder / name).exists()
     }
     for path in wanted:
-        playlist.check_place(path)
-    place = playlist.places(folder)
+        playlist.check_owner(path)
+    address = playlist.addresses(folder)
     for path, found in wanted.items():
         entries = (
-            playlist.Entry(place(song.path), song.name, song.duration) for song in found.songs
+            playlist.Entry(address(song.path), song.name, song.duration) for song in found.songs
         )
         playlist.save(entries, path, title=display_name(found.genre))
         yield found, path
 
 
 def _names(genres: Sequence[str]) -> Iterator[str]:
-    """Give each genre a name for its file that every system allows, and no other genre has."""
+    """Yield a distinct file name for each genre that every system allows."""
     taken: set[str] = set()
     for genre in genres:
         stem = "".join("_" if c in _FORBIDDEN or not c.isprintable() else c for c in genre)

@@ -1,9 +1,8 @@
-"""Filling a catalogue: every song of a library is judged once, and again only when it changes.
+"""Scan a library into a catalogue: classify new and changed songs.
 
-First all folders are looked through. What is new or changed goes to a list on disk, so that memory
-does not grow with the library; then worker processes take that list file by file, and every outcome
-is stored as soon as it is there. A scan may be killed at any time: the next one finds what is
-stored, and goes on with the rest.
+First all folders are searched. New and changed files go to a list on disk, so that memory does not
+grow with the library. Then worker processes classify them, and every outcome is stored at once. A
+scan may be killed at any time: the next one continues with the rest.
 """
 
 from __future__ import annotations
@@ -18,21 +17,26 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from topgenre.errors import CatalogueError, NotAudioError, SourceNotFoundError
+from topgenre.errors import CatalogueError, NotAudioError
 from topgenre.library.analysis import analyse_song, file_hash
 from topgenre.library.catalogue import Catalogue, model_hash
-from topgenre.library.find import is_folder, is_gone, no_music, search_folder, size_and_time
+from topgenre.library.find import (
+    PREPROCESSED,
+    is_folder,
+    is_gone,
+    no_music,
+    search_folder,
+    size_and_time,
+    unreadable,
+)
 from topgenre.library.song import Analysis
 from topgenre.result import Failure
 from topgenre.workers.processes import in_processes
-from topgenre.workers.work import default_jobs
+from topgenre.workers.work import TIME_LIMIT, default_jobs
 
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier
 
-TIME_LIMIT = 600.0  # s for one file; a hundred times what a slow disk needs for a long one
-
-_SPECTROGRAMS = ".npz"  # no song of its own, but made from one
 _ROWS_AT_ONCE = 500
 
 What = Literal[
@@ -52,22 +56,21 @@ What = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a scan has done with one file.
+    """One step of a scan.
 
     Attributes
     ----------
     what : str
-        "found" to be new or changed, so another step will follow; "classified"; "unchanged" since
-        it was; "moved": classified before under another name; "copied" from a file that was;
-        "failed" now, or "failed before" and unchanged; "missing" since it was scanned; "vanished"
-        during this scan; "skipped" as a recycle bin, a snapshot or a helper file of a system;
-        "empty": a folder without music.
+        "found" as new or changed, so another step follows; "classified"; "unchanged"; "moved" from
+        another path; "copied" from a classified file; "failed" now; "failed before" and unchanged;
+        "missing" since an earlier scan; "vanished" during this scan; "skipped" as a recycle bin, a
+        snapshot or a helper file; "empty": a folder without music.
     path : str
         Absolute path of the file, or of a folder that failed or was skipped.
     failure : Failure, optional
-        Why it failed, if it did so now.
+        Why it failed in this scan.
     to_do : int, optional
-        How many files were left to do before the first one, once that is known.
+        Number of files to classify, once that is known.
     """
 
     what: What
@@ -90,29 +93,27 @@ def scan(
     ----------
     catalogue : Catalogue
     paths : iterable of path-like
-        Folders, searched as `topgenre.library.find.find_audio` does, and files. Preprocessed files
-        in folders are left out.
+        Files and folders, which are searched as `topgenre.library.find.find_audio` does.
+        Preprocessed files in folders are left out.
     model : path-like, optional
-        Model file; by default the model that comes with the package.
+        Model file; by default the bundled model.
     jobs : int, optional
-        Worker processes; by default one for each processor if there is enough to do. A script must
-        guard its own start with ``if __name__ == "__main__":``, as `multiprocessing` demands.
+        Worker processes; by default one per processor if there is enough to do. A script must guard
+        its start with ``if __name__ == "__main__":``, as `multiprocessing` demands.
     retry_errors : bool
-        Whether files that failed before are tried again; of the whole catalogue, if there are no
-        paths.
+        Whether to try files again that failed before; without paths, all of the catalogue.
 
     Yields
     ------
     Step
-        One for each file, or two. To leave early, close the iterator; nothing that was yielded is
-        lost.
+        One or two per file. To leave early, close the iterator; steps that were yielded are stored.
 
     Raises
     ------
     CatalogueError
         If the catalogue can no longer be read or written.
     ModelError
-        If the model file is missing, damaged, or no topgenre model.
+        If the model file is missing, damaged, or not a topgenre model.
     TopgenreError
         If worker processes cannot be started.
     """
@@ -127,15 +128,15 @@ def scan(
                 yield path
             else:
                 yield from _look_at(path, plan, catalogue, fingerprint, retry_errors)
-        yield from _work_off(plan, catalogue, model, fingerprint, jobs)
+        yield from _classify(plan, catalogue, model, fingerprint, jobs)
         # Last: until then, a file may turn out to have moved.
         for root in roots:
             yield from _missing(root, plan, catalogue)
 
 
 def _found(roots: Iterable[str]) -> Iterator[str | Step]:
-    """Give the files, and a step for what is not one."""
-    seen: set[tuple[int, int]] = set()  # of folders alone; shared, as roots may lie in each other
+    """Yield the files in folders, and a step for everything else."""
+    seen: set[tuple[int, int]] = set()  # shared, as roots may be nested
     for root in roots:
         if not is_folder(root):
             yield root
@@ -146,7 +147,7 @@ def _found(roots: Iterable[str]) -> Iterator[str | Step]:
             nothing = False
             if isinstance(path, Failure):
                 yield Step("failed", path.path, path)
-            elif not path.lower().endswith(_SPECTROGRAMS):
+            elif not path.lower().endswith(PREPROCESSED):
                 yield path
         yield from (Step("skipped", path) for path in skipped)
         if nothing:
@@ -156,15 +157,13 @@ def _found(roots: Iterable[str]) -> Iterator[str | Step]:
 def _look_at(
     path: str, plan: _Plan, catalogue: Catalogue, fingerprint: bytes, retry: bool
 ) -> Iterator[Step]:
-    """Put a file on the list of what is to do, or say why not."""
+    """Add a file to the plan, and yield its step."""
     if plan.knows(path):
         return
     try:
         status = _status(path)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no file can have this name"
-        unread = SourceNotFoundError(f"{path}: cannot be read ({reason}); check the name")
-        yield Step("failed", path, Failure.of(path, unread))
+        yield Step("failed", path, unreadable(path, error))
         return
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
         no_file = NotAudioError(f"{path}: this is a device or a pipe; name a file")
@@ -186,7 +185,7 @@ def _status(path: str) -> os.stat_result:
     try:
         return Path(path).stat()
     except FileNotFoundError:
-        return Path(path).lstat()  # a link to nowhere is a file that cannot be read
+        return Path(path).lstat()  # a broken link counts as an unreadable file
 
 
 def _missing(root: str, plan: _Plan, catalogue: Catalogue) -> Iterator[Step]:
@@ -196,7 +195,7 @@ def _missing(root: str, plan: _Plan, catalogue: Catalogue) -> Iterator[Step]:
             yield Step("missing", path)
 
 
-def _work_off(
+def _classify(
     plan: _Plan,
     catalogue: Catalogue,
     model: str | os.PathLike[str] | None,
@@ -208,7 +207,7 @@ def _work_off(
         return
     work = partial(_examine, catalogue=os.fspath(catalogue.path), fingerprint=fingerprint)
     jobs = min(default_jobs(to_do) if jobs is None else jobs, to_do)
-    # Even one job is a process of its own: a file that crashes it would crash every scan to come.
+    # Even with one job, another process does the work: a file may crash it.
     outcomes = in_processes(work, plan.paths(), jobs=jobs, model=model, time_limit=TIME_LIMIT)
     with closing(outcomes):
         for path, outcome in outcomes:
@@ -226,7 +225,7 @@ def _work_off(
 
 def _examine(classifier: Classifier, path: str, *, catalogue: str, fingerprint: bytes) -> Analysis:
     """Analyse a file, unless the catalogue knows its content under another name."""
-    # A catalogue that cannot be read is no fault of this file; the parent will meet it too.
+    # An unreadable catalogue is not the fault of this file; the parent process will report it.
     content = file_hash(path)
     with suppress(CatalogueError):
         known = _reader(catalogue).find(content, fingerprint)
@@ -241,7 +240,7 @@ def _reader(catalogue: str) -> Catalogue:
 
 
 class _Plan:
-    """The files that a scan has met, and which of them are to do: a table that lies on disk."""
+    """The files that a scan has found and those to classify, as a table on disk."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
@@ -249,7 +248,7 @@ class _Plan:
             "CREATE TABLE met (path BLOB NOT NULL UNIQUE, size INTEGER, mtime_ns INTEGER, "
             "to_do INTEGER)"
         )
-        self._run("BEGIN")  # and never ended: nobody else reads it
+        self._run("BEGIN")  # never committed: nobody else reads it
 
     def close(self) -> None:
         self._database.close()
@@ -272,7 +271,7 @@ class _Plan:
         return int(number)
 
     def paths(self) -> Iterator[str]:
-        """Give the files that are to do, in the order in which they were met."""
+        """Yield the files to classify, in the order in which they were found."""
         last = 0
         while rows := self._run(
             "SELECT rowid, path FROM met WHERE to_do AND rowid > ? ORDER BY rowid LIMIT ?",
@@ -287,6 +286,6 @@ class _Plan:
             return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise CatalogueError(
-                f"the list of files does not fit into the folder for temporary files ({error}); "
-                "make room there, or name another one with the variable SQLITE_TMPDIR"
+                f"the list of files does not fit into the temporary folder ({error}); "
+                "free some space there, or name another one in SQLITE_TMPDIR"
             ) from error

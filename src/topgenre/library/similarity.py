@@ -1,7 +1,7 @@
-"""Songs that sound like a song: its nearest neighbours in a catalogue, by the network's embedding.
+"""Find the nearest neighbours of a song in a catalogue, by embedding.
 
-Exact cosine similarity of all songs, block by block: there is nothing to build, to keep up to date
-or to tune, and it takes a fraction of a second for 100 000 songs.
+This computes the exact cosine similarity with all songs, block by block. There is no index to build
+or tune, and it takes a fraction of a second for 100 000 songs.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from topgenre.library.catalogue import Catalogue, model_hash
 from topgenre.library.likeness import Likeness
 from topgenre.library.song import Analysis, Array, Song, song_name
 
-SHARED_FROM = 0.1  # probability that a genre must have in both songs to be named as shared
+SHARED_FROM = 0.1  # least probability of a shared genre, in both songs
 
-# Of two clips of GTZAN's training folds, 15 % of all pairs are as similar as the first; pairs as
-# similar as the second always share a genre. Of neighbours between them, those without a shared
-# genre are what listeners call "something else".
+# In GTZAN's training folds, 15 % of all pairs of clips are at least as similar as the first; pairs
+# as similar as the second always share a genre. Between the two, neighbours without a shared genre
+# sound wrong to listeners.
 LEAST_SIMILAR = 0.5
 SURELY_SIMILAR = 0.8
 
 _NAMED_GENRES = 3
-_VARIETY = 3  # candidates for each place when a seed shuffles
+_VARIETY = 3  # candidates per result when a seed is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,13 @@ class Neighbour:
     Attributes
     ----------
     song : Song
-        One that was classified.
+        A classified song.
     similarity : float
-        Cosine of the angle between the embeddings: 1 for songs that sound the same to the network.
+        Cosine similarity of the embeddings; 1 for songs that sound the same to the network.
     shared_genres : tuple of str
-        Genres that both songs have to some degree (`SHARED_FROM`), the most shared first.
+        Genres with at least `SHARED_FROM` in both songs, the most shared first.
     likeness : Likeness, optional
-        In which of the four spectrograms the two songs are closest, where that was asked for and
-        both files can be read.
+        The spectrogram in which the songs are closest, if requested and both files can be read.
     """
 
     song: Song
@@ -56,18 +55,18 @@ class Neighbour:
 
     @property
     def analysis(self) -> Analysis:
-        """The song's genres, tags and embedding."""
+        """Genres, tags and embedding."""
         assert self.song.analysis is not None
         return self.song.analysis
 
     @property
     def path(self) -> str:
-        """The song's absolute path."""
+        """Absolute path."""
         return self.song.path
 
     @property
     def name(self) -> str:
-        """The song's name in lists."""
+        """Name in lists."""
         tags = self.analysis.tags
         return song_name(self.path, tags.artist, tags.title)
 
@@ -92,16 +91,16 @@ class Neighbour:
 
 
 class Similar(NamedTuple):
-    """What sounds like a song.
+    """Neighbours of a song.
 
     Attributes
     ----------
     query : Analysis
-        Of the song in question.
+        Analysis of the song.
     neighbours : list of Neighbour
         The most similar first.
     other_model : int
-        Songs that cannot be compared, as another model has classified them.
+        Number of songs that another model classified, which cannot be compared.
     """
 
     query: Analysis
@@ -119,7 +118,9 @@ def similar_songs(
     folder: str | os.PathLike[str] | None = None,
     seed: int | None = None,
 ) -> Similar:
-    """Find the songs of a catalogue that sound like a music file, which need not be in it.
+    """Find the songs of a catalogue that sound like a music file.
+
+    The file need not be in the catalogue.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def similar_songs(
     model : path-like, optional
         Model file; by default the bundled model.
     limit, genre, folder, seed
-        As in `neighbours`.
+        See `neighbours`.
 
     Raises
     ------
@@ -166,9 +167,9 @@ def neighbours(
 ) -> list[Neighbour]:
     """Find the songs of a catalogue whose embeddings are nearest to an embedding.
 
-    No artist is named twice, nor is the same content. Where songs have no artist in their tags,
-    each folder counts as one, unless there are then too few songs. Songs that are not alike are
-    left out, so there may be fewer than asked for, or none.
+    Each artist and each content occurs once. Songs without an artist tag are grouped by folder
+    instead, unless that leaves too few. Songs that are too different are left out, so there may be
+    fewer results than the limit, or none.
 
     Parameters
     ----------
@@ -176,23 +177,23 @@ def neighbours(
     embedding : ndarray of float32, shape (n_embedding,)
     model : bytes
         `topgenre.library.catalogue.model_hash` of the model that made the embedding; only its songs
-        can be compared.
+        are compared.
     limit : int
-        How many songs at most.
+        Most songs.
     genres : mapping of str to float, optional
-        Probabilities for the song in question, to say which genres are shared.
+        Probabilities of the song, to find shared genres.
     content : bytes, optional
-        Hash of the song in question, which is not a neighbour of itself.
+        Hash of the song, which is left out.
     genre : str, optional
-        Only songs with this most probable genre.
+        Only songs with this top genre.
     folder : path-like, optional
-        Only songs in this folder, or in a folder in it.
+        Only songs below this folder.
     seed : int, optional
-        Draw from the nearest songs at random, nearer ones with a better chance: another seed gives
-        other songs. By default the very nearest are given.
+        Draw at random from the nearest songs, with more weight on nearer ones. By default, the
+        nearest songs are returned.
     least : float
-        Songs below this similarity are left out; below `SURELY_SIMILAR` also those that share no
-        genre, if `genres` are given and no `genre` was asked for.
+        Songs below this similarity are left out; so are songs below `SURELY_SIMILAR` without a
+        shared genre, if `genres` is given and `genre` is not.
 
     Returns
     -------
@@ -226,7 +227,7 @@ def neighbours(
 def _scores(
     catalogue: Catalogue, embedding: Array, model: bytes, genre: str | None, folder: str | None
 ) -> tuple[NDArray[np.int64], Array]:
-    """Compare with all songs; return their ids and the cosines."""
+    """Return the ids of all songs and their cosine similarities."""
     ids, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
     query = unit(embedding[None])[0]
     for block in catalogue.embeddings(model, genre=genre, folder=folder):
@@ -238,7 +239,7 @@ def _scores(
 
 
 def unit(vectors: Array) -> Array:
-    """Scale rows to length 1; what is zero stays so, and is similar to nothing."""
+    """Scale rows to length 1; rows of zeros stay zero."""
     length = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True))
     unit: Array = vectors / np.maximum(length, np.float32(1e-12))
     return unit
@@ -278,8 +279,8 @@ def _one_per_artist(
 
 
 def _drawn(chosen: list[Neighbour], limit: int, rng: np.random.Generator) -> list[Neighbour]:
-    """Draw without replacement, with weights that fall off with the rank."""
+    """Draw without replacement, with weights that decrease with the rank."""
     weights = np.exp(-np.arange(len(chosen)) / limit)
-    # The largest of values disturbed by Gumbel noise are such a draw.
+    # The Gumbel-top-k trick.
     order = np.argsort(-(np.log(weights) + rng.gumbel(size=len(chosen))))
     return [chosen[index] for index in sorted(order[:limit])]

@@ -1,4 +1,4 @@
-"""A song of a library: what is known of its file, and what was found out of its sound."""
+"""Define a song of a library: its file, its tags and its analysis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[np.float32]
 
 
 class Tags(NamedTuple):
-    """What a file says of itself; several values are joined by ``"; "``, None is no value."""
+    """Tags of a file; several values are joined by ``"; "``, None is a missing tag."""
 
     artist: str | None = None
     title: str | None = None
@@ -27,7 +27,7 @@ class Tags(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
-    """What follows from the content of a file, wherever the file lies.
+    """Analysis of a file's content; it does not depend on the path.
 
     Attributes
     ----------
@@ -52,19 +52,19 @@ class Song:
     Attributes
     ----------
     path : str
-        Absolute. Bytes that are no characters stand as `os.fsdecode` gives them.
+        Absolute path; undecodable bytes are represented as `os.fsdecode` does.
     size, mtime_ns : int
-        Bytes, and time of the last change in nanoseconds, when the file was scanned.
+        Size in bytes and modification time in nanoseconds when the file was scanned.
     missing : bool
-        Whether the file was gone when it was last looked for.
+        Whether the last scan did not find the file.
     scanned_at : str
-        Time in UTC, as ISO 8601 has it.
+        UTC time in ISO 8601.
     model_hash : bytes
         SHA-256 of the model file.
     analysis : Analysis or None
-        None for a file that cannot be classified.
+        None for a file that failed.
     error_code, error : str or None
-        Why it cannot be classified.
+        Why it failed.
     """
 
     path: str
@@ -81,7 +81,7 @@ class Song:
     def of(
         cls, path: str, size: int, mtime_ns: int, model: bytes, found: Analysis | Failure
     ) -> Song:
-        """Return the row for a file that was classified, or failed, just now."""
+        """Return the row of a file that was classified, or failed, just now."""
         now = utc(datetime.now(UTC))
         if isinstance(found, Failure):
             failure = found.error.code, str(found.error)
@@ -121,21 +121,21 @@ class Listed(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Listed:
-        """Return the song whose fields `LISTED` have these values."""
+        """Build a song from the values of the fields `LISTED`."""
         path, content, artist, title, duration, uncertain, *ranked = values
         genres = tuple(map(GenreProbability, ranked[::2], ranked[1::2]))
-        if None in ranked:  # a model of less than three genres, or a file that failed
+        if None in ranked:  # a model of fewer than three genres, or a file that failed
             genres = tuple(pair for pair in genres if pair.genre is not None)
         return cls(path, content, artist, title, duration, uncertain, genres)
 
     @property
     def name(self) -> str:
-        """The song's name in lists."""
+        """Name in lists."""
         return song_name(self.path, self.artist, self.title)
 
 
 def song_name(path: str, artist: str | None, title: str | None) -> str:
-    """Return who plays what, or the file's name where the tags do not say.
+    """Return "Artist - Title", or the file's name if the tags lack a title.
 
     Examples
     --------
@@ -147,5 +147,5 @@ def song_name(path: str, artist: str | None, title: str | None) -> str:
 
 
 def utc(time: datetime) -> str:
-    """Write a time in UTC as ISO 8601 has it."""
+    """Format a UTC time as ISO 8601."""
     return time.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Who plays what, as music files say it themselves."""
+"""Read artist, title, album and genre from the tags of music files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from topgenre.audio.track import DECODING_ERRORS, Track
 from topgenre.errors import AudioError
 from topgenre.library.song import Tags
 
-_LONGEST = 300  # characters: some write essays, or whole pictures, into a tag
+_LONGEST = 300  # characters: some tags hold essays, or whole pictures
 
 # In ID3, MP4, ASF, and in Vorbis comments, APEv2 and what FFmpeg makes of the rest.
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -23,7 +23,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 
 
 def read_tags(source: str | BinaryIO) -> Tags:
-    """Read the tags of a music file; a file that cannot be read has none.
+    """Read the tags of a music file; they are empty if the file cannot be read.
 
     Several values of one tag are joined by ``"; "``, whatever the format.
     """
@@ -48,7 +48,7 @@ def _from_mutagen(source: str | BinaryIO) -> Mapping[str, Any]:
 
 
 def _from_ffmpeg(source: str | BinaryIO) -> Mapping[str, str]:
-    """Read what FFmpeg finds, which knows more formats but keeps one value of a tag."""
+    """Read tags with FFmpeg, which knows more formats but keeps one value per tag."""
     label = source if isinstance(source, str) else "stream"
     found: dict[str, str] = {}
     with (
@@ -56,7 +56,7 @@ def _from_ffmpeg(source: str | BinaryIO) -> Mapping[str, str]:
         opened(source, label) as file,
         Track(file, label) as track,
     ):
-        # Ogg has the tags with its stream, most others with the file.
+        # In Ogg, tags belong to the stream; in most other formats, to the file.
         for metadata in (track.stream.container.metadata, track.stream.metadata):
             found |= metadata
     return found
@@ -67,7 +67,7 @@ def _values(found: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
     for name, value in found.items():
         if name.casefold() not in wanted:
             continue
-        # ID3 has numbers for genres, and Mutagen the names of them.
+        # ID3 numbers genres; Mutagen knows their names.
         values = getattr(value, "genres", None) or getattr(value, "text", value)
         if isinstance(values, str):
             values = [values]
@@ -78,6 +78,6 @@ def _values(found: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
 
 
 def _joined(values: Iterable[str]) -> str | None:
-    """Join different values, each in one line and in characters that UTF-8 has."""
+    """Join distinct values, each on one line and encodable as UTF-8."""
     words = (" ".join(v.encode("utf-8", "replace").decode().split()) for v in values)
     return "; ".join(dict.fromkeys(filter(None, words)))[:_LONGEST] or None

@@ -1,9 +1,8 @@
-"""A folder that is watched: what arrives there is classified, and the results are put beside it.
+"""Watch a folder, classify the files that arrive there, and write their results.
 
-The results themselves are the memory of what has been done. Each says which file it belongs to, of
-which size and time; so a watch that was stopped goes on where it was, and one that is started twice
-repeats nothing. The folder is looked through again and again, since shared network folders do not
-report changes.
+The results themselves record which files are done: each has the name, size and modification time of
+its file. So a watch that was stopped continues where it was, and one that is started twice repeats
+nothing. The folder is polled, since shared network folders do not report changes.
 """
 
 from __future__ import annotations
@@ -19,34 +18,33 @@ from pathlib import Path
 from typing import NamedTuple
 
 from topgenre.errors import OutputError
-from topgenre.files import open_regular, write_whole
+from topgenre.files import make_folder, make_folders_within, open_regular, write_whole
 from topgenre.library.batch import Outcome, classify_file
 from topgenre.library.find import is_gone, search_folder
 from topgenre.result import Failure, Result
 from topgenre.text import json_safe
 from topgenre.workers.processes import in_processes
-from topgenre.workers.work import default_jobs
+from topgenre.workers.work import TIME_LIMIT, default_jobs
 
-RESULTS = "topgenre-results"  # the folder for results, unless another one is named
-INTERVAL = 2.0  # s between two looks
-TIME_LIMIT = 600.0  # s for one file
+RESULTS = "topgenre-results"  # default name of the folder for results
+INTERVAL = 2.0  # s between two polls
 
 _CHART_GENRES = 10
 _LARGEST_RESULT = 1 << 24  # bytes
-_LONGEST_NAME = 200  # bytes of a file's name; file systems allow 255 with the suffix
+_LONGEST_NAME = 200  # bytes of a file name; file systems allow 255 with the suffix
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A file that has been dealt with.
+    """A file that was classified, or failed.
 
     Attributes
     ----------
     path : str
-        Where it lies.
+        Path of the file.
     outcome : Result or Failure
     problem : OutputError or None
-        Why its result, or the chart of it, could not be written.
+        Why its result or chart could not be written.
     """
 
     path: str
@@ -71,49 +69,49 @@ def watch(
     once: bool = False,
     nothing_new: Callable[[], object] = lambda: None,
 ) -> Generator[Arrival, None, None]:
-    """Classify files as they arrive in a folder, or in a folder in it.
+    """Classify files as they arrive in a folder or below it.
 
-    A file is taken when it has the same size and time at two looks, so that it is complete.
+    A file is complete, and classified, when it has the same size and time at two polls.
 
     Parameters
     ----------
     inbox : path-like
-        Folder to watch; nothing in it is changed.
+        Folder to watch; its music is never changed.
     out : path-like, optional
-        Folder for ``NAME.json`` and ``NAME.png`` of each file, in the same folders as in the inbox;
-        by default `RESULTS` in the inbox.
+        Folder for ``NAME.json`` and ``NAME.png`` of each file, with the subfolders of the inbox; by
+        default `RESULTS` in the inbox.
     model : path-like, optional
         Model file; by default the bundled model.
     genres : path-like, optional
         File of taught genres.
     jobs : int, optional
-        Worker processes; by default as many as are worth their start.
+        Worker processes; by default a suitable number.
     interval : float
-        Seconds between two looks.
+        Seconds between two polls.
     charts : bool
         Whether to draw charts.
     once : bool
-        Whether to end when all that is there now, and complete, is done.
+        Whether to stop when all complete files are done.
     nothing_new : callable
-        Called after each look that has found no file to classify.
+        Called after each poll that finds no file to classify.
 
     Yields
     ------
     Arrival
-        One for each file, when its result is written; and one for each folder that cannot be read,
-        once until that changes. To end, close the iterator.
+        One for each file, after its result is written; and one for each folder that cannot be
+        read, once until that changes. To stop, close the iterator.
 
     Raises
     ------
     OutputError
         If the folder for results cannot be made.
     ModelError
-        If the model file is missing, damaged, or no topgenre model.
+        If the model file is missing, damaged, or not a topgenre model.
     TopgenreError
         If worker processes cannot be started.
     """
     watched = _Inbox(os.path.abspath(inbox), out)  # noqa: PTH100 - which follows no links
-    watched.make_folder()
+    make_folder(watched.out, "results")  # now, as later the user may not look
     seen: dict[str, _Stamp] = {}
     told: set[str] = set()
     while True:
@@ -156,26 +154,17 @@ def _classified(
 
 
 class _Inbox:
-    """The folder, and the results of what is in it."""
+    """The watched folder and the results of its files."""
 
     def __init__(self, folder: str, out: str | os.PathLike[str] | None) -> None:
         self._folder = folder
-        self._out = Path(folder) / RESULTS if out is None else Path(out)
+        self.out = Path(folder) / RESULTS if out is None else Path(out)
         self._done: dict[str, _Stamp] = {}
 
-    def make_folder(self) -> None:
-        """Make the folder for results; one that cannot be written to is better known now."""
-        try:
-            self._out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"{self._out}: cannot be a folder for results ({error.strerror}); name another one"
-            ) from error
-
     def look(self) -> tuple[dict[str, _Stamp], list[Failure]]:
-        """Return the files that have no result yet, and the folders that cannot be read."""
+        """Return the files without a result, and the folders that cannot be read."""
         new: dict[str, _Stamp] = {}
-        there: set[str] = set()
+        existing: set[str] = set()
         failures = []
         for path in search_folder(self._folder, set()):
             if isinstance(path, Failure):
@@ -184,48 +173,40 @@ class _Inbox:
             try:
                 status = Path(path).stat()
             except OSError:
-                continue  # gone again, or a link to nowhere
-            there.add(path)
+                continue  # gone again, or a broken link
+            existing.add(path)
             stamp = _Stamp(status.st_size, status.st_mtime_ns)
             if self._done.get(path) != stamp:
                 if self._stored(path) == stamp:
                     self._done[path] = stamp
                 else:
                     new[path] = stamp
-        self._done = {path: stamp for path, stamp in self._done.items() if path in there}
+        self._done = {path: stamp for path, stamp in self._done.items() if path in existing}
         return new, failures
 
     def keep(self, path: str, stamp: _Stamp, outcome: Outcome, charts: bool) -> OutputError | None:
-        """Write a result; if that fails, say why, and do not try again in this run."""
+        """Write a result, or return an error; this run does not try again."""
         self._done[path] = stamp
         target = self._target(path)
         record = {**outcome.to_dict(), "source": stamp._asdict()}
         problem = None
         try:
-            self._make_folders(target.parent)
+            make_folders_within(self.out, target.parent)
             if os.path.lexists(target) and self._stored(path) is None:
                 raise OutputError(
-                    f"{target}: it exists already and is not from topgenre; move it away, or name "
+                    f"{target}: it exists already and is not from topgenre; move it, or name "
                     "another folder for results"
                 )
             if charts and isinstance(outcome, Result):
                 problem = self._draw(outcome, target.with_suffix(".png"))
-            # Last, since it says that all is done.
+            # Last, since it marks the file as done.
             content = f"{json.dumps(json_safe(record), indent=2)}\n"
             write_whole(target, content.encode("ascii"), b"{")
         except OSError as error:
-            return OutputError(f"{target}: cannot be written ({error.strerror}); make room for it")
+            return OutputError(f"{target}: cannot be written ({error.strerror}); free some space")
         except OutputError as error:
             return error
         return problem
-
-    def _make_folders(self, folder: Path) -> None:
-        """Make a folder for results and those above it, none of which may be a link."""
-        way = [folder, *folder.parents]
-        for each in reversed(way[: way.index(self._out)]):
-            if each.is_symlink():
-                raise OutputError(f"{each}: this is a link, which is not followed; remove it")
-            each.mkdir(exist_ok=True)
 
     def _draw(self, result: Result, path: Path) -> OutputError | None:
         from topgenre.charts import save_bar_chart
@@ -240,22 +221,17 @@ class _Inbox:
         relative = Path(path).relative_to(self._folder)
         name = relative.name
         if len(os.fsencode(name)) > _LONGEST_NAME:
-            # No room for a suffix: a part of the name, and what tells it from others.
+            # Too long for a suffix: shorten the name, and add a hash to keep it distinct.
             digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
             start = os.fsencode(name)[: _LONGEST_NAME - 17].decode("utf-8", "ignore")
             name = f"{start}-{digest}"
-        return self._out / relative.with_name(f"{name}.json")
+        return self.out / relative.with_name(f"{name}.json")
 
     def _stored(self, path: str) -> _Stamp | None:
-        """Return which state of a file its result belongs to; None if that is not a result."""
+        """Return the stamp in the result of a file; None if that is not a result."""
         try:
-            source = json.loads(_read(self._target(path)))["source"]
+            with open_regular(self._target(path)) as file:
+                source = json.loads(file.read(_LARGEST_RESULT))["source"]
             return _Stamp(int(source["size"]), int(source["mtime_ns"]))
         except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
             return None
-
-
-def _read(path: Path) -> bytes:
-    """Read a result of an earlier run, but not through a link, and no more than one may have."""
-    with open_regular(path) as file:
-        return file.read(_LARGEST_RESULT)

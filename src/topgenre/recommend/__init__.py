@@ -46,14 +46,14 @@ def recommend(
     title: str | None = None,
     playlists_first: bool = False,
 ) -> list[Section]:
-    """Find music for a song or a mixture of genres; several threads may call it at once.
+    """Find music for a song or a mixture of genres; thread-safe.
 
     Parameters
     ----------
     weights : iterable of GenreProbability
-        Genres and how much each counts, such as ``result.top(3)``; they need not sum to 1.
+        Genres and weights, such as ``result.top(3)``; they need not sum to 1.
     limit : int
-        Items of each provider at most.
+        Most items per provider.
     providers : sequence of str or Provider, optional
         Names, or providers of your own; each gets a section. By default Spotify if its credentials
         are set, else links to a search on Spotify, which need no network.
@@ -119,7 +119,7 @@ def _asked(provider: Provider, wish: Wish) -> Section:
     except RecommendationError as error:
         said = str(error)
     except Exception as error:
-        # A classification must not be lost to a fault in what is only an extra.
+        # A bug in a mere extra must not cost the classification.
         _logger.info("%s failed", provider.info.name, exc_info=True)
         kind = type(error).__name__
         said = f"{provider.info.label} failed because of a bug in topgenre ({kind}); report it"

@@ -1,4 +1,4 @@
-"""Ask Deezer's public API for music like a song, or for charts of genres."""
+"""Ask Deezer's public API for music like a song, charts and playlists."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Named(NamedTuple):
 
 
 class Deezer:
-    """Tracks by artists like the song's, or the most played ones of each genre.
+    """Tracks by artists like the song's, or charts of each genre; also playlists.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Deezer:
         self._cache: Cache[tuple[list[Any], bool]] = Cache(settings.recommend_cache_seconds)
 
     def find(self, wish: Wish) -> Section:
-        """Find one track of an artist at most."""
+        """Find one track per artist; if preferred, playlists for three items in four."""
         notices: list[str] = []
         picker = Picker()
         label = "Deezer charts"
@@ -76,6 +76,10 @@ class Deezer:
             "Deezer", self._settings.service_timeout, self._settings.recommend_time_limit
         ) as connection:
             artist = self._artist(connection, wish.artist) if wish.artist else None
+            playlists = []
+            if wish.playlists_first:
+                playlists = self._playlists(connection, wish, artist, picker)
+                wish = replace(wish, limit=wish.limit - len(playlists))
             if artist:
                 label, kind = f"Deezer: like {artist.name}", "artist"
                 items = picker.pick(self._like(connection, artist, wish.title), wish.limit)
@@ -85,13 +89,14 @@ class Deezer:
                 if wish.artist:
                     notices.append(f"Deezer does not know {wish.artist}; these are from its charts")
                 items = self._of_genres(connection, wish, picker, notices)
+            items = playlists + items
             notices += picker.reasons(items)
             items = with_spotify_links(items, self._spotify, connection.remaining)
         section = Section.of(self.info, items, notices)
         return replace(section, label=label, kind=kind)
 
     def _artist(self, connection: Connection, name: str) -> _Named | None:
-        """Find the artist of exactly this name, or the first of several that play together."""
+        """Find the artist of exactly this name, or the first of several artists."""
         for query in dict.fromkeys((name, _GUESTS.split(name, maxsplit=1)[0])):
             if not same_name(query):
                 continue
@@ -105,7 +110,7 @@ class Deezer:
     def _like(
         self, connection: Connection, artist: _Named, title: str | None
     ) -> Iterator[list[Item]]:
-        """Yield the tracks of the artist's radio, and then the best-known of related artists."""
+        """Yield tracks of the artist's radio, then top tracks of related artists."""
         for page in chain(
             self._tracks(connection, f"artist/{artist.number}/radio", query="artist radio"),
             self._of_related(connection, artist),
@@ -121,6 +126,21 @@ class Deezer:
             top = f"artist/{other.number}/top"
             tracks = self._tracks(connection, top, query="related artist", page=_TOP)
             yield from islice(tracks, 1)
+
+    def _playlists(
+        self, connection: Connection, wish: Wish, artist: _Named | None, picker: Picker
+    ) -> list[Item]:
+        """Find playlists by the name of the artist, and then of each genre."""
+        found = []
+        for genre, count in quotas(wish.weights, wish.limit - wish.limit // 4).items():
+            queries = {artist.name: ""} if artist else {}
+            pages = (
+                [replace(item, genre=found_for, query=query) for item in page]
+                for query, found_for in {**queries, spoken(genre): genre}.items()
+                for page in self._pages(connection, "search/playlist", _playlist, q=query)
+            )
+            found.append(picker.pick(pages, count))
+        return interleave(found)
 
     def _of_genres(
         self, connection: Connection, wish: Wish, picker: Picker, notices: list[str]
@@ -219,6 +239,14 @@ class Deezer:
 def _named(record: dict[str, Any]) -> _Named | None:
     number, name = record.get("id"), text(record, "name")
     return _Named(number, name) if isinstance(number, int) and name else None
+
+
+def _playlist(record: dict[str, Any]) -> Item | None:
+    """Read a playlist; return None if it lacks a title, a link or playable tracks."""
+    title, url = text(record, "title"), link(record, "link")
+    if not title or not url or record.get("public") is False or record.get("nb_tracks") == 0:
+        return None
+    return Item("playlist", title, (), url, link(record, "picture_medium"), genre="", query="")
 
 
 def _track(record: dict[str, Any]) -> Item | None:

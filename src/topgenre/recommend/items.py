@@ -28,7 +28,7 @@ class Item:
     artists : tuple of str
         Names; empty where the provider has none.
     url : str
-        Where it can be heard.
+        Where to listen to it.
     artwork_url : str or None
         Picture on the provider's server, which is shown from there and not kept.
     genre : str
@@ -58,7 +58,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ProviderInfo:
-    """A provider's name for programs, its label for people, and what it gives."""
+    """Name of a provider for programs, its label for people, and its kind."""
 
     name: str
     label: str
@@ -80,16 +80,16 @@ PREVIEW_HOST = "https://*.dzcdn.net"  # where every `Item.preview_url` is, for a
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What one provider recommends.
+    """Recommendations of one provider.
 
     Attributes
     ----------
     provider, label : str
     kind : {"search", "tracks", "artist", "charts", "library"}
     items : tuple of Item
-        In the order in which they should be shown or played.
+        In the order to show or play them.
     notices : tuple of str
-        What a listener should know about the items, or why there are not enough; one line each.
+        Remarks on the items, or why there are not enough; one line each.
     """
 
     provider: str
@@ -116,14 +116,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to recommend music for.
+    """A request for recommendations.
 
     Attributes
     ----------
     weights : tuple of GenreProbability
         The mixture of genres, largest share first. The shares are positive and sum to 1.
     limit : int
-        How many items at most.
+        Most items.
     source : str or None
         The music file that the mixture was found in, for providers that analyse it themselves.
     artist, title : str or None
@@ -150,7 +150,7 @@ class Wish:
         title: str | None = None,
         playlists_first: bool = False,
     ) -> Wish:
-        """Scale weights of any sum to shares, adding up those of one genre; build a wish.
+        """Build a wish from weights of any sum.
 
         Raises
         ------
@@ -171,7 +171,7 @@ class Wish:
         scaled = {genre: weight / largest for genre, weight in sums.items()}
         total = math.fsum(scaled.values())
         shares = {genre: weight / total for genre, weight in scaled.items() if weight / total}
-        # What tags or users write becomes part of requests and notices.
+        # Tags and user input become part of requests and notices.
         artist, title = (text({"name": name}, "name") or None for name in (artist, title))
         return cls(rank(shares), limit, source, artist, title, playlists_first)
 
@@ -182,12 +182,13 @@ def parse_weight(written: str) -> GenreProbability:
     Returns
     -------
     GenreProbability
-        The genre in lower case; its weight is 1 if there is none.
+        The genre in lower case; its weight is 1 by default.
 
     Raises
     ------
     ValueError
-        If there is no printable name of at most 100 characters, or no weight in (0, 1000000].
+        If the name is not printable, longer than 100 characters or empty, or the weight is not in
+        (0, 1000000].
     """
     name, colon, number = written.rpartition(":")
     if not colon:
@@ -211,13 +212,13 @@ class Provider(Protocol):
 
     @property
     def info(self) -> ProviderInfo:
-        """Who this is."""
+        """Name, label and kind."""
 
     def find(self, wish: Wish) -> Section:
-        """Find music; give what there is, and say in a notice why there is no more.
+        """Find music; notices say why there are fewer items than requested.
 
         Raises
         ------
         RecommendationError
-            If there is nothing to give; its message becomes the notice of an empty section.
+            If nothing is found; its message becomes the notice of an empty section.
         """

@@ -1,4 +1,4 @@
-"""The user's own songs, as `topgenre scan` has found them."""
+"""Recommend the user's own songs from a catalogue."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Library:
-    """Songs that sound like the one in question, or the surest ones of each genre without one.
+    """Songs that sound like a song or, without one, the surest ones of each genre.
 
     Parameters
     ----------
     catalog : path-like, optional
-        Catalogue; by default the one in the folder for user data.
+        By default the user's catalogue.
     model : path-like, optional
-        Model whose judgements count; by default the model that comes with the package.
+        Model whose results are used; by default the bundled model.
     """
 
     info: ProviderInfo = LIBRARY
@@ -38,7 +38,7 @@ class Library:
         self._catalog, self._model = catalog, model
 
     def find(self, wish: Wish) -> Section:
-        """Find one song of an artist at most."""
+        """Find at most one song per artist."""
         from topgenre.library.catalogue import Catalogue
 
         try:
@@ -46,9 +46,7 @@ class Library:
                 found = self._like if wish.source else self._of_genres
                 items = found(catalogue, wish)
                 if not items:
-                    raise RecommendationError(
-                        f"{catalogue.path}: it holds no song that fits; scan more music"
-                    )
+                    raise RecommendationError(f"{catalogue.path}: no song matches; scan more music")
         except RecommendationError:
             raise
         except TopgenreError as error:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def quotas(weights: Sequence[GenreProbability], limit: int) -> dict[str, int]:
-    """Share `limit` places out in proportion, by largest remainders (Hamilton's method).
+    """Divide `limit` places in proportion, by largest remainders (Hamilton).
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def quotas(weights: Sequence[GenreProbability], limit: int) -> dict[str, int]:
         Places of each genre that has some, in the order of `weights`. They sum to `limit`, and
         each is the exact share rounded up or down. Of equal remainders the earlier one wins.
     """
-    # Fractions, as 0.1 + 0.2 must not cost anybody a place.
+    # Fractions: rounding errors must not change the number of places.
     exact = {genre: Fraction(weight) for genre, weight in weights}
     total = sum(exact.values())
     shares = {genre: limit * weight / total for genre, weight in exact.items()}
@@ -43,7 +43,7 @@ def quotas(weights: Sequence[GenreProbability], limit: int) -> dict[str, int]:
 
 
 def interleave(lists: Iterable[Sequence[T]]) -> list[T]:
-    """Mix lists evenly: every beginning of the whole has about the mixture of the whole."""
+    """Interleave lists evenly, so that every prefix has about the same mixture."""
     placed = (
         ((position + 0.5) / len(items), number, item)
         for number, items in enumerate(lists)

@@ -46,7 +46,7 @@ _Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 
 
 class RecommendSettings(BaseSettings):
-    """Hold settings from ``TOPGENRE_...`` environment variables, or else from ``.env``.
+    """Settings from ``TOPGENRE_...`` environment variables, or else from ``.env``.
 
     The file is the one in the working directory, and only credentials and market are read from it.
 

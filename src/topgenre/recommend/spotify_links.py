@@ -65,5 +65,5 @@ def _words(item: Item) -> str:
 
 
 def _bare(title: str) -> str:
-    """Return a title without what services add to it, such as "(Remastered 2011)" or " - Live"."""
+    """Return a title without additions such as "(Remastered 2011)" or " - Live"."""
     return re.split(r"\s+[(\[]|\s+-\s+", title)[0].strip() or title

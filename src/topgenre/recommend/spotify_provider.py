@@ -27,7 +27,7 @@ class Spotify:
         self.client = Client(settings)
 
     def find(self, wish: Wish) -> Section:
-        """Find tracks of different artists, and one playlist in four items (or three in four)."""
+        """Find tracks of different artists, and playlists: one item in four, or three."""
         tracks: list[list[Item]] = []
         playlists: list[list[Item]] = []
         notices: list[str] = []
@@ -58,7 +58,7 @@ class Spotify:
         count: int,
         artist: str | None = None,
     ) -> Iterator[tuple[Item, ...]]:
-        """Yield pages for the artist, the genre as Spotify knows it, and its name as a keyword."""
+        """Yield pages for the artist, for Spotify's genre, and for its name as a keyword."""
         name = spoken(genre)
         # The filter is documented for tracks, but may find nothing for a new app.
         queries = {_filter(genre): genre, name: genre} if kind == "track" else {name: genre}

@@ -103,7 +103,7 @@ class Connection:
         ----------
         method, url : str
         **options
-            As `httpx.Client.build_request` takes them.
+            See `httpx.Client.build_request`.
 
         Raises
         ------

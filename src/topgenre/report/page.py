@@ -73,7 +73,7 @@ def save(report: Report, path: str | Path, *, written: datetime) -> None:
 
 def render(report: Report, *, written: datetime) -> str:
     """Return a report as a page; see `save`."""
-    sheet = style("tokens", "base") + "".join(_part("styles", name) for name in _STYLES)
+    sheet = style("tokens", "base", "controls") + "".join(_part("styles", name) for name in _STYLES)
     sheet += _numbers_in_style(report)
     scripts = [_part("scripts", "review.js")]
     if report.songs:

@@ -1,12 +1,11 @@
-"""What there is to say of a whole catalogue: numbers, lists of what wants a look, and a map.
+"""Summarise a catalogue: counts, songs to review, failures, and a map of its sound.
 
-The catalogue is gone through once, song by song. What is kept of it has an upper bound, so that the
-report of a huge library takes no more memory, and no larger a page, than that of a large one.
+The catalogue is read once, song by song, and what is kept has an upper bound: the report of a huge
+library takes no more memory, and is no larger, than that of a large one.
 """
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -26,8 +25,10 @@ MOST_REVIEWED = 1000
 MOST_FAILURES = 200  # listed for each reason
 CONFIDENCE_BINS = 10
 
-# Fields of a song beside those of `LISTED`.
-_BESIDE = ("missing", "error_code", "error", "model_hash", "model")
+_TALLIED = (
+    *("path", "missing", "error_code", "error", "model_hash", "model"),
+    *("genre_1", "probability_1", "uncertain", "duration"),
+)
 
 
 class GenreCount(NamedTuple):
@@ -198,9 +199,9 @@ def summarise(
     """
     inside = None if folder is None else os.path.abspath(folder)  # noqa: PTH100 - follows no links
     tally = _Tally(model, catalogue.genres(model))
-    for values in catalogue.rows((*LISTED, *_BESIDE), folder=inside):
+    for values in catalogue.rows(_TALLIED, folder=inside):
         try:
-            tally.add(Listed.of(values[: len(LISTED)]), *values[len(LISTED) :])
+            tally.add(*values)
         except (ValueError, TypeError, LookupError) as error:
             raise catalogue.damaged() from error
     if not tally.songs and not tally.failed:
@@ -209,7 +210,8 @@ def summarise(
             f"{inside or catalogue.path}: the catalogue holds no song here{other}; "
             "scan this music first, with the same model"
         )
-    return tally.report(inside, _song_map(catalogue, tally.points, model, inside))
+    to_review = tuple(catalogue.least_sure(model, MOST_REVIEWED, folder=inside))
+    return tally.report(inside, to_review, _song_map(catalogue, model, inside))
 
 
 class _Tally:
@@ -224,20 +226,19 @@ class _Tally:
         self._genres: Counter[str] = Counter(dict.fromkeys(genres, 0))
         self._uncertain: Counter[str] = Counter()
         self._bins = [[0, 0] for _ in range(CONFIDENCE_BINS)]
-        self._to_review: list[tuple[float, int, Listed]] = []
         self._failures: dict[str, list[tuple[str, str]]] = {}
         self._failed: Counter[str] = Counter()
-        self.points: list[tuple[int, int, Listed]] = []
         self._ends: list[str] = []  # the first path and the last one
 
     def add(
         self,
-        song: Listed,
+        path: str,
         missing: bool,
         error_code: str | None,
         error: str | None,
         model_hash: bytes,
         model: str,
+        *classified: Any,
     ) -> None:
         """Take a song into account."""
         if missing:
@@ -248,35 +249,32 @@ class _Tally:
             self._failed[error_code] += 1
             listed = self._failures.setdefault(error_code, [])
             if len(listed) < MOST_FAILURES:
-                listed.append((song.path, error or ""))
+                listed.append((path, error or ""))
         elif model_hash != self._model:
             self.other_model += 1
             return
         else:
             self._name = model
-            self._add_classified(song)
-        self._ends[1:] = [song.path]
+            self._add_classified(*classified)
+        self._ends[1:] = [path]
 
-    def _add_classified(self, song: Listed) -> None:
-        genre, confidence = song.genres[0]
+    def _add_classified(
+        self, genre: str, confidence: float, uncertain: bool, duration: float | None
+    ) -> None:
         self.songs += 1
-        if song.duration is None:
+        if duration is None:
             self._unknown_length += 1
         else:
-            self._seconds += song.duration
+            self._seconds += duration
         self._confidence += confidence
         self._genres[genre] += 1
-        self._uncertain[genre] += song.uncertain
+        self._uncertain[genre] += uncertain
         place = min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
-        self._bins[place][song.uncertain] += 1
-        # The numbers of songs keep equal keys apart, so that nothing else is ever compared.
-        if song.uncertain:
-            _keep(self._to_review, (-confidence, -self.songs, song), MOST_REVIEWED)
-        # A digest is as good as a random number, and the same tomorrow.
-        key = int.from_bytes(song.hash)
-        _keep(self.points, (-key, -self.songs, song), MOST_POINTS)
+        self._bins[place][uncertain] += 1
 
-    def report(self, folder: str | None, song_map: SongMap) -> Report:
+    def report(
+        self, folder: str | None, to_review: tuple[Listed, ...], song_map: SongMap
+    ) -> Report:
         """Return what has been gathered."""
         ranked = sorted(self._genres, key=lambda genre: (-self._genres[genre], genre))
         width = 1 / CONFIDENCE_BINS
@@ -295,7 +293,7 @@ class _Tally:
                 ConfidenceBin(place * width, (place + 1) * width, sum(counts), counts[1])
                 for place, counts in enumerate(self._bins)
             ),
-            to_review=tuple(listed for *_, listed in sorted(self._to_review, reverse=True)),
+            to_review=to_review,
             failures=tuple(
                 Failures(code, count, tuple(self._failures[code]))
                 for code, count in self._failed.most_common()
@@ -306,50 +304,34 @@ class _Tally:
         )
 
 
-def _song_map(
-    catalogue: Catalogue, points: list[tuple[int, int, Listed]], model: bytes, folder: str | None
-) -> SongMap:
-    """Put the songs of `points` on the first two principal axes of all songs."""
-    songs = tuple(song for *_, song in sorted(points, key=lambda point: point[:2]))
-    if not songs:
+def _song_map(catalogue: Catalogue, model: bytes, folder: str | None) -> SongMap:
+    """Put a sample of the songs on its first two principal axes."""
+    rows = list(catalogue.sample((*LISTED, "embedding"), model, MOST_POINTS, folder=folder))
+    if not rows:
         return SongMap((), np.empty((0, 2)), None)
-    count, total, products = 0, np.zeros(1), np.zeros((1, 1))
-    for block in catalogue.embeddings(model, folder=folder):
-        vectors = unit(block.vectors)
-        if count and vectors.shape[1] != len(total):
-            raise catalogue.damaged()
-        count += len(vectors)
-        total = total + vectors.sum(axis=0, dtype=np.float64)
-        products = products + vectors.T @ vectors
-    axes, mean, kept = _principal_axes(count, total, products)
-    vectors = unit(np.stack([catalogue.embedding(song.path) for song in songs]))
-    places = (vectors.astype(np.float64) - mean) @ axes
+    rows.sort()
+    songs = tuple(Listed.of(values[:-1]) for values in rows)
+    vectors = unit(np.stack([values[-1] for values in rows])).astype(np.float64)
+    vectors -= vectors.mean(axis=0)
+    axes, kept = _principal_axes(vectors)
+    places = vectors @ axes
     places -= places.min(axis=0)
     places /= places.max() or 1.0
     return SongMap(songs, places, kept)
 
 
-def _keep(heap: list[Any], entry: tuple[Any, ...], most: int) -> None:
-    """Keep the largest entries."""
-    if len(heap) < most:
-        heapq.heappush(heap, entry)
-    else:
-        heapq.heappushpop(heap, entry)
-
-
 def _principal_axes(
-    count: int, total: NDArray[np.float64], products: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float | None]:
-    """Return the first two axes as columns, the mean, and the share of variance they keep."""
-    mean = total / count
-    variances, axes = np.linalg.eigh(products / count - np.outer(mean, mean))
+    vectors: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], float | None]:
+    """Return the first two axes as columns, and the share of variance they keep."""
+    variances, axes = np.linalg.eigh(vectors.T @ vectors / len(vectors))
     variances, axes = variances[::-1].clip(0), axes[:, ::-1][:, :2]
     # An axis has no direction of its own; this one is the same on every machine.
     axes = axes * np.where((axes**3).sum(axis=0) < 0, -1.0, 1.0)
     variance = float(variances.sum())
     # What rounding leaves of songs that are all the same is no variance.
     kept = float(variances[:2].sum()) / variance if variance > 1e-6 else None
-    return axes, mean, kept
+    return axes, kept
 
 
 def _common_folder(ends: list[str]) -> str:

@@ -1,1 +1,1 @@
-"""Genres in the files' own tags: what to write, how, and how to undo it."""
+"""Write genres into the tags of music files, and undo that."""

@@ -1,4 +1,4 @@
-"""Write genres into a library's files, and take them back."""
+"""Write genres into the files of a library, and undo that."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ What = Literal["to write", "written", "kept", "unchanged", "not sure", "unlikely
 
 @dataclass(frozen=True, slots=True)
 class Tagging:
-    """What became of one file, or would.
+    """What was done, or would be done, to one file.
 
     Attributes
     ----------
     path : str
     what : str
-        "to write" and "written"; "kept", since it has a genre; "unchanged", since it has this one;
-        "not sure", since the result is uncertain; "unlikely", since no probability suffices.
+        "to write" and "written"; "kept", since it has a genre; "unchanged", since it has the same
+        one; "not sure", since the result is uncertain; "unlikely", since all genres are below the
+        threshold.
     old, new : tuple of str
         The genres before and after.
     ranked : tuple of GenreProbability
-        What topgenre says, under the names that are written; empty if it was not asked.
+        The ranking by the names to write; empty if the file was not classified.
     uncertain : bool
-        Whether the result was.
+        Whether the result is uncertain.
     """
 
     path: str
@@ -63,13 +64,13 @@ class Tagging:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """A file whose genre is again what it was.
+    """A file whose former genre was restored.
 
     Attributes
     ----------
     path : str
     old, new : tuple of str
-        The genres before and after this.
+        The genres before and after the undo.
     """
 
     path: str
@@ -99,10 +100,10 @@ def tag_files(
     preserve_mtime: bool = False,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[Tagging | Failure, None, None]:
-    """Write genres into files, or say what would be written.
+    """Write genres into files, or report what would be written.
 
-    Files that need not be judged come first: those that keep their genre, those whose genre the
-    user has corrected, and those that are in the catalogue and have not changed since.
+    Files that need no classification come first: those that keep their genre, those whose genre the
+    user has corrected, and those that are unchanged since they were scanned.
 
     Parameters
     ----------
@@ -110,20 +111,20 @@ def tag_files(
         Files, and failures, which are passed on.
     policy : Policy
     journal : Journal, optional
-        Where changes are noted; without one, nothing is changed.
+        Records the changes; without a journal, nothing is changed.
     catalogue : Catalogue, optional
-        Results to use again. If there is a journal, its rows follow the files that are changed; it
-        must not be read-only then.
+        Source of known results. With a journal, the rows of changed files are updated, so the
+        catalogue must not be read-only.
     model_hash : bytes
-        Of the model whose results are used from the catalogue.
+        Hash of the model whose results are used from the catalogue.
     genres : path-like, optional
-        File of taught genres, in the place of the model's own.
+        File of taught genres, which replace the model's own.
     model, jobs
-        As `topgenre.library.batch.classify_files` has them.
+        See `topgenre.library.batch.classify_files`.
     preserve_mtime : bool
         Whether files keep their modification times.
     stopped : callable
-        Asked between any two files whether to leave it at that.
+        Called between files; a true value ends the run.
 
     Yields
     ------
@@ -140,7 +141,7 @@ def tag_files(
         head.check_network(model_hash.hex(), os.fspath(genres or ""))
     writer = None if journal is None else _Writer(journal, catalogue, preserve_mtime)
     known = _Known(paths, catalogue, model_hash, head)
-    to_judge: list[str] = []
+    unknown: list[str] = []
     for path in paths:
         if stopped():
             return
@@ -157,11 +158,11 @@ def tag_files(
         elif (result := known.take(path)) is not None:
             yield _settle(path, result, policy, writer)
         else:
-            to_judge.append(path)
-    if not to_judge:
+            unknown.append(path)
+    if not unknown:
         return
-    with closing(classify_files(to_judge, model=model, genres=genres, jobs=jobs)) as outcomes:
-        for path, outcome in zip(to_judge, outcomes, strict=True):
+    with closing(classify_files(unknown, model=model, genres=genres, jobs=jobs)) as outcomes:
+        for path, outcome in zip(unknown, outcomes, strict=True):
             if stopped():
                 return
             if isinstance(outcome, Failure):
@@ -177,26 +178,26 @@ def undo(
     catalogue: Catalogue | None = None,
     preserve_mtime: bool = False,
     stopped: Callable[[], bool] = lambda: False,
-) -> Iterator[Undone | Failure]:
-    """Put back the genres that files had.
+) -> Generator[Undone | Failure, None, None]:
+    """Restore the genres that files had before.
 
     Parameters
     ----------
     journal : Journal
     paths : iterable of path-like
-        Files, and folders in which all that was ever written is undone. Without any, what the
-        latest run has written that left anything to undo.
+        Files and folders in which all changes are undone. Without paths, the changes of the latest
+        run that are not undone yet.
     catalogue : Catalogue, optional
-        Its rows follow the files that are changed.
+        The rows of changed files are updated.
     preserve_mtime : bool
         Whether files keep their modification times.
     stopped : callable
-        Asked between any two files whether to leave it at that.
+        Called between files; a true value ends the run.
 
     Yields
     ------
     Undone or Failure
-        One for each file, the one that was changed last being the first.
+        One for each file, the latest change first.
     """
     for path, entries in _to_undo(journal, [os.path.realpath(path) for path in paths]).items():
         if stopped():
@@ -216,7 +217,7 @@ def _undo_all(
     catalogue: Catalogue | None,
     preserve_mtime: bool,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Take changes of a file back one by one, and return its genres before and after that."""
+    """Undo the changes of a file one by one; return its genres before and after."""
     tag = read_genre(path)
     genres = now = tag.genres if _values(tag) else ()
     for entry in entries:
@@ -226,15 +227,17 @@ def _undo_all(
                     path, (entry.old, entry.new), preserve_mtime=preserve_mtime
                 )
             now = restored.genres
-        # Otherwise the change was noted, and then kept from happening.
+        # Otherwise the change was recorded but never happened.
         elif now != entry.old.genres:
-            raise TagError(f"{path}: another program has changed its genre since; left as it is")
+            raise TagError(
+                f"{path}: another program has changed its genre since; it was not changed"
+            )
         journal.forget(entry)
     return genres, now
 
 
 class _Known:
-    """What the catalogue says of files that have not changed since, and what the user says."""
+    """Known results: of unchanged files in the catalogue, and corrections."""
 
     def __init__(
         self,
@@ -250,7 +253,7 @@ class _Known:
         if catalogue is None:
             return
         self._by_path, self._by_content = catalogue.corrected()
-        wanted = {_place(path) for path in paths if isinstance(path, str)}
+        wanted = {_catalogued(path) for path in paths if isinstance(path, str)}
         for song in catalogue.songs():
             found = song.analysis
             if song.path not in wanted or song.model_hash != model_hash or found is None:
@@ -265,13 +268,13 @@ class _Known:
             self._hashes[song.path] = found.hash
 
     def take(self, path: str) -> Result | None:
-        """Return what is known of a file; a correction is certain."""
-        place = _place(path)
-        result = self._results.pop(place, None)
-        genre = self._by_path.get(place)
+        """Return the known result of a file, or None; a correction is certain."""
+        location = _catalogued(path)
+        result = self._results.pop(location, None)
+        genre = self._by_path.get(location)
         if genre is None and self._by_content:
             with suppress(SourceNotFoundError):
-                content = self._hashes.get(place) or file_hash(place)
+                content = self._hashes.get(location) or file_hash(location)
                 genre = self._by_content.get(content)
         if genre is None:
             return result
@@ -279,7 +282,7 @@ class _Known:
 
 
 def _settle(path: str, result: Result, policy: Policy, writer: _Writer | None) -> Tagging | Failure:
-    """Decide on a file by what its tags say now, and write if that is wanted."""
+    """Decide what to write into a file, and write it if there is a writer."""
     try:
         seen = read_genre(path)
         tagging = _decide(path, seen, result, policy)
@@ -301,24 +304,24 @@ def _decide(path: str, tag: GenreTag, result: Result, policy: Policy) -> Tagging
     elif not chosen:
         what = "not sure" if result.uncertain and not policy.include_uncertain else "unlikely"
     elif policy.existing == "append":
-        there = list(old)
+        names = list(old)
         for name in (*(_values(tag) if not tag.agreed else ()), *new):
-            if name.casefold() not in {other.casefold() for other in there}:
-                there.append(name)
-        new = tuple(there)
+            if name.casefold() not in {other.casefold() for other in names}:
+                names.append(name)
+        new = tuple(names)
     if what == "to write" and new == old and (tag.agreed or policy.existing == "append"):
         what = "unchanged"
     return Tagging(path, what, old, new if what == "to write" else old, ranked, result.uncertain)
 
 
 def _values(tag: GenreTag) -> list[str]:
-    """Return the genres in all tags of a file; that of ID3v1 is one of few, and so the last."""
+    """Return the genres in all tags of a file, that of ID3v1 last, as it knows few."""
     tags = sorted(tag.raw["tags"].items(), key=lambda item: item[0] == "id3v1")
     return [value for _, said in tags for value in said["values"]]
 
 
 class _Writer:
-    """Writes genres, notes them in the journal, and lets the catalogue know."""
+    """Writes genres, records them in the journal, and updates the catalogue."""
 
     def __init__(self, journal: Journal, catalogue: Catalogue | None, preserve_mtime: bool) -> None:
         self._journal = journal
@@ -330,7 +333,9 @@ class _Writer:
 
         def note(old: GenreTag, new: GenreTag) -> None:
             if old.raw != seen.raw:
-                raise TagError(f"{path}: another program has just changed its genre; left as it is")
+                raise TagError(
+                    f"{path}: another program has just changed its genre; it was not changed"
+                )
             self._journal.note(target, old, new)
 
         with _followed(self._catalogue, path):
@@ -339,24 +344,24 @@ class _Writer:
 
 @contextmanager
 def _followed(catalogue: Catalogue | None, path: str) -> Iterator[None]:
-    """Let the row of a file follow a change of its tags: what was found out of its sound holds."""
-    place = _place(path)
+    """Update the file's catalogue row after a tag change in the block."""
+    location = _catalogued(path)
     analysis = None
-    stamp = catalogue.stamp(place) if catalogue else None
-    if catalogue and stamp and not stamp.failed and stamp[:2] == _size_and_time(place):
+    stamp = catalogue.stamp(location) if catalogue else None
+    if catalogue and stamp and not stamp.failed and stamp[:2] == _size_and_time(location):
         with suppress(SourceNotFoundError):
-            analysis = catalogue.find(file_hash(place), stamp.model_hash)
+            analysis = catalogue.find(file_hash(location), stamp.model_hash)
     yield
-    now = _size_and_time(place)
+    now = _size_and_time(location)
     if catalogue and stamp and analysis and now:
         with suppress(SourceNotFoundError, TagError):
-            changed = replace(analysis, hash=file_hash(place), tags=read_tags(place))
-            catalogue.add(place, *now, stamp.model_hash, changed)
+            changed = replace(analysis, hash=file_hash(location), tags=read_tags(location))
+            catalogue.add(location, *now, stamp.model_hash, changed)
             catalogue.follow_content(analysis.hash, changed.hash)
 
 
-def _place(path: str) -> str:
-    """Return the name by which the catalogue knows a file."""
+def _catalogued(path: str) -> str:
+    """Return the path of a file as the catalogue stores it."""
     return os.path.abspath(path)  # noqa: PTH100 - which follows no links
 
 
@@ -369,7 +374,7 @@ def _size_and_time(path: str) -> tuple[int, int] | None:
 
 
 def _to_undo(journal: Journal, paths: Sequence[str]) -> dict[str, list[Entry]]:
-    """Group the changes to undo by their file, the latest first."""
+    """Group the changes to undo by file, the latest first."""
     entries = journal.entries()
     found: dict[str, list[Entry]] = {}
     for entry in entries:

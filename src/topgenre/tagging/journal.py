@@ -1,7 +1,8 @@
-"""The journal of genres written into files: one JSON object per line, enough to undo every change.
+"""Keep the journal of written genres, from which every change can be undone.
 
-A line is on the disk before the file that it speaks of changes. So a line may stand for a change
-that did not come to pass, which the file itself shows; but no change is without its line.
+The journal has one JSON object per line. A line is flushed to disk before its file changes. So a
+line may belong to a change that never happened, which the file itself shows; but every change has
+its line.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from topgenre.errors import TagError
-from topgenre.files import lock
+from topgenre.files import lock, user_file
+from topgenre.library.song import utc
 from topgenre.tagging.formats import GenreTag
 
 JOURNAL_VERSION = 2
-_READABLE = (1, 2)  # the first had other words for what tags say to the letter
+_READABLE = (1, 2)  # version 1 stored the raw tags differently
 _HEAD = b'{"version": '  # of every line
 
 
@@ -33,11 +35,11 @@ class Entry(NamedTuple):
     Attributes
     ----------
     id, run : str
-        Of the change, and of the run of the program that made it.
+        Identifiers of the change and of the run that made it.
     path : str
-        The file, without links in its path.
+        The file, with links resolved.
     old, new : GenreTag
-        Its genre before and after.
+        Genre tags before and after.
     """
 
     id: str
@@ -48,10 +50,8 @@ class Entry(NamedTuple):
 
 
 def default_path() -> Path:
-    """Return where a user's journal lies unless it is named: in the folder for user data."""
-    from platformdirs import user_data_path
-
-    return user_data_path("topgenre", appauthor=False) / "tag-journal.ndjson"
+    """Return the default path of the journal."""
+    return user_file("tag-journal.ndjson")
 
 
 class Journal:
@@ -60,9 +60,9 @@ class Journal:
     Parameters
     ----------
     path : path-like, optional
-        By default `default_path`. A new one is made where there is none.
+        By default `default_path`. A missing journal is created.
     must_exist : bool
-        Whether to refuse to make a new one.
+        Whether a missing journal is an error.
 
     Raises
     ------
@@ -75,8 +75,8 @@ class Journal:
     ) -> None:
         self.path = Path(path) if path is not None else default_path()
         self._run = secrets.token_hex(8)
-        self._whole = 0  # bytes of whole lines
-        self._unended = False  # whether the last one lacks its end
+        self._whole = 0  # bytes of complete lines
+        self._unended = False  # whether the last one lacks its line break
         with self._explained():
             if path is None and not must_exist:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ class Journal:
                 raise
 
     def _opened(self, must_exist: bool) -> FileIO:
-        """Open a regular file and nothing else: a pipe, for one, might wait for ever."""
+        """Open the journal, which must be a regular file: a pipe might block for ever."""
         wanted = "name a file for the journal with --journal"
         try:
             if not stat.S_ISREG(self.path.stat().st_mode):
@@ -114,7 +114,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close the file, and let others have it."""
+        """Close and unlock the file."""
         self._file.close()
 
     def note(self, path: str, old: GenreTag, new: GenreTag) -> None:
@@ -142,11 +142,11 @@ class Journal:
         return list(reversed(self._entries.values()))
 
     def _append(self, record: dict[str, Any]) -> None:
-        record["time"] = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        # ASCII, in which the bytes of any file name can be written.
+        record["time"] = utc(datetime.now(UTC))
+        # ASCII can represent the bytes of any file name.
         line = b"\n" * self._unended + json.dumps(record).encode("ascii") + b"\n"
         with self._explained():
-            # Half a line, of a program that was killed while it wrote it, would spoil this one.
+            # Remove the partial line of a program that was killed while writing it.
             if self._file.seek(0, os.SEEK_END) > self._whole:
                 self._file.truncate(self._whole)
             try:
@@ -176,8 +176,8 @@ class Journal:
             self._whole += len(line) + 1
         if not (_HEAD.startswith(last[: len(_HEAD)]) and last.isascii()):
             raise self._damaged(len(lines) + 1)
-        # A program that was killed while it wrote the last line has not yet changed the file. But
-        # an editor may have taken away the end of a whole line.
+        # A partial last line is from a program that was killed before it changed the file. But an
+        # editor may have removed the line break of a complete line.
         with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
             self._take(last, len(lines) + 1, entries)
             self._whole += len(last)
@@ -207,7 +207,7 @@ class Journal:
     def _damaged(self, line: int) -> TagError:
         return TagError(
             f"{self.path}: line {line} is damaged, or this is not a journal of written genres; "
-            "it was left as it is: mend it, or name another one with --journal"
+            "it was not changed: repair it, or name another one with --journal"
         )
 
     @contextmanager

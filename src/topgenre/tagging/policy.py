@@ -1,4 +1,4 @@
-"""Which genres are written, by which names, and into which files."""
+"""Decide which genres are written, by which names, and into which files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from topgenre.errors import TagError
 from topgenre.result import GenreProbability, Result, rank
 
-_CERTAIN = 0.5  # probability from which a genre is more likely right than wrong
+_CERTAIN = 0.5  # probability above which a genre is more likely right than wrong
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -24,23 +24,23 @@ Existing = Literal["keep", "append", "replace"]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Which genres are written, and into which files.
+    """Rules that decide which genres are written, and into which files.
 
     Attributes
     ----------
     existing : {"keep", "append", "replace"}
-        What becomes of the genres that a file has: with "keep", such a file is left alone.
+        What to do if a file has a genre; with "keep", it is not changed.
     count : int
-        How many genres at most.
+        Most genres per file.
     threshold : float, optional
-        Least probability of a genre; by default 0.5, shared by as many genres as are wanted, and
-        0 if uncertain results are.
+        Least probability of a genre; by default 0.5 divided by `count`, or 0 if
+        `include_uncertain` is set.
     include_uncertain : bool
-        Whether results that are uncertain are written as well.
+        Whether to write uncertain results too.
     names : mapping of str to str
-        The user's names of topgenre's genres; an empty one keeps a genre from being written.
+        The user's names of topgenre's genres; a genre with an empty name is not written.
     verbatim : bool
-        Whether genres without such a name are written as they are: taught ones are the user's own.
+        Whether genres without such a name are written unchanged, as taught genres are.
     """
 
     existing: Existing = "keep"
@@ -52,15 +52,15 @@ class Policy:
 
     @property
     def least(self) -> float:
-        """The probability that a genre must have."""
+        """Least probability of a genre."""
         if self.threshold is not None:
             return self.threshold
         return 0.0 if self.include_uncertain else _CERTAIN / self.count
 
     def named(self, result: Result) -> tuple[GenreProbability, ...]:
-        """Rank the names that the genres of a result are written by.
+        """Rank the genres of a result by the names to write.
 
-        Genres that have the same name count as one, with the sum of their probabilities.
+        Genres with the same name count as one, with the sum of their probabilities.
         """
         shares: dict[str, float] = {}
         for genre, probability in result.genres:
@@ -70,7 +70,7 @@ class Policy:
         return rank(shares)
 
     def choose(self, result: Result) -> tuple[GenreProbability, ...]:
-        """Return the genres of a result that are fit to be written, most probable first."""
+        """Return the genres of a result to write, most probable first."""
         if result.uncertain and not self.include_uncertain:
             return ()
         return tuple(
@@ -79,11 +79,11 @@ class Policy:
 
 
 def common_name(genre: str) -> str:
-    """Return the name that tags have for a genre since ID3v1, such as Hip-Hop, or else its own."""
+    """Return the usual spelling of a genre in tags (that of ID3v1), such as Hip-Hop."""
     from mutagen.id3 import TCON
 
-    common = {_plain(name): name for name in TCON.GENRES}
-    return common.get(_plain(genre), genre)
+    common = {letters(name): name for name in TCON.GENRES}
+    return common.get(letters(genre), genre)
 
 
 def read_names(path: str | os.PathLike[str], genres: Iterable[str] | None) -> dict[str, str]:
@@ -92,14 +92,14 @@ def read_names(path: str | os.PathLike[str], genres: Iterable[str] | None) -> di
     Parameters
     ----------
     path : path-like
-        ``hiphop = "Hip-Hop"`` a line, or with the suffix ``.csv`` ``hiphop,Hip-Hop``.
+        Lines such as ``hiphop = "Hip-Hop"``, or ``hiphop,Hip-Hop`` if the suffix is ``.csv``.
     genres : iterable of str, optional
         The genres that may be named; by default any.
 
     Raises
     ------
     TagError
-        If the file cannot be read, or speaks of other genres.
+        If the file cannot be read, or names unknown genres.
     """
     path = Path(path)
     try:
@@ -123,12 +123,12 @@ def read_names(path: str | os.PathLike[str], genres: Iterable[str] | None) -> di
 def check_names(
     names: Mapping[str, Any], genres: Iterable[str] | None, where: str
 ) -> dict[str, str]:
-    """Return a mapping of genres to names, if it makes sense.
+    """Check a mapping of genres to names, and return it with names stripped.
 
     Raises
     ------
     TagError
-        If it speaks of other genres, or of names that tags would read as something else.
+        If it names unknown genres, or has names that tags would read as another genre.
     """
     from mutagen.id3 import TCON
 
@@ -136,7 +136,9 @@ def check_names(
     checked = {}
     for genre, name in names.items():
         if known is not None and genre not in known:
-            raise TagError(f"{where}: {genre!r} is none of topgenre's genres: {', '.join(known)}")
+            raise TagError(
+                f"{where}: {genre!r} is not one of topgenre's genres: {', '.join(known)}"
+            )
         text = name.strip() if isinstance(name, str) else "\0"
         # A tag reads some names, such as numbers, as other genres.
         if _CONTROL.search(text) or TCON(text=[text]).genres != [text] * bool(text):
@@ -145,5 +147,6 @@ def check_names(
     return checked
 
 
-def _plain(name: str) -> str:
+def letters(name: str) -> str:
+    """Return the letters and digits of a name, without case."""
     return "".join(filter(str.isalnum, name)).casefold()

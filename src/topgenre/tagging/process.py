@@ -1,9 +1,9 @@
-"""Tags are read and written in a process of their own, which a hostile file may hang or end.
+"""Read and write tags in another process, which a hostile file may hang or crash.
 
-Some files take the libraries that read tags hours or gigabytes: a frame that is compressed a
-thousandfold, or a million values. Such a file costs a minute, one line, and nothing else. The
-functions here do what those of the same names in `rewrite` do. A script that calls them must
-guard its own start with ``if __name__ == "__main__":``, as `multiprocessing` demands.
+Some files cost the libraries that read tags hours or gigabytes: a frame that is compressed a
+thousandfold, or a million values. Here, such a file costs a minute and one line. The functions do
+the same as those of the same names in `rewrite`. A script that calls them must guard its start with
+``if __name__ == "__main__":``, as `multiprocessing` demands.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from topgenre.workers.single import Single
 from topgenre.workers.worker import Channel, Do, JobError, Spec
 
 _READING = 60.0  # s for one file
-_WRITING = 600.0  # s, in which all of a large file is copied and read twice from a slow disk
-_IDLE = 10.0  # s after which the process ends when there is nothing to do
+_WRITING = 600.0  # s, for a large file on a slow disk to be copied and read twice
+_IDLE = 10.0  # s after which the idle process ends
 _MEMORY = 1 << 30  # bytes
 
 _Commit = Callable[[GenreTag, GenreTag], None]
@@ -38,7 +38,7 @@ def read_genre(path: str) -> GenreTag:
 def write_genre(
     path: str, genres: Sequence[str], *, preserve_mtime: bool = False, commit: _Commit
 ) -> GenreTag:
-    """Write the genres of a file into its tags; `commit` is called in this process."""
+    """Write genres into a file's tags; `commit` is called in this process."""
     more = tuple(genres), preserve_mtime
     tag: GenreTag = _ask(path, _WRITING, "write_genre", *more, commit=commit)
     return tag
@@ -47,13 +47,13 @@ def write_genre(
 def restore_genre(
     path: str, change: tuple[GenreTag, GenreTag], *, preserve_mtime: bool = False
 ) -> GenreTag:
-    """Take a change back."""
+    """Undo a change."""
     tag: GenreTag = _ask(path, _WRITING, "restore_genre", change, preserve_mtime)
     return tag
 
 
 def read_tags(path: str) -> Tags:
-    """Read what the catalogue keeps of a file's tags."""
+    """Read the tags that the catalogue stores."""
     found: Tags = _ask(path, _READING, "read_tags")
     return found
 
@@ -77,16 +77,18 @@ def _ask(path: str, seconds: float, name: str, *more: Any, commit: _Commit | Non
         raise refused or error from None
     except JobError as error:
         if error.why == "memory":
-            raise TagError(f"{path}: its tags take too much memory; left as it is") from error
+            raise TagError(f"{path}: its tags need too much memory; it was not changed") from error
         if error.why == "fault":
             last = error.how.strip().splitlines()[-1]
-            raise TagError(f"{path}: a fault in topgenre ({last}); please report it") from error
-        files.sweep(Path(path).resolve().parent, again=True)  # what it has left half done
+            raise TagError(f"{path}: a bug in topgenre ({last}); please report it") from error
+        files.sweep(Path(path).resolve().parent, again=True)  # remove its partial copies
         why = (
-            f"not done after {seconds:g} s" if error.why == "overrun" else "they ended the process"
+            f"not done after {seconds:g} s"
+            if error.why == "overrun"
+            else "they crashed the process"
         )
         raise TagError(
-            f"{path}: its tags cannot be read ({why}); they may be made to do harm"
+            f"{path}: its tags cannot be read ({why}); the file may be malicious"
         ) from error
 
 

@@ -1,9 +1,8 @@
-"""The genre in a music file's own tags: read, and changed so that nothing else is.
+"""Read and change the genre in a music file's tags, and nothing else in the file.
 
-A file is never changed where it lies. A copy beside it, of a name of its own, gets the new genre.
-The copy is read again through the same open file: every byte must be as it was meant, all other
-tags and the sound as they were. Then, if neither the file nor the copy has been touched by anybody,
-this very copy takes the file's place in one step.
+A file is never changed in place. A copy beside it gets the new genre. The copy is read back through
+the same open file: every byte must be as intended, and other tags and the sound unchanged. Then, if
+nobody has touched the file or the copy, the copy replaces the file in one step.
 """
 
 from __future__ import annotations
@@ -28,11 +27,12 @@ from topgenre.tagging.formats import (
     status,
     unchanged,
 )
+from topgenre.tagging.policy import letters
 
 _NO_COPY = "a changed copy cannot be written beside it"
 _BLOCK = 1 << 20  # bytes read at once
-_MOST_UNDO = 1 << 16  # bytes of edits that a journal has to keep
-_WAIT, _PAUSE = 60.0, 0.05  # s for which another topgenre may hold a file
+_MOST_UNDO = 1 << 16  # most bytes of edits to keep in the journal
+_WAIT, _PAUSE = 60.0, 0.05  # s to wait for another topgenre that has locked a file
 
 Commit = Callable[[GenreTag, GenreTag], None]
 
@@ -40,13 +40,13 @@ Commit = Callable[[GenreTag, GenreTag], None]
 def read_genre(path: str | os.PathLike[str]) -> GenreTag:
     """Read the genre in a file's tags.
 
-    A file may have one in a place that is not known here. Then that is what `genres` names.
+    A genre in a tag that topgenre cannot write is in `genres` too.
 
     Raises
     ------
     TagError
-        If there is no such file, it is in a format whose tags cannot be written, or its tags are
-        damaged.
+        If the file does not exist, is in a format whose tags cannot be written, or has damaged
+        tags.
     """
     path = os.fspath(path)
     with explained(path):
@@ -68,29 +68,29 @@ def write_genre(
     preserve_mtime: bool = False,
     commit: Commit | None = None,
 ) -> GenreTag:
-    """Write the genres of a file into its tags, in place of those that are there.
+    """Replace the genres in a file's tags.
 
     Parameters
     ----------
     path : path-like
-        File; where a link stands, the file that it points to is changed.
+        File; for a link, its target is changed.
     genres : sequence of str
         At least one.
     preserve_mtime : bool
         Whether to keep the file's modification time.
     commit : callable, optional
-        Called with what was there and what will be, just before it is; what it raises keeps the
-        file as it was.
+        Called with the old and the new tag just before the file is replaced; if it raises, the
+        file is not changed.
 
     Returns
     -------
     GenreTag
-        What is there now. Its `raw` says how to get the very bytes back that were there before.
+        The new tag. Its `raw` has the edits that restore the former bytes.
 
     Raises
     ------
     TagError
-        If the file cannot be changed; it is as it was then.
+        If the file cannot be changed; it is then untouched.
     """
     wanted = tuple(genres)
 
@@ -107,17 +107,17 @@ def restore_genre(
     preserve_mtime: bool = False,
     commit: Commit | None = None,
 ) -> GenreTag:
-    """Take a change back, whatever else has been changed since; otherwise like `write_genre`.
+    """Undo a change, even if the file was changed otherwise since.
 
-    If nothing has, the file has all the bytes that it had before.
+    If it was not, all its former bytes are restored. Errors are those of `write_genre`.
 
     Parameters
     ----------
     path : path-like
     change : (GenreTag, GenreTag)
-        What was there before and after it, as `commit` got them.
+        The tags before and after the change, as `commit` got them.
     preserve_mtime, commit
-        As `write_genre` has them.
+        See `write_genre`.
     """
     old, new = change
     known: dict[str, Any] = new.raw.get("undo", {})
@@ -138,20 +138,20 @@ def restore_genre(
 
 
 class _InexactError(Exception):
-    """The very bytes from before a change cannot be had back."""
+    """The exact bytes from before a change cannot be restored."""
 
 
 class _Request(NamedTuple):
-    """What is to become of a file.
+    """A change of a file.
 
     Attributes
     ----------
     edit : callable
-        Makes the edits of the tags.
+        Returns the edits of the tags.
     genres : tuple of str, optional
-        What the tags must say then.
+        Genres that the tags must have afterwards.
     digest : str, optional
-        SHA-256 that the file must have then.
+        SHA-256 that the file must have afterwards.
     """
 
     edit: Callable[[TaggedFile, BinaryIO], list[Edit]]
@@ -173,14 +173,14 @@ def _rewrite(
             return old
         with ExitStack() as cleanup:
             with explained(named, _NO_COPY):
-                # For nobody else to read meanwhile.
+                # Nobody else may read it meanwhile.
                 part, copy = cleanup.enter_context(files.new_part(target, 0o600))
                 digests = _copy(source, copy, tagged.finish(edits))
             if request.digest not in (None, digests.after):
                 raise _InexactError
             if _hash_of(copy) != digests.after:
-                raise unchanged(named, "the disk did not keep what was written to it", "check it")
-            if request.digest:  # and so every byte is as it was once
+                raise unchanged(named, "the disk did not store what was written to it", "check it")
+            if request.digest:  # every byte is the former one
                 new = TaggedFile(copy, named).genre()
             else:
                 new = _check(named, source, copy, request)
@@ -196,7 +196,7 @@ def _rewrite(
                 raise unchanged(named, "another program is writing to it", "try again later")
             if not files.same_file(part, copy):
                 raise unchanged(named, "another program has changed its copy", "try again later")
-            if os.name == "nt":  # where no open file can be replaced
+            if os.name == "nt":  # Windows cannot replace open files
                 copy.close()
                 source.close()
                 shutil.copystat(target, part)
@@ -209,13 +209,13 @@ def _rewrite(
 
 @contextmanager
 def _held(named: str, target: Path) -> Iterator[BinaryIO]:
-    """Open a file while no other topgenre writes to it."""
+    """Open and lock a file, which no other topgenre is writing to."""
     status(named)
     if not target.stat().st_mode & 0o222 or not os.access(target, os.W_OK):
         raise unchanged(named, "it is read-only", "allow writing to it first")
     end = time.monotonic() + _WAIT
     while True:
-        with target.open("r+b") as file:  # as some network folders lock only what can be written
+        with target.open("r+b") as file:  # some network folders lock only writable files
             if files.lock(file) is not False and files.same_file(target, file):
                 yield file
                 return
@@ -225,14 +225,14 @@ def _held(named: str, target: Path) -> Iterator[BinaryIO]:
 
 
 class _Digests(NamedTuple):
-    """The SHA-256 of a file, and that of its changed copy."""
+    """SHA-256 of a file and of its changed copy."""
 
     before: str
     after: str
 
 
 def _copy(source: BinaryIO, copy: BinaryIO, edits: Sequence[Edit]) -> _Digests:
-    """Copy a file with sorted edits in it."""
+    """Copy a file, applying sorted edits."""
     before, after = hashlib.sha256(), hashlib.sha256()
 
     def pass_on(until: int | None, *, kept: bool) -> None:
@@ -257,25 +257,25 @@ def _copy(source: BinaryIO, copy: BinaryIO, edits: Sequence[Edit]) -> _Digests:
 
 
 def _check(named: str, source: BinaryIO, copy: BinaryIO, request: _Request) -> GenreTag:
-    """Return the genre of the copy, if that is all it differs in."""
+    """Return the tag of the copy, if the copy differs in nothing but the genre."""
     was, edited = TaggedFile(source, named), TaggedFile(copy, named)
     new, others, remaining = edited.genre(), was.others(), edited.others()
     if any(remaining.get(name, []) != kept for name, kept in others.items()):
         raise unchanged(named, "its other tags would change with the genre")
     sound, shown = _heard(copy, named)
     if not was.loose and sound != _heard(source, named)[0]:
-        raise unchanged(named, "its sound would change, as it is damaged")
+        raise unchanged(named, "its sound would change, since it is damaged")
     if request.genres is not None and (new.genres != request.genres or not new.agreed):
-        raise unchanged(named, "its tags are damaged, and would not show the new genre")
-    # Some formats show the first of several genres, some the last, and some all of them.
-    hidden = shown and not any(_plain(genre) in _plain(shown) for genre in new.genres)
+        raise unchanged(named, "its tags are damaged and would not show the new genre")
+    # Of several genres, FFmpeg shows the first, the last or all, depending on the format.
+    hidden = shown and not any(letters(genre) in letters(shown) for genre in new.genres)
     if request.genres and hidden and shown == _heard(source, named)[1]:
-        raise unchanged(named, f"it would go on to show the genre {shown} from an unknown place")
+        raise unchanged(named, f"it would still show the genre {shown}, from an unknown tag")
     return new
 
 
 def _heard(file: BinaryIO, name: str) -> tuple[bytes, str]:
-    """Return a SHA-256 over all packets of sound and of pictures, and the genre that FFmpeg reads.
+    """Return the SHA-256 of all packets, and the genre that FFmpeg reads.
 
     Raises
     ------
@@ -302,15 +302,11 @@ def _heard(file: BinaryIO, name: str) -> tuple[bytes, str]:
                     digest.update(f"{packet.stream_index} {packet.pts} {packet.size} ".encode())
                     digest.update(bytes(packet))
             except DECODING_ERRORS as error:
-                # Damage is part of the sound: it must be the same afterwards.
+                # The damage must be the same afterwards.
                 digest.update(type(error).__name__.encode())
     except (AudioError, OSError) as error:
         raise unchanged(name, f"its sound cannot be read ({reason(error)})") from error
     return digest.digest(), shown.get("genre", "")
-
-
-def _plain(genre: str) -> str:
-    return "".join(filter(str.isalnum, genre)).casefold()
 
 
 def _hash_of(file: BinaryIO) -> str:
@@ -322,7 +318,7 @@ def _hash_of(file: BinaryIO) -> str:
 
 
 def _stamp(found: os.stat_result) -> tuple[int, ...]:
-    """Return what changes when anybody changes a file."""
+    """Return the metadata that changes with every change of a file."""
     changed = found.st_ctime_ns if os.name == "posix" else 0
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, changed
 
@@ -330,7 +326,7 @@ def _stamp(found: os.stat_result) -> tuple[int, ...]:
 def _dress(
     named: str, copy: BinaryIO, source: BinaryIO, before: os.stat_result, preserve_mtime: bool
 ) -> None:
-    """Give the copy the owner, the attributes and the permissions of the file, and store it."""
+    """Copy owner, attributes and permissions of the file to the copy, and flush it."""
     handle = copy.fileno()
     if os.name == "posix":
         mine = os.fstat(handle)
@@ -339,12 +335,12 @@ def _dress(
                 os.fchown(handle, before.st_uid, before.st_gid)
             except OSError as error:
                 raise unchanged(
-                    named, "it belongs to somebody else, and would not any more", "ask its owner"
+                    named, "it belongs to another user, and would change its owner", "ask its owner"
                 ) from error
         if hasattr(os, "listxattr"):
-            with suppress(OSError):  # not every disk has them
+            with suppress(OSError):  # not every file system has them
                 for name in os.listxattr(source.fileno()):
-                    with suppress(OSError):  # and some belong to the system
+                    with suppress(OSError):  # some belong to the system
                         os.setxattr(handle, name, os.getxattr(source.fileno(), name))
         os.fchmod(handle, before.st_mode & 0o7777)
         if preserve_mtime:

@@ -1,4 +1,4 @@
-"""Examples to teach from: embeddings of songs, with their genres and artists."""
+"""Gather examples to teach from: embeddings of songs with genres and artists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from topgenre.teaching.labels import Labels, clean_labels
 
 Floats = NDArray[np.float32]
 
-CORRECTED = 3.0  # how often a song counts whose genre the user has corrected
+CORRECTED = 3.0  # weight of a song whose genre the user has corrected
 _MAX_GENRES = 2000
 
 
@@ -27,11 +27,11 @@ class TaggedSong:
     path : str
     embeddings : ndarray of float32, shape (n_windows, n_embedding)
     genres : tuple of str
-        As the tag, the folder or the user names them.
+        Names from the tag, the folder or the user.
     group : str
-        Artist, else album, else folder: songs of one group never judge each other.
+        Artist, else album, else folder; a group is never split between training and test.
     corrected : bool
-        Whether the user has named the genre, so that it counts more than a tag.
+        Whether the user has corrected the genre, so that it counts more than a tag.
     """
 
     path: str
@@ -50,17 +50,17 @@ class Examples:
     genres : tuple of str
     paths : tuple of str, length n_songs
     embeddings : ndarray of float32, shape (n, n_embedding)
-        A row per window.
+        One row per window.
     song : ndarray of int64, shape (n,)
         The song of each window.
     weights : ndarray of float32, shape (n,)
-        Songs count equally, but many songs of one artist in a genre only by their square root,
-        and a corrected song `CORRECTED` times.
+        Songs count equally, except that n songs of one artist in a genre count as the square root
+        of n, and a corrected song as `CORRECTED`.
     targets : ndarray of float32, shape (n_songs, n_genres)
         Share of each genre in a song; rows sum to 1.
     groups : ndarray of str, shape (n_songs,)
     labels : Labels
-        What was merged and dropped on the way.
+        Merged and dropped names.
     """
 
     genres: tuple[str, ...]
@@ -74,7 +74,7 @@ class Examples:
 
     @property
     def n_songs(self) -> int:
-        """How many songs there are."""
+        """Number of songs."""
         return len(self.paths)
 
     @property
@@ -89,7 +89,7 @@ def gather(
     min_songs: int = 3,
     names: Mapping[str, str] | None = None,
 ) -> Examples:
-    """Gather songs into examples.
+    """Build examples from songs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Clean the genre tags that people have: spellings, ID3 numbers, words that name no genre."""
+"""Clean genre tags: merge spellings, resolve ID3 numbers, drop other words."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-# ID3v1's numbered genres that are written as a number, such as "(17)" or "17".
+# Genres of ID3v1 written as a number, such as "(17)" or "17".
 _ID3_NUMBER = re.compile(r"\(?(\d{1,3})\)?$|\((\d{1,3})\)(.+)$")
 _SEPARATORS = re.compile(r"[;,/|\0\n]+")
 _NOT_GENRES = frozenset(
@@ -34,9 +35,9 @@ class Labels(NamedTuple):
     Attributes
     ----------
     genres : tuple of str
-        In alphabetical order, in the spelling that most songs have.
+        In alphabetical order, in the most frequent spelling.
     of_songs : list of tuple of int
-        The genres of each song, as indices; empty for a song that is not an example.
+        Indices of the genres of each song; empty if the song is not an example.
     merged : mapping of str to tuple of str
         Other spellings by genre.
     dropped : tuple of Dropped
@@ -48,17 +49,18 @@ class Labels(NamedTuple):
     dropped: tuple[Dropped, ...]
 
 
-def split_genres(text: str) -> list[str]:
+@lru_cache(maxsize=4096)  # a library has few genres, and many songs of each
+def split_genres(text: str) -> tuple[str, ...]:
     """Split the text of a genre tag into names.
 
     Examples
     --------
     >>> split_genres("(17)Shoegaze; Dream Pop")
-    ['Shoegaze', 'Dream Pop']
+    ('Shoegaze', 'Dream Pop')
     >>> split_genres("(17)")
-    ['Rock']
+    ('Rock',)
     """
-    names = []
+    names: list[str] = []
     for part in _SEPARATORS.split(text):
         name = " ".join(part.split())
         if found := _ID3_NUMBER.match(name):
@@ -66,11 +68,12 @@ def split_genres(text: str) -> list[str]:
             name = rest.strip() if rest else _id3_genre(int(number or numbered))
         if name and name not in names:
             names.append(name)
-    return names
+    return tuple(names)
 
 
+@lru_cache(maxsize=4096)
 def key_of(name: str) -> str:
-    """Return what all spellings of a genre share: its letters and digits, without case.
+    """Return the key that all spellings of a genre share: letters and digits, no case.
 
     Examples
     --------
@@ -114,7 +117,7 @@ def clean_labels(
                 removed["the map drops it"][name] += 1
                 continue
             keys.add(key_of(written))
-            # A name from the map counts more than any number of spellings.
+            # A name from the map outweighs any number of other spellings.
             spellings[key_of(written)][written] += 1 if key not in renamed else 1_000_000
             if key in renamed and name != written:
                 spellings[key_of(written)][name] += 1

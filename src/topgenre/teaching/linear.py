@@ -1,4 +1,4 @@
-"""Fit a linear classifier to embeddings: regularised logistic regression, by L-BFGS."""
+"""Fit a linear classifier to embeddings: logistic regression by L-BFGS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-_MEMORY = 8  # pairs of steps and gradients from which L-BFGS estimates the curvature
+_MEMORY = 8  # pairs of steps and gradients that L-BFGS keeps
 _TOLERANCE = 1e-4  # relative decrease of the loss at which it stops
 
 
@@ -34,7 +34,7 @@ class Linear(NamedTuple):
 def fit_linear(
     embeddings: Floats, targets: Floats, weights: Floats, l2: float, *, max_steps: int = 60
 ) -> Linear:
-    """Minimise the weighted mean cross-entropy plus `l2` times half the squared weights.
+    """Minimise the weighted mean cross-entropy with an L2 penalty.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def fit_linear(
     targets : ndarray of float32, shape (n, n_genres)
         Share of each genre; rows sum to 1.
     weights : ndarray of float32, shape (n,)
-        How much each example counts.
+        Weight of each example.
     l2 : float
-        Of the weights on standardised embeddings.
+        Twice the factor of the squared weights, for standardised embeddings.
     max_steps : int
 
     Returns

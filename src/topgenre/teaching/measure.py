@@ -1,4 +1,4 @@
-"""Measure taught genres by cross-validation that keeps artists and albums together."""
+"""Measure taught genres by cross-validation over artists and albums."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Floats = NDArray[np.float32]
 PENALTIES = (0.03, 0.1, 0.3, 1.0)
 N_FOLDS = 5
 _RESAMPLES = 1000
-# Songs times genres from which one penalty and few steps must do.
+# With more songs times genres than this, one penalty and few steps are tried.
 _LARGE, _LARGE_PENALTIES, _LARGE_STEPS = 5_000_000, (0.3,), 20
-_TOLD = 0.3  # F1 below which a genre counts as one that sound does not tell
-_APART = 0.65  # balanced accuracy of telling two genres apart up to which they count as one
-_ENOUGH = 5  # songs from which such a judgement is made
+_TOLD = 0.3  # least F1 of a genre that sound can tell
+_APART = 0.65  # balanced accuracy up to which two genres count as the same
+_ENOUGH = 5  # least songs for either decision
 
 
 class GenreFigures(NamedTuple):
-    """How well one genre is told in cross-validation."""
+    """Figures of one genre in cross-validation."""
 
     genre: str
     n_songs: int
@@ -37,7 +37,7 @@ class GenreFigures(NamedTuple):
 
     @property
     def told(self) -> bool:
-        """Whether sound tells this genre at all."""
+        """Whether sound can tell this genre."""
         precision = self.precision or 0.0
         total = precision + self.recall
         return self.n_songs < _ENOUGH or (
@@ -47,23 +47,23 @@ class GenreFigures(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """Figures of a cross-validation, and what calibrates the genres.
+    """Figures of a cross-validation, and the calibration.
 
     Attributes
     ----------
     accuracy, top3 : Figure
         With 95 % intervals from a bootstrap over artists.
     baseline : float
-        Accuracy of always naming the commonest genre.
+        Accuracy of always choosing the most frequent genre.
     ece : float
         Expected calibration error; each fold has the temperature of the others.
     temperature : float
     penalty : float
     genres : tuple of GenreFigures
     same : tuple of (str, str)
-        Pairs of genres that are taken for each other.
+        Pairs of genres that are confused with each other.
     probabilities : ndarray of float32, shape (n_songs, n_genres)
-        Held-out and calibrated, a row per song.
+        Held-out and calibrated, one row per song.
     n_artists : int
     """
 
@@ -98,9 +98,9 @@ class Measured:
 
 
 def cross_validate(examples: Examples, penalties: Sequence[float] = PENALTIES) -> Measured | None:
-    """Judge each song by a classifier that has learnt no song of its artist or album.
+    """Cross-validate by artist or album, so that no song is tested on its own group.
 
-    The penalty is the one of `penalties` with the least log loss over the held-out songs.
+    The penalty is the one of `penalties` with the least log loss on the held-out songs.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def cross_validate(examples: Examples, penalties: Sequence[float] = PENALTIES) -
         probabilities[~others] = softmax(logits[~others] / temperature)
     hits = np.take_along_axis(examples.targets, probabilities.argsort(axis=1)[:, ::-1], 1) > 0
     best_genre = probabilities.argmax(axis=1)
-    # A song with several genres is right if it is taken for one of them.
+    # A song with several genres is right if it is classified as one of them.
     right = np.where(hits[:, 0], best_genre, truth)
     return Measured(
         accuracy=_figure(hits[:, 0], groups),
@@ -192,7 +192,7 @@ def assign_folds(
 
 
 def _truth(logits: Floats, targets: Floats) -> NDArray[np.int64]:
-    """Return the genre of each song; of several genres, the one with the largest logit."""
+    """Return the genre of each song; of several, the one with the largest logit."""
     return np.asarray(np.where(targets > 0, logits, -np.inf).argmax(axis=1), np.int64)
 
 
@@ -201,7 +201,7 @@ def _log_loss(probabilities: NDArray[Any], targets: Floats) -> float:
 
 
 def _figure(hits: NDArray[np.bool_], groups: NDArray[np.int64]) -> Figure:
-    """Return a share with its interval, by drawing groups of songs again."""
+    """Return a share with its interval from a bootstrap over groups of songs."""
     n_groups = int(groups.max()) + 1
     right = np.bincount(groups, hits, minlength=n_groups)
     size = np.bincount(groups, minlength=n_groups)
@@ -238,7 +238,7 @@ def _same(examples: Examples, best: NDArray[np.int64]) -> tuple[tuple[str, str],
     ).reshape(n_genres, n_genres)
     n_songs = counts.sum(axis=1)
     own = np.diag(counts)
-    # Of the songs of each genre that are taken for one of the two, the share that is right.
+    # Of the songs of each genre that are classified as one of the two, the share that is right.
     either = counts + own[:, None]
     right = own[:, None] / np.maximum(either, 1)
     apart = (right + right.T) / 2

@@ -1,4 +1,4 @@
-"""Find tagged songs: in a scanned catalogue, or in folders named after genres."""
+"""Find tagged songs in a scanned catalogue, or in folders named after genres."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ from topgenre.workers.work import default_jobs
 if TYPE_CHECKING:
     from topgenre.classifier import Classifier
 
-_N_WINDOWS = 5  # of 10 s from each song in a folder: a song is more than its middle
+_N_WINDOWS = 5  # windows of 10 s per song in a folder: more than its middle
 _TIME_LIMIT = 120.0  # s for one song
 
 Shown = Callable[[str, Failure | None], object]
 
 
 class _Embedded(NamedTuple):
-    """What a worker process finds in a song."""
+    """Embeddings and group of a song, from a worker process."""
 
     windows: Floats
     group: str
 
 
 def from_catalogue(
-    catalogue: Catalogue, model: bytes, *, folder: str | None = None
+    catalogue: Catalogue, model: bytes, *, folder: str | None = None, most: int | None = None
 ) -> Iterator[TaggedSong]:
-    """Find the songs of a catalogue that have genre tags, or that the user has corrected.
+    """Find the songs of a catalogue with genre tags or corrections.
 
     Parameters
     ----------
     catalogue : Catalogue
     model : bytes
-        SHA-256 of the model; songs that another model has scanned are left out.
+        SHA-256 of the model; songs of other models, and missing ones, are left out.
     folder : str, optional
         Only songs below this folder.
+    most : int, optional
+        Most songs, drawn at random; always the same ones.
 
     Yields
     ------
@@ -51,62 +53,32 @@ def from_catalogue(
         With the embedding of the scan.
     """
     by_path, by_content = catalogue.corrected()
-    for song in catalogue.songs(folder=folder):
-        found = song.analysis
-        if found is None or song.model_hash != model:
-            continue
-        correction = by_path.get(song.path) or by_content.get(found.hash)
-        genres = (correction,) if correction else tuple(split_genres(found.tags.genre or ""))
+    names = ("path", "hash", "genre_tag", "artist", "album", "embedding")
+    rows = (
+        catalogue.rows(names, model=model, folder=folder)
+        if most is None
+        else catalogue.sample(names, model, most, tagged=True, folder=folder)
+    )
+    for path, content, tag, artist, album, embedding in rows:
+        correction = by_path.get(path) or by_content.get(content)
+        genres = (correction,) if correction else split_genres(tag or "")
         if genres:
             yield TaggedSong(
-                path=song.path,
-                embeddings=found.embedding[None],
+                path=path,
+                embeddings=embedding[None],
                 genres=genres,
-                group=_group(found.tags.artist, found.tags.album, song.path),
+                group=_group(artist, album, path),
                 corrected=correction is not None,
             )
 
 
-def from_folders(
-    root: Path,
-    *,
-    model: str | os.PathLike[str] | None = None,
-    jobs: int | None = None,
-    show: Shown = lambda path, failure: None,
-) -> Iterator[TaggedSong]:
-    """Embed the songs of a folder whose sub-folders are named after genres.
-
-    Parameters
-    ----------
-    root : Path
-    model : path-like, optional
-        By default the bundled model.
-    jobs : int, optional
-        Worker processes.
-    show : callable, optional
-        Told the path of each song when it is done, and its failure if it has one.
-
-    Yields
-    ------
-    TaggedSong
-        With the embeddings of five windows in the middle of the song.
-
-    Raises
-    ------
-    TeachingError
-        If the folder cannot be read, or lacks sub-folders.
-    """
-    genre_of = songs_below(root)
-    yield from embed_songs(genre_of, model=model, jobs=jobs, show=show)
-
-
 def songs_below(root: Path) -> dict[str, tuple[str, ...]]:
-    """Return the songs of each sub-folder of a folder, with the sub-folder's name as genre.
+    """Find the songs in the subfolders of a folder; each is named after a genre.
 
     Raises
     ------
     TeachingError
-        If the folder cannot be read, or lacks sub-folders.
+        If the folder cannot be read, or its subfolders have no songs.
     """
     try:
         folders = sorted(path for path in root.iterdir() if path.is_dir())
@@ -123,8 +95,8 @@ def songs_below(root: Path) -> dict[str, tuple[str, ...]]:
     }
     if not genre_of:
         raise TeachingError(
-            f"{root}: there are no songs in sub-folders; "
-            "make a sub-folder per genre, such as shoegaze/, with three songs or more"
+            f"{root}: no music found; "
+            "make a sub-folder of music for each genre, such as shoegaze/, with three songs or more"
         )
     return genre_of
 
@@ -142,13 +114,17 @@ def embed_songs(
     ----------
     genre_of : dict of str to tuple of str
         Genres by path.
-    model, jobs, show
-        As for `from_folders`.
+    model : path-like, optional
+        By default the bundled model.
+    jobs : int, optional
+        Worker processes.
+    show : callable, optional
+        Called with the path of each finished song, and its failure or None.
 
     Yields
     ------
     TaggedSong
-        A song that cannot be read is left out.
+        With the embeddings of five windows around the middle; songs that fail are left out.
     """
     jobs = default_jobs(len(genre_of)) if jobs is None else jobs
     for path, found in in_processes(
@@ -163,13 +139,13 @@ def _embed(classifier: Classifier, path: str) -> _Embedded:
     from topgenre.library.tags import read_tags
 
     tags = read_tags(path)
-    # Songs in one genre's folder are not of one artist: without tags, each stands for itself.
+    # Songs in a genre's folder have different artists: without tags, each is its own group.
     group = _group(tags.artist, tags.album, "") if tags.artist or tags.album else path
     return _Embedded(classifier.embed_windows(path, _N_WINDOWS), group)
 
 
 def _group(artist: str | None, album: str | None, path: str) -> str:
-    """Return what keeps songs together: their artist, else their album, else their folder."""
+    """Return the group of a song: its artist, else its album, else its folder."""
     if artist:
         return f"artist:{artist.casefold()}"
     return f"album:{album.casefold()}" if album else f"folder:{Path(path).parent}"

@@ -15,22 +15,22 @@ from topgenre.library.catalogue import Catalogue, model_hash
 from topgenre.teaching.examples import Examples, gather
 from topgenre.teaching.linear import fit_linear
 from topgenre.teaching.measure import Measured, cross_validate
-from topgenre.teaching.sources import embed_songs, from_catalogue, from_folders
+from topgenre.teaching.sources import embed_songs, from_catalogue, songs_below
 
 _UNMEASURED_PENALTY = 0.3
-_UNMEASURED_TEMPERATURE = 1.5  # careful: a classifier is surer of what it has learnt
+_UNMEASURED_TEMPERATURE = 1.5  # cautious: a classifier is too sure on its training data
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taught:
-    """A head, and how it was measured.
+    """A head, its examples and its figures.
 
     Attributes
     ----------
     head : GenreHead
     examples : Examples
     measured : Measured or None
-        None if all songs are of one artist, so that nothing can be measured.
+        None if all songs are by one artist, so that nothing can be measured.
     """
 
     head: GenreHead
@@ -45,9 +45,9 @@ def teach_examples(examples: Examples, network: str, name: str = "my genres") ->
     ----------
     examples : Examples
     network : str
-        SHA-256 of the model file that the embeddings come from, in hexadecimal digits.
+        Hexadecimal SHA-256 of the model file that the embeddings come from.
     name : str
-        What results call the genres.
+        Name of the genres in results.
 
     Returns
     -------
@@ -88,8 +88,7 @@ def teach(
     Parameters
     ----------
     source : path-like, or iterable of (path, genre)
-        A catalogue that `topgenre scan` has filled, a folder with a sub-folder per genre, or songs
-        with their genres.
+        A catalogue of `topgenre scan`, a folder with a subfolder per genre, or songs with genres.
     model : path-like, optional
         By default the bundled model.
     min_songs : int
@@ -97,9 +96,9 @@ def teach(
     names : mapping of str to str, optional
         Other names for genres; an empty name drops the genre.
     name : str
-        What results call the genres.
+        Name of the genres in results.
     jobs : int, optional
-        Worker processes. A script that asks for more than one must guard its own start with
+        Worker processes. A script that uses several must guard its start with
         ``if __name__ == "__main__":``, as `multiprocessing` demands.
 
     Returns
@@ -109,7 +108,7 @@ def teach(
     Raises
     ------
     TeachingError
-        If the songs cannot be learnt from, for example if they are all of one genre.
+        If the songs are unusable as examples, for instance all of one genre.
     CatalogueError
         If the catalogue cannot be read.
 
@@ -127,7 +126,7 @@ def teach(
             genre_of[os.fspath(path)] = (*genre_of.get(os.fspath(path), ()), genre)
         songs = list(embed_songs(genre_of, model=model, jobs=jobs))
     elif Path(source).is_dir():
-        songs = list(from_folders(Path(source), model=model, jobs=jobs))
+        songs = list(embed_songs(songs_below(Path(source)), model=model, jobs=jobs))
     else:
         with Catalogue(Path(source), read_only=True) as catalogue:
             songs = list(from_catalogue(catalogue, network))

@@ -1,4 +1,4 @@
-"""See a scanned catalogue through taught genres, without scanning again."""
+"""Open a scanned catalogue with taught genres, without scanning again."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def open_catalogue(
     genres: str | os.PathLike[str] | GenreHead | None = None,
     model: str | os.PathLike[str] | None = None,
 ) -> Catalogue:
-    """Open a catalogue for reading, with taught genres in the place of the model's own.
+    """Open a catalogue for reading, with taught genres instead of the model's own.
 
-    The answers follow from the embeddings of the scan: 100,000 songs take seconds.
+    Results are computed from the stored embeddings; 100,000 songs take seconds.
 
     Parameters
     ----------
     path : path-like, optional
         By default the user's catalogue.
     genres : path-like or GenreHead, optional
-        Without it, the catalogue is opened as it is.
+        Taught genres; without them, the catalogue is opened unchanged.
     model : path-like, optional
         By default the bundled model.
 

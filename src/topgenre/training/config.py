@@ -47,6 +47,8 @@ class TrainConfig:
     band_limit_chance: float = 0.15  # random low-pass: telephones, small speakers, low bit rates
     high_pass_chance: float = 0.15  # random high-pass: small speakers have no bass
 
+    n_not_music: int = 320  # synthetic noises and tones
+
     checkpoint_minutes: float = 2.0
 
     @classmethod

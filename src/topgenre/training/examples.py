@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, Segment, load_segment
-from topgenre.classifier import fit_frames
 from topgenre.errors import AudioError, DatasetError
 from topgenre.evaluation.dataset import Clip
+from topgenre.network import fit_frames
 from topgenre.spectrograms import HOP_LENGTH, compute, network_input
 
 log = logging.getLogger(__name__)

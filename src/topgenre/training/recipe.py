@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 
 LABELLED_HOP = 5.0  # seconds between blocks of labelled and of varied music
 UNLABELLED_HOP = 20.0
-N_NOT_MUSIC = 320  # synthetic sounds other than music
 
 Progress = Callable[[int, int], object]
 
@@ -132,7 +131,7 @@ def train_model(
         If the data set cannot be used.
     """
     examples, tag_scores = prepare(sources, run_dir, progress)
-    other_sounds = non_music_inputs(sources.not_music, run_dir)
+    other_sounds = non_music_inputs(config.n_not_music, sources.not_music, run_dir)
     start = pretrain(examples, config, run_dir, sources.start)
     folds = [
         train_fold(
@@ -287,11 +286,13 @@ def write_model(
     log.info("wrote %s, within %.0e of PyTorch", path, export(net, info, path))
 
 
-def non_music_inputs(folders: Sequence[Path], run_dir: Path) -> list[NDArray[np.floating[Any]]]:
+def non_music_inputs(
+    n_synthetic: int, folders: Sequence[Path], run_dir: Path
+) -> list[NDArray[np.floating[Any]]]:
     """Return the network inputs of synthetic noises, and of recordings that are not music."""
     inputs: list[NDArray[np.floating[Any]]] = [
         network_input(compute(Segment(samples, 0.0, SEGMENT_SECONDS)))
-        for samples in not_music(N_NOT_MUSIC, seed=0)
+        for samples in not_music(n_synthetic, seed=0)
     ]
     for folder in folders:
         sounds = build_cache(read_unlabelled(folder), run_dir / "cache", hop_seconds=10).inputs

@@ -1,9 +1,9 @@
-"""The web application: a page and a REST API over the same classifier as the command line.
+"""Serve the web page and the REST API.
 
-`app` puts it together, `settings` configure it, `server` runs it. A request passes `connection`
-(limits before anybody is known), `middleware` and one of the `routes`; `uploads` takes its file in,
-`queue` counts the files that wait, and `work` is what a worker process does with one. `song` reads
-its tags, `pictures` makes spectrograms to draw, `library` shows the owner's catalogue. `problems`
-words errors, `schemas` and `docs` document, `metrics` counts, `logs` writes. The page lies in
-`static`.
+`app` assembles the application, `settings` configures it, `server` runs it. A request passes
+`connection` (limits before authentication), `middleware` and one of the `routes`. `uploads`
+receives its file, `queue` limits the files that wait, and `work` classifies one in a worker
+process. `song` reads its tags, `pictures` makes spectrograms to draw, `library` shows the owner's
+catalogue. `problems` defines the errors, `schemas` and `docs` the documentation, `metrics` the
+counters, `logs` the log. The page is in `static`.
 """

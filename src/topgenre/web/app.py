@@ -1,4 +1,4 @@
-"""The application: middleware, routes, page, and what lives as long as the server does."""
+"""Build the application: middleware, routes, page, and the state of the server."""
 
 from __future__ import annotations
 
@@ -91,14 +91,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="The genres of a piece of music, ranked by calibrated confidence.",
         version=topgenre.__version__,
         lifespan=lifespan,
-        # The interactive pages of FastAPI load scripts from other hosts, and a redirect to the
-        # same address without its slash would name whatever host the client does.
+        # FastAPI's interactive pages load scripts from other hosts, and redirects that fix a slash
+        # would name whatever host the client sends.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     problems.handle_in(app)
-    # Without a key, the document does not ask for one either.
+    # Without a key, OpenAPI must not ask for one either.
     guards = [Depends(check_key)] if settings.api_key else []
     for router in (classify.router, corrections.router, info.router, recommendations.router):
         app.include_router(router, prefix="/v1", tags=["v1"], dependencies=guards)
@@ -136,7 +136,7 @@ def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
 
 
 def _document(app: FastAPI) -> None:
-    """Add what FastAPI cannot know: the body of problems."""
+    """Add the body of problems to OpenAPI, which FastAPI does not know."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -157,5 +157,5 @@ def _document(app: FastAPI) -> None:
 
 
 def _is_ours(operation: dict[str, Any]) -> bool:
-    """Tell our own 422 from the one that FastAPI adds by itself."""
+    """Return whether the 422 of an operation is ours, not the one that FastAPI adds."""
     return problems.MEDIA_TYPE in operation["responses"].get("422", {}).get("content", {})

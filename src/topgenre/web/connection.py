@@ -1,6 +1,6 @@
-"""Connections: how many there may be, how long one may be silent, how long the head may be.
+"""Limit connections: their number, their silence, and the size of request heads.
 
-All of this comes before the application, and so before anybody has shown a key.
+These limits apply before the application, and so before authentication.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import secrets
 import socket
 import sys
+from collections import defaultdict
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -18,19 +19,19 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from topgenre.web.middleware.headers import HEADERS
 from topgenre.web.problems import MEDIA_TYPE, ProblemError, body
 
-BACKLOG = 128  # connections that wait to be accepted; asyncio may accept all of them at once
+BACKLOG = 128  # connections waiting to be accepted; asyncio may accept all at once
 _LONGEST_HEAD = 64 * 1024  # bytes of request line, headers and trailers
-_LONGEST_PIPELINE = 16  # requests that wait for the answer to the one before
-_RESERVED = 64  # descriptors for everything that is neither a connection, an upload nor a worker
-_UNREAD_SECONDS = 60  # s that a client may leave an answer unread; Linux only
-_LINGER_SECONDS, _LINGER_BYTES = 2.0, 16 << 20  # that a refused client may go on sending
-_NO_LIMIT = 10_000  # connections, where the system has no limit of its own
+_LONGEST_PIPELINE = 16  # requests waiting for an earlier answer
+_RESERVED = 64  # descriptors for everything but connections, uploads and workers
+_UNREAD_SECONDS = 60  # s for a client to read an answer; Linux only
+_LINGER_SECONDS, _LINGER_BYTES = 2.0, 16 << 20  # that a refused client may still send
+_NO_LIMIT = 10_000  # connections, if the system has no limit
 
 _numbers = itertools.count()
 
 
 def most_connections(n_workers: int) -> int:
-    """Return how many connections the limit of open files allows, each with one upload."""
+    """Return how many connections with uploads the limit of open files allows."""
     if sys.platform == "win32":
         return _NO_LIMIT
     import resource
@@ -47,11 +48,11 @@ class Connection(HttpToolsProtocol):
     Parameters
     ----------
     most : int
-        How many there may be. A further one takes the place of the one that has been idle longest;
-        where all are busy, it is turned away.
+        Most connections. Another one replaces the one that has been idle longest. If all are busy,
+        it replaces one of the client that holds more than half of them, or is refused.
     head_limit : float
-        Seconds from the beginning of the connection, or from the last answer, in which the head of
-        a request must arrive.
+        Seconds for the head of a request to arrive, after the start of the connection or the last
+        answer.
     """
 
     def __init__(self, *arguments: Any, most: int, head_limit: float, **options: Any) -> None:
@@ -59,19 +60,19 @@ class Connection(HttpToolsProtocol):
         self._most, self._head_limit = most, head_limit
         self._number = next(_numbers)
         self._timer: asyncio.TimerHandle | None = None
-        self._answering: Any = None  # the request that is being answered
-        self._head = 0  # bytes of the request's head and trailers that were parsed
-        self._unparsed = 0  # bytes since the last one of a body, or the end of a message
-        self._refused = 0  # bytes that came after this connection was refused
+        self._answering: Any = None  # the request being answered
+        self._head = 0  # parsed bytes of the request's head and trailers
+        self._unparsed = 0  # bytes since the last part of a body or the end of a message
+        self._refused = 0  # bytes received after the refusal
         self._problem: ProblemError | None = None
 
     @property
     def idle(self) -> bool:
-        """Whether no request is in work."""
+        """Whether no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a place among the connections, or turn the client away."""
+        """Register the connection, or refuse it."""
         super().connection_made(transport)
         if sys.platform == "linux":
             raw = transport.get_extra_info("socket")
@@ -83,16 +84,30 @@ class Connection(HttpToolsProtocol):
         idle = [c for c in others if c.idle and not c.transport.is_closing()]
         if idle:
             min(idle, key=lambda c: c._number).transport.abort()
+        elif greedy := self._greedy(others):
+            max(greedy, key=lambda c: c._number).transport.abort()  # the least of its work is lost
         else:
             self._refuse(ProblemError("busy", "too many connections; try again", 1))
 
+    def _greedy(self, others: list[Connection]) -> list[Connection]:
+        """Return the connections of another client that holds more than half of all."""
+        of_client: dict[str, list[Connection]] = defaultdict(list)
+        for other in others:
+            of_client[other._host].append(other)
+        host, most = max(of_client.items(), key=lambda entry: len(entry[1]))
+        return most if host != self._host and len(most) > self._most // 2 else []
+
+    @property
+    def _host(self) -> str:
+        return self.client[0] if self.client else ""
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Stop the timer."""
         self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, unless this connection was refused or sends a head without an end."""
+        """Parse data, unless the connection was refused; limit heads without an end."""
         if self._problem:
             self._refused += len(data)
             if self._refused > _LINGER_BYTES:
@@ -114,15 +129,15 @@ class Connection(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count the bytes of a header, or of a trailer behind a body in chunks."""
+        """Count the bytes of a header, or of a trailer after a chunked body."""
         self._count(len(name) + len(value) + 4)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Give the request all the time that the application allows it."""
+        """Stop the time limit of the head."""
         self._unparsed = 0
         if len(self.pipeline) >= _LONGEST_PIPELINE:
-            self._problem = ProblemError("invalid_request", "too many requests in one go")
+            self._problem = ProblemError("invalid_request", "too many pipelined requests")
             raise ValueError(self._problem.detail)
         self._stop_timer()
         super().on_headers_complete()
@@ -130,17 +145,17 @@ class Connection(HttpToolsProtocol):
             self._answering = self.cycle
 
     def on_body(self, body: bytes) -> None:
-        """Let the body go on."""
+        """Reset the count of unparsed bytes."""
         self._unparsed = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Expect the next head."""
+        """Reset the count for the next head."""
         self._unparsed = 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Give the next head its time."""
+        """Start the time limit of the next head."""
         waiting = bool(self.pipeline)
         self._answering = self.pipeline[-1][0] if waiting else None  # the next to be answered
         super().on_response_complete()
@@ -155,7 +170,7 @@ class Connection(HttpToolsProtocol):
         self._head += n_bytes
         if self._head > _LONGEST_HEAD:
             self._problem = _too_long()
-            raise ValueError(self._problem.detail)  # the parser passes it on as its own error
+            raise ValueError(self._problem.detail)  # the parser turns it into its own error
 
     def _wait_for_head(self) -> None:
         self._stop_timer()
@@ -166,16 +181,16 @@ class Connection(HttpToolsProtocol):
             self._timer.cancel()
 
     def _refuse(self, problem: ProblemError) -> None:
-        """Answer, and let the client come to listen before the connection is closed."""
+        """Send the problem, and give the client time to read it before closing."""
         self._problem = problem
         self._stop_timer()
         if self.transport.is_closing():
             return
         self.pipeline.clear()
-        # Of several requests in one go, `cycle` is the last, not the one that is being answered.
+        # Of several pipelined requests, `cycle` is the last, not the one being answered.
         if self._answering and not self._answering.response_complete:
             if self._answering.response_started:
-                self.transport.abort()  # there is no room in the middle of another answer
+                self.transport.abort()  # it would end up inside another answer
                 return
             self._answering.disconnected = True
             self._answering.message_event.set()

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a page of plain HTML, which needs neither scripts nor the network."""
+"""Render the OpenAPI document as plain HTML, without scripts or network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PAGE = """<!doctype html>
 
 
 def as_html(document: dict[str, Any]) -> str:
-    """Write an OpenAPI document as a page.
+    """Render an OpenAPI document as HTML.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _bodies(answer: dict[str, Any]) -> Iterator[str]:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """Say in a few words what a value is."""
+    """Describe the type of a value."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'

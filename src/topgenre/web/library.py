@@ -1,4 +1,4 @@
-"""The songs of the server's catalogue, and what a client may see of them: never a path."""
+"""Show songs of the server's catalogue to clients, but never their paths."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import numpy as np
 from topgenre.result import GenreProbability
 from topgenre.text import json_safe
 
-_SAME_RECORDING = 0.9995  # similarity from which two songs are taken for one
-_MOST_OFFERED = 10_000  # songs that can be played, the last ones that were named
-_NOTICE = "the server's catalogue holds no song that fits"
+_SAME_RECORDING = 0.9995  # similarity from which two songs count as the same
+_MOST_OFFERED = 10_000  # songs that can be played: the ones listed last
+_NOTICE = "no song in the server's catalogue matches"
 
 
 class SharedLibrary:
@@ -30,8 +30,8 @@ class SharedLibrary:
     catalog : Path
     model : Path or None
     play : bool
-        Whether clients may play its songs. Then each that is named gets an id that nobody can
-        guess, and no other song can be asked for.
+        Whether clients may play its songs. Each listed song then gets an id that cannot be guessed;
+        other songs cannot be played.
     """
 
     def __init__(self, catalog: Path, model: Path | None, play: bool) -> None:
@@ -76,7 +76,7 @@ class SharedLibrary:
         ][:limit]
 
     def correct(self, content: bytes, genre: str) -> bool:
-        """Note the right genre of a song; say whether the catalogue knows it. Blocks.
+        """Correct the genre of a song; return whether the catalogue has it. Blocks.
 
         Raises
         ------
@@ -86,12 +86,12 @@ class SharedLibrary:
         from topgenre.library.catalogue import Catalogue
         from topgenre.library.find import is_gone
 
-        # One that is not there is not made.
+        # A missing catalogue is not created.
         with Catalogue(self._catalog, read_only=is_gone(str(self._catalog))) as catalogue:
             return catalogue.correct_content(content, genre)
 
     def recommended(self, weights: Sequence[GenreProbability], limit: int) -> dict[str, Any]:
-        """Return the section of the surest songs of some genres; blocks."""
+        """Return the surest songs of some genres as a section; blocks."""
         from topgenre.recommend import recommend
         from topgenre.recommend.library_provider import Library
 
@@ -103,12 +103,12 @@ class SharedLibrary:
                 "name": json_safe(item["name"]),
                 "url": self._playable(path)["audio_url"] or "",
             }
-        # What it says of a failure names the catalogue's path.
+        # Notices about failures contain the path of the catalogue.
         section["notices"] = [_NOTICE] if section["notices"] else []
         return section
 
     def path(self, song: str) -> str | None:
-        """Return the path of a song that was named to a client and may be played."""
+        """Return the path of a listed song that may be played."""
         return self._offered.get(song) if self._play else None
 
     def _playable(self, path: str) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""The server's log on standard error: JSON lines, or words where a person looks on."""
+"""Write the server's log to standard error: JSON lines, or text in a terminal."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 import time
 
 _AT_ONCE = 10  # warnings of one kind
-_PAUSE = 60.0  # s until as many may follow
+_PAUSE = 60.0  # s until more are logged
 
 
 def log_to_stderr() -> None:
-    """Let every logger of this process write to standard error, topgenre's own from INFO on."""
+    """Send all logs of this process to standard error; topgenre's own from INFO."""
     handler = logging.StreamHandler()
     handler.setFormatter(WordFormatter() if sys.stderr.isatty() else JsonFormatter())
     handler.addFilter(Throttle())
@@ -26,7 +26,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line for a record; what its `extra` calls ``fields`` stands beside."""
+        """Format a record, with the ``fields`` of its `extra` added."""
         line = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname.lower(),
@@ -40,13 +40,13 @@ class JsonFormatter(logging.Formatter):
 
 
 class WordFormatter(logging.Formatter):
-    """A line for people."""
+    """One line of text."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line for a record."""
+        """Format a record."""
         fields = getattr(record, "fields", {})
         if record.name == "topgenre.access":
             record.msg = "{method} {route} {status} {ms} ms".format_map(fields)
@@ -56,14 +56,14 @@ class WordFormatter(logging.Formatter):
 
 
 class Throttle(logging.Filter):
-    """Let only so many warnings of one kind pass in a while, and tell how many were left out."""
+    """Limit warnings of one kind to ten per minute, and count those left out."""
 
     def __init__(self) -> None:
         super().__init__()
         self._seen: dict[tuple[str, str, object], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record may pass; requests always do."""
+        """Return whether a record may pass; requests always do."""
         if record.levelno < logging.WARNING:
             return True
         error = record.exc_info[0] if record.exc_info else None

@@ -1,4 +1,4 @@
-"""What Prometheus may know: how many, how fast, how full; never what."""
+"""Count and time requests for Prometheus, without their content."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """Return all of them in Prometheus' text format."""
+        """Return the counters in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Spectrograms as numbers to draw: what the network reads, in bytes."""
+"""Encode the network's input as bytes for the page to draw."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from topgenre.spectrograms import (
     network_input,
 )
 
-_RANGE = 60.0  # dB below the mean at which they end, as the network's input does
+_RANGE = 60.0  # dB below the mean, like the network's input
 
 
 def pictures(stack: Spectrograms) -> dict[str, Any]:
-    """Return what the network reads as bytes to draw: mel power in dB, and onset strength.
+    """Encode the network's input as bytes: mel power in dB, and onset strength.
 
     Returns
     -------

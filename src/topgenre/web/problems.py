@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, with types that do not change."""
+"""Answer errors with RFC 9457 problem details of stable types."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TITLES = {
 
 
 class ProblemError(Exception):
-    """An error with an answer of its own.
+    """An error with its own answer.
 
     Parameters
     ----------
@@ -57,13 +57,18 @@ class ProblemError(Exception):
         self.status, self.title = TITLES[code]
 
 
+def internal() -> ProblemError:
+    """Return the problem for a bug in the server."""
+    return ProblemError("internal", "a bug in the server; please report it with the request id")
+
+
 class ProblemDetails(BaseModel):
-    """What went wrong, as RFC 9457 words it."""
+    """Problem details as defined by RFC 9457."""
 
     type: str = Field(examples=["urn:topgenre:problem:too_large"])
     title: str = Field(examples=["The file is too large"])
     status: int = Field(examples=[413])
-    detail: str = Field(examples=["song.wav: larger than the 100 MB that this server takes"])
+    detail: str = Field(examples=["song.wav: larger than the 100 MB that this server accepts"])
     request_id: str = Field(examples=["5f0c7e1b9d2a4c38"])
     retry_after: int | None = Field(None, description="Seconds to wait; with 429 and 503 only.")
 
@@ -81,7 +86,7 @@ def body(problem: ProblemError, request_id: str) -> dict[str, Any]:
 
 
 def answer(problem: ProblemError, scope: Scope) -> JSONResponse:
-    """Turn a problem into its response."""
+    """Return the response of a problem."""
     headers = {}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
@@ -97,9 +102,9 @@ def responses(*codes: str, key: bool = True) -> dict[int | str, dict[str, Any]]:
     Parameters
     ----------
     *codes : str
-        Beside those of every route.
+        Problem types, beside those of every route.
     key : bool
-        Whether the route may need a key, and counts towards a rate.
+        Whether the route may need a key, and is rate limited.
     """
     documented: dict[int | str, dict[str, Any]] = {}
     always = ("unauthorized", "rate_limited") if key else ()

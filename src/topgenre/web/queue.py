@@ -1,4 +1,4 @@
-"""How many uploads may be in work or wait for it."""
+"""Limit the uploads that are in progress or waiting."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from topgenre.workers.asyncio_pool import AsyncPool
 
 
 class Queue:
-    """Places for uploads that are complete; one that is still being received takes none.
+    """Places for complete uploads; one that is still being received has no place.
 
     Parameters
     ----------
     pool : AsyncPool
-        Whose workers do the jobs.
+        Pool of the workers.
     size : int
-        How many may wait beside those in work.
+        Most uploads that wait, beside those in progress.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Queue:
         self.taken = 0
 
     def check(self) -> None:
-        """Refuse an upload early for which there would be no place now.
+        """Refuse an upload early if all places are taken.
 
         Raises
         ------
@@ -41,7 +41,7 @@ class Queue:
             raise ProblemError("busy", said, max(1, round(seconds + 0.5)))
 
     def take(self) -> None:
-        """Take a place, which must be left again.
+        """Take a place, which the caller must leave again.
 
         Raises
         ------

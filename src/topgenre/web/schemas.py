@@ -1,4 +1,4 @@
-"""The bodies of the answers, as OpenAPI documents them."""
+"""Define the bodies of the answers for OpenAPI."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Stretch(BaseModel):
 
 
 class TimelineWindow(Stretch):
-    """What one window of a whole track was taken for."""
+    """The genres of one window of a whole track."""
 
     probabilities: dict[str, float] = Field(examples=[{"jazz": 0.7, "blues": 0.3}])
 
@@ -32,23 +32,23 @@ class Tag(BaseModel):
 
     name: str = Field(examples=["saxophone"])
     probability: float = Field(ge=0, le=1)
-    outside: bool = Field(description="Whether it is a style that the genres do not cover.")
+    outside: bool = Field(description="Whether it is a style outside the model's genres.")
 
 
 class Section(Stretch):
-    """A part of a whole track that changes its genre."""
+    """A section of a whole track that changes its genre."""
 
     genre: str = Field(examples=["jazz"])
 
 
 class Song(BaseModel):
-    """Which song it is, as the file's tags say."""
+    """The song according to the file's tags."""
 
     title: str | None
     artist: str | None
     album: str | None
-    has_cover: bool = Field(description="Whether there is a cover picture of 300 kB at most.")
-    cover: str | None = Field(description="It as a `data:` URL, if asked for.")
+    has_cover: bool = Field(description="Whether the file has a cover picture of at most 300 kB.")
+    cover: str | None = Field(description="The cover as a `data:` URL, if requested.")
 
 
 class SpectrogramChannel(BaseModel):
@@ -59,14 +59,14 @@ class SpectrogramChannel(BaseModel):
     bands_hz: list[float] = Field(
         description="Centre frequency of each row; for `onset` the edges of its sub-bands."
     )
-    low: float = Field(description="What a byte of 0 stands for.")
-    high: float = Field(description="What a byte of 255 stands for.")
+    low: float = Field(description="Value of a byte of 0.")
+    high: float = Field(description="Value of a byte of 255.")
     rows: int
     data: str = Field(description="Base64 of rows x n_frames bytes, lowest frequency first.")
 
 
 class SpectrogramPictures(BaseModel):
-    """The four spectrograms that the network read, as numbers to draw."""
+    """The four spectrograms of the network's input, as numbers to draw."""
 
     start: float
     hop_seconds: float
@@ -77,15 +77,17 @@ class SpectrogramPictures(BaseModel):
 class Classification(BaseModel):
     """The genres of one file."""
 
-    id: str | None = Field(description="For `/v1/corrections`; null where the server takes none.")
-    path: str = Field(description="The file's name as it was sent.", examples=["song.mp3"])
+    id: str | None = Field(
+        description="For `/v1/corrections`; null if the server does not accept any."
+    )
+    path: str = Field(description="The file name that the client sent.", examples=["song.mp3"])
     genres: list[GenreProbability] = Field(description="Most probable first.")
     verdict: str = Field(description="The answer in one phrase.", examples=["Probably jazz"])
     tier: Literal["sure", "probable", "close", "unsure"] = Field(
-        description="How much confidence the words of `verdict` express."
+        description="Confidence of the verdict."
     )
     uncertain: bool = Field(description="Whether the model is not sure.")
-    music: float = Field(ge=0, le=1, description="Probability that this is music at all.")
+    music: float = Field(ge=0, le=1, description="Probability that this is music.")
     tags: list[Tag] = Field(description="Styles, instruments and moods, most probable first.")
     segment: Stretch = Field(description="The part that was analysed.")
     duration: float | None = Field(description="Seconds of the whole sound.", examples=[200.4])
@@ -94,16 +96,16 @@ class Classification(BaseModel):
     mode: Literal["middle", "whole"]
     timeline: list[TimelineWindow] | None = Field(description="With mode=whole only.")
     sections: list[Section] | None = Field(
-        description="With mode=whole only: the parts of a track that changes its genre."
+        description="With mode=whole only: the sections of a track that changes its genre."
     )
     song: Song
-    spectrograms: SpectrogramPictures | None = Field(description="If asked for.")
+    spectrograms: SpectrogramPictures | None = Field(description="If requested.")
 
 
 class Correction(BaseModel):
-    """What a song of the server's catalogue is, as somebody who knows it says."""
+    """The right genre of a song in the server's catalogue."""
 
-    id: str = Field(pattern="^[0-9a-f]{64}$", description="Of a result of `/v1/classify`.")
+    id: str = Field(pattern="^[0-9a-f]{64}$", description="The `id` of a result of `/v1/classify`.")
     genre: str = Field(
         max_length=100,
         pattern=r"^[^\x00-\x1f\x7f-\x9f]*$",
@@ -113,7 +115,7 @@ class Correction(BaseModel):
 
 
 class Genres(BaseModel):
-    """The genres that the model tells apart."""
+    """The genres the model knows."""
 
     model: str = Field(examples=["topgenre 1"])
     genres: list[str] = Field(examples=[["blues", "classical", "country"]])
@@ -128,14 +130,14 @@ class RecommendationProvider(BaseModel):
 
 
 class Info(Genres):
-    """What a client needs to know about this server."""
+    """Facts about this server for clients."""
 
     version: str = Field(examples=["0.1.0"])
     max_upload_bytes: int | None = Field(description="Null for no limit.")
     suffixes: list[str] = Field(examples=[[".mp3", ".flac"]])
     recommendation_providers: list[RecommendationProvider]
-    library: bool = Field(description="Whether it has a catalogue to find similar songs in.")
-    corrections: bool = Field(description="Whether it takes corrections of its catalogue.")
+    library: bool = Field(description="Whether it has a catalogue of songs.")
+    corrections: bool = Field(description="Whether it accepts corrections of its catalogue.")
     needs_api_key: bool
 
 
@@ -145,7 +147,7 @@ class RecommendedItem(BaseModel):
     kind: Literal["track", "playlist", "search"]
     name: str
     artists: list[str]
-    url: str = Field(description="Where it can be heard; empty if it cannot be.")
+    url: str = Field(description="Where to listen to it; empty if that is impossible.")
     artwork_url: str | None
     genre: str
     query: str = Field(description="The query that found it.")
@@ -160,7 +162,7 @@ class RecommendationSection(BaseModel):
     label: str
     kind: Literal["search", "tracks", "artist", "charts", "library"]
     items: list[RecommendedItem]
-    notices: list[str] = Field(description="Why there is less than was asked for, if so.")
+    notices: list[str] = Field(description="Why there are fewer items than requested, if so.")
 
 
 class Recommendations(BaseModel):
@@ -173,7 +175,7 @@ class SimilarSong(BaseModel):
     """A song of the server's catalogue."""
 
     id: str | None = Field(
-        description="For `/v1/library/{id}/audio`; null if it may not be played."
+        description="For `/v1/library/{id}/audio`; null if it must not be played."
     )
     title: str
     artist: str | None
@@ -182,7 +184,7 @@ class SimilarSong(BaseModel):
     score: float = Field(ge=0, le=1, description="Cosine similarity of the embeddings.")
     reasons: list[str] = Field(examples=[["both jazz"]])
     duration: float | None = Field(description="Seconds.")
-    audio_url: str | None = Field(description="Where it can be played, from the page's address.")
+    audio_url: str | None = Field(description="URL to play it, relative to the page.")
 
 
 class SimilarSongs(BaseModel):
@@ -192,6 +194,6 @@ class SimilarSongs(BaseModel):
 
 
 class Status(BaseModel):
-    """Whether the server lives, or can work."""
+    """Whether the server is alive, or ready."""
 
     status: Literal["ok", "ready"]

@@ -1,4 +1,4 @@
-"""Running the application with uvicorn: sockets, logs, and a graceful end."""
+"""Run the application with uvicorn: sockets, logs, graceful shutdown."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from topgenre.web.settings import Settings
 
 log = logging.getLogger("topgenre.server")
 
-_GRACE = 10  # seconds that requests in work get when the server is told to end
+_GRACE = 10  # s for requests in progress at shutdown
 
 
 def run(settings: Settings, ready: Callable[[str], object] = lambda url: None) -> None:
-    """Serve until SIGINT or SIGTERM; prints the address on standard output once it answers.
+    """Serve until SIGINT or SIGTERM; print the address once the server answers.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def run(settings: Settings, ready: Callable[[str], object] = lambda url: None) -
     Raises
     ------
     TopgenreError
-        If the address cannot be had or the model cannot be used.
+        If the address or the model cannot be used.
     """
     log_to_stderr()
     application = create_app(settings)
@@ -76,8 +76,8 @@ class _Server(uvicorn.Server):
 
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # The protocol is named so that asyncio knows to send small packets at once (TCP_NODELAY); else
-    # each answer waits 40 ms for the client's delayed acknowledgement.
+    # With the protocol named, asyncio sets TCP_NODELAY; otherwise each answer waits 40 ms for the
+    # client's delayed acknowledgement.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -87,6 +87,6 @@ def _listen(settings: Settings) -> socket.socket:
         listening.close()
         raise TopgenreError(
             f"{settings.host}:{settings.port}: cannot listen there ({error.strerror}); "
-            "choose another --port, or stop what uses it"
+            "choose another --port, or stop the program that uses it"
         ) from error
     return listening

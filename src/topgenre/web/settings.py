@@ -1,4 +1,4 @@
-"""What an administrator may choose; every default is safe for a machine on a network."""
+"""Define the server's settings; every default is safe on a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from topgenre.web.connection import most_connections
 
 _MIB = 1 << 20
-_SHORTEST_KEY, _SHORT_KEY = 8, 16  # characters: fewer are refused, fewer are warned of
+_SHORTEST_KEY, _SHORT_KEY = 8, 16  # characters: shorter keys are refused, or warned of
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 
 
@@ -26,14 +26,16 @@ def _split(value: object) -> object:
 
 
 def _key(value: SecretStr | None) -> SecretStr | None:
-    # An empty variable in a compose file must not turn into a key that anybody guesses.
+    # An empty variable in a compose file must not become a key that can be guessed.
     key = value.get_secret_value() if value else ""
     if not key:
         return None
     if len(key.strip()) < _SHORTEST_KEY:
         raise ValueError(f"use a key of {_SHORTEST_KEY} characters or more")
     if not (key.isascii() and key.isprintable()) or key != key.strip():
-        raise ValueError("use printable ASCII without spaces at the ends; headers hold no others")
+        raise ValueError(
+            "use printable ASCII without spaces at the ends; headers cannot hold others"
+        )
     return value
 
 
@@ -74,45 +76,45 @@ class Settings(BaseSettings):
     Attributes
     ----------
     host, port : str, int
-        Where to listen; port 0 takes a free one.
+        Where to listen; port 0 picks a free one.
     model : Path, optional
         Model file, by default the bundled one.
     genres : Path, optional
-        File of taught genres, which take the place of the model's own.
+        File of taught genres, which replace the model's own.
     workers : int
         Processes that decode and classify.
     queue_size : int
         Uploads that may wait for a worker; more are answered with 503.
     max_upload_bytes : int, optional
-        Longest accepted file; by default 100 MiB, and on loopback any.
+        Longest accepted file; by default 100 MiB, or any on loopback.
     max_connections : int, optional
         Connections at once; by default as many as the limit of open files allows.
     head_limit : float
-        Seconds in which the head of a request must arrive.
+        Seconds for the head of a request to arrive.
     stall_limit : float
-        Seconds without a byte after which an upload is given up; after as many, its mean rate must
-        be at least `topgenre.web.uploads.LEAST_RATE`.
+        Seconds without a byte after which an upload is cancelled. After that time, its mean rate
+        must be at least `topgenre.web.uploads.LEAST_RATE`.
     time_limit : float
         Seconds that one file may take before its process is killed.
     memory_limit_bytes : int
-        Memory that one file may take beyond what a process at rest needs; Linux only.
+        Memory for one file, beyond that of an idle process; Linux only.
     api_key : SecretStr, optional
-        If set, every request but health checks and the page's own files must bring it.
+        If set, every request except health checks and the page's files must send it.
     allowed_origins : tuple of str
         Web sites whose scripts may use the API; separated by commas in the environment.
     allowed_hosts : tuple of str
-        Names under which the server may be addressed; by default any, but on loopback only
-        loopback's, so that no web site can reach it through a name of its own.
+        Host names of the server; by default any, but on loopback only loopback's, against DNS
+        rebinding.
     rate_limit : int
-        Requests a minute of one client, 0 for no limit.
+        Requests per minute and client; 0 for no limit.
     trusted_proxies : str
-        Addresses of reverse proxies whose ``X-Forwarded-For`` is believed.
+        Addresses of reverse proxies whose ``X-Forwarded-For`` is trusted.
     catalog : Path, optional
-        Catalogue whose songs clients may be told of; by default none.
+        Catalogue whose songs clients may see; by default none.
     library_play : bool
-        Whether clients may also play the catalogue's songs.
+        Whether clients may play the catalogue's songs too.
     corrections : bool
-        Whether clients may correct the genres of the catalogue's songs. No file is changed.
+        Whether clients may correct genres in the catalogue. Music files are never changed.
     """
 
     model_config = SettingsConfigDict(
@@ -153,7 +155,7 @@ class Settings(BaseSettings):
         most = most_connections(self.workers)
         if (self.max_connections or 0) > most:
             raise ValueError(
-                f"TOPGENRE_MAX_CONNECTIONS may be {most} at most; raise the limit of open files"
+                f"TOPGENRE_MAX_CONNECTIONS must be at most {most}; raise the limit of open files"
             )
         return self
 
@@ -167,43 +169,45 @@ class Settings(BaseSettings):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Names that requests may address; empty for any."""
+        """Host names of the server; empty for any."""
         if self.allowed_hosts or not self.loopback:
             return self.allowed_hosts
         return ("localhost", "127.0.0.1", "[::1]", self.host)
 
     @property
     def upload_limit(self) -> int | None:
-        """Bytes of the longest accepted file; None for any."""
+        """Size of the longest accepted file in bytes; None for any."""
         if self.max_upload_bytes is None and not self.loopback:
             return 100 * _MIB
         return self.max_upload_bytes
 
     @property
     def connections(self) -> int:
-        """How many connections there may be at once."""
+        """Most connections at once."""
         return self.max_connections or most_connections(self.workers)
 
     def warnings(self) -> list[str]:
-        """Say what is risky about these settings, one sentence each."""
+        """Return warnings about risky settings."""
         found = []
         key = self.api_key.get_secret_value() if self.api_key else ""
         if not self.loopback and not key:
             found.append(
-                "anybody who reaches this machine may use the server: set TOPGENRE_API_KEY"
+                "anybody who can reach this machine can use the server: set TOPGENRE_API_KEY"
             )
         if 0 < len(key) < _SHORT_KEY:
             found.append(
                 f"TOPGENRE_API_KEY has fewer than {_SHORT_KEY} characters: choose a longer one"
             )
         if not self.loopback and not self.rate_limit:
-            found.append("clients may ask, and guess the key, at any rate: set TOPGENRE_RATE_LIMIT")
+            found.append(
+                "clients can send requests, and guess the key, at any rate: set TOPGENRE_RATE_LIMIT"
+            )
         if "*" in self.trusted_proxies:
             found.append(
-                "every client may claim any address: name your proxies in TOPGENRE_TRUSTED_PROXIES"
+                "every client can claim any address: name your proxies in TOPGENRE_TRUSTED_PROXIES"
             )
         if self.library_play and not self.loopback and not key:
-            found.append("anybody who reaches this machine may play the songs of the catalogue")
+            found.append("anybody who can reach this machine can play the songs of the catalogue")
         if self.corrections and not self.loopback and not key:
-            found.append("anybody who reaches this machine may correct genres in the catalogue")
+            found.append("anybody who can reach this machine can correct genres in the catalogue")
         return found

@@ -1,4 +1,4 @@
-"""Which song it is, as the upload's own tags say."""
+"""Read title, artist, album and cover from the tags of an upload."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PICTURES = {
 
 
 def song(file: BinaryIO, *, with_cover: bool) -> dict[str, Any]:
-    """Return title, artist and album, and the cover as a data URL if that is asked for."""
+    """Return title, artist and album, and optionally the cover as a data URL."""
     tags = read_tags(file)
     cover = _cover(file)
     return {
@@ -37,7 +37,7 @@ def song(file: BinaryIO, *, with_cover: bool) -> dict[str, Any]:
 
 
 def _cover(file: BinaryIO) -> str | None:
-    """Return the picture in the tags, unless it is too large or in a format of no browser."""
+    """Return the cover as a data URL, unless it is too large or in an unknown format."""
     with (
         suppress(AudioError, OSError, *DECODING_ERRORS),
         opened(file, "upload") as reader,

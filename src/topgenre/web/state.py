@@ -1,4 +1,4 @@
-"""What the routes of one server share."""
+"""Hold the state that the routes of one server share."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from topgenre.workers.asyncio_pool import AsyncPool
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything that lives as long as the server.
+    """State that lives as long as the server.
 
     Attributes
     ----------
     settings : Settings
     metrics : Metrics
     inbox : Inbox
-        Takes uploads in.
+        Receives uploads.
     queue : Queue
-        Places for uploads that are complete.
+        Places for complete uploads.
     pool : AsyncPool
-        Does the work.
+        Workers.
     genres : tuple of str
     model : str
     library : SharedLibrary or None
-        The catalogue, where one was configured.
+        The catalogue, if configured.
     """
 
     settings: Settings

@@ -1,4 +1,4 @@
-"""Taking one uploaded file in: streamed to disk, counted on the way, gone when it is done with."""
+"""Receive an uploaded file: stream it to disk, limit it, and delete it afterwards."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FIELD = "file"
-LEAST_RATE = 16 * 1024  # bytes per second, on average, of an upload that has lasted a while
+LEAST_RATE = 16 * 1024  # mean bytes per second of an upload that takes long
 _MAX_OVERHEAD = 64 * 1024  # bytes of part headers and other fields around the file
-_MOST_PARTS, _MOST_HEADERS = 16, 8  # of a form, and of a part of it
+_MOST_PARTS, _MOST_HEADERS = 16, 8  # per form, and per part
 _MAX_NAME = 200  # characters
-_DRAINED = 16 << 20  # bytes of a refused upload that are read, so that its sender hears why
+_DRAINED = 16 << 20  # bytes of a refused upload to read, so that the client gets the answer
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An open file without a name on disk, and what its sender calls it."""
+    """An open, unnamed file on disk, and the name that the client gave it."""
 
     file: IO[bytes]
     name: str
@@ -39,26 +39,26 @@ class Upload:
 
 
 class Inbox:
-    """Takes uploads in.
+    """Receives uploads.
 
     Parameters
     ----------
     limit : int or None
-        Bytes of the longest file that is taken.
+        Size of the longest accepted file in bytes.
     stall_limit : float
-        Seconds that may pass without a byte. After as many, the mean rate must be `LEAST_RATE`.
+        Most seconds without a byte. After that time, the mean rate must be `LEAST_RATE`.
     room : int or None
-        Bytes that all uploads may take on the disk at the same time.
+        Most bytes of all uploads on the disk at the same time.
     """
 
     def __init__(self, limit: int | None, stall_limit: float, room: int | None) -> None:
         self.limit, self.stall_limit, self.room = limit, stall_limit, room
         self.taken = 0
         self.receiving = 0
-        tempfile.gettempdir()  # finds the folder now, and so not another one when it is gone
+        tempfile.gettempdir()  # remembers the folder, even if it is removed later
 
     def check(self) -> None:
-        """Try whether files can be stored; a folder for them that is gone is made again.
+        """Check that files can be stored; recreate the temporary folder if it is gone.
 
         Raises
         ------
@@ -67,9 +67,9 @@ class Inbox:
         _temporary_file().close()
 
     async def receive(self, request: Request) -> Upload:
-        """Stream the field ``file`` of a multipart request to a file without a name.
+        """Stream the field ``file`` of a multipart request to an unnamed file.
 
-        So nothing of it stays when the server is killed. Whoever gets it must `release` it.
+        So nothing stays on disk if the server is killed. The caller must `release` the upload.
 
         Parameters
         ----------
@@ -100,12 +100,12 @@ class Inbox:
         return Upload(form.file, form.name, form.size)
 
     def release(self, upload: Upload) -> None:
-        """Forget an upload; its room on the disk is free again."""
+        """Close and delete an upload."""
         self._give_back(upload.file, upload.size)
 
     def _give_back(self, file: IO[bytes], size: int) -> None:
         self.taken -= size
-        with suppress(OSError):  # for what is still to be written, there may be no room
+        with suppress(OSError):  # the disk may be full for buffered data
             file.close()
 
     async def _feed(self, request: Request, form: _Form, boundary: bytes) -> None:
@@ -126,7 +126,7 @@ class Inbox:
             )
 
     async def _in_time(self, request: Request) -> AsyncIterator[bytes]:
-        """Give the chunks of a body, unless they come too slowly."""
+        """Yield the chunks of a body; raise if they come too slowly."""
         stream = request.stream().__aiter__()
         received, waited = 0, 0.0
         while True:
@@ -135,7 +135,7 @@ class Inbox:
                 async with asyncio.timeout(self.stall_limit):
                     chunk = await anext(stream, None)
             except TimeoutError as error:
-                said = f"nothing came for {self.stall_limit:g} s; check the connection"
+                said = f"no data for {self.stall_limit:g} s; check the connection"
                 raise ProblemError("upload_timeout", said) from error
             if chunk is None:
                 return
@@ -155,7 +155,7 @@ class Inbox:
 
 
 async def drain(request: Request, seconds: float) -> None:
-    """Read and forget the rest of a body for a while, so that its sender comes to listen."""
+    """Discard the rest of a body for a while, so that the client gets the answer."""
     taken = 0
     with suppress(ClientDisconnect, RuntimeError, TimeoutError):
         async with asyncio.timeout(seconds):
@@ -166,7 +166,7 @@ async def drain(request: Request, seconds: float) -> None:
 
 
 def clean_name(raw: str) -> str:
-    """Return the last part of a sender's file name, without anything unprintable."""
+    """Return the last part of a client's file name, without unprintable characters."""
     name = PureWindowsPath(PurePosixPath(raw).name).name
     name = "".join(c for c in name if c.isprintable())[:_MAX_NAME]
     return name if name.strip(". ") else "upload"
@@ -174,7 +174,7 @@ def clean_name(raw: str) -> str:
 
 @dataclass(slots=True)
 class _Form:
-    """Takes the parser's events; writes the wanted part and skips the others."""
+    """Handles the parser's events: writes the wanted part and skips others."""
 
     file: IO[bytes]
     inbox: Inbox
@@ -216,7 +216,7 @@ class _Form:
         self._wanted = options.get(b"name") == FIELD.encode()
         if self._wanted:
             if self.complete:
-                raise ProblemError("invalid_request", f"only one field named {FIELD!r} is taken")
+                raise ProblemError("invalid_request", f"only one field named {FIELD!r} is accepted")
             raw = options.get(b"filename", b"").decode("utf-8", "replace")
             self.name = clean_name(raw)
 
@@ -227,7 +227,7 @@ class _Form:
         if inbox.limit is not None and self.size + n_bytes > inbox.limit:
             raise too_large(self.name, inbox.limit)
         if inbox.room is not None and inbox.taken + n_bytes > inbox.room:
-            raise ProblemError("busy", "other uploads take all the room; try again", 5)
+            raise ProblemError("busy", "other uploads use all the space; try again", 5)
         self.size += n_bytes
         inbox.taken += n_bytes
         self.file.write(data[begin:end])
@@ -238,16 +238,16 @@ class _Form:
 
 
 def too_large(name: str, limit: int) -> ProblemError:
-    """Word the refusal of a file that is longer than `limit` bytes."""
+    """Return the problem of a file longer than `limit` bytes."""
     return ProblemError(
         "too_large",
-        f"{name}: larger than the {limit / 1e6:.3g} MB that this server takes; "
+        f"{name}: larger than the {limit / 1e6:.3g} MB that this server accepts; "
         "send a compressed or shorter file",
     )
 
 
 def _temporary_file() -> IO[bytes]:
-    """Open a file without a name; if somebody has removed the folder for them, make it again."""
+    """Open an unnamed file; recreate the temporary folder if it is gone."""
     try:
         return tempfile.TemporaryFile(prefix="topgenre-")
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""What a worker process of the server does with one upload.
+"""Classify one upload in a worker process of the server.
 
-Sound files are hostile until proved otherwise: decoders crash, run forever or eat memory. So they
-are decoded in processes that hold nothing else.
+Sound files may be hostile: decoders crash, run for ever or exhaust the memory. So they are decoded
+in separate processes.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker is to do with the file that comes with the job.
+    """A job for a worker, which comes with a file.
 
     Attributes
     ----------
     name : str
-        What its sender calls it.
+        File name given by the client.
     mode : {"middle", "whole", "similar"}
-        "similar" asks for the genres and the embedding alone, to find songs like it.
+        "similar" returns only the genres and the embedding, to find similar songs.
     spectrograms : bool
-        Whether the answer holds the pictures' numbers too.
+        Whether to return the spectrograms too.
     cover : bool
-        Whether it holds the file's cover picture too.
+        Whether to return the cover picture too.
     identify : bool
-        Whether it holds the hash of the file's content, by which a catalogue knows it.
+        Whether to return the hash of the content, which identifies it in a catalogue.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Job:
 
 
 def spec(model: Path | None, genres: Path | None, memory_limit: int) -> Spec:
-    """Return how to start the server's workers."""
+    """Return the specification of the server's workers."""
     return Spec(partial(_setup, model, genres), memory_limit)
 
 
 def problem(name: str, error: TopgenreError | JobError, time_limit: float) -> ProblemError | None:
-    """Return the answer to a job that failed, or None where the fault is topgenre's own."""
+    """Return the problem of a failed job, or None for a bug in topgenre."""
     if isinstance(error, NotAudioError):
         return ProblemError("unsupported_media_type", str(error))
     if isinstance(error, TopgenreError):
@@ -68,10 +68,10 @@ def problem(name: str, error: TopgenreError | JobError, time_limit: float) -> Pr
         said = f"not done after {time_limit:g} s; send a shorter or simpler file"
         return ProblemError("overrun", f"{name}: {said}")
     if error.why == "memory":
-        said = "it takes too much memory; send a shorter file"
+        said = "it needs too much memory; send a shorter file"
         return ProblemError("overrun", f"{name}: {said}")
     if error.why == "crashed":
-        said = "it ended the process that decoded it; it may be damaged, or made to do harm"
+        said = "it crashed the process that decoded it; it may be damaged or malicious"
         return ProblemError("crashed", f"{name}: {said}")
     return None
 
@@ -91,7 +91,7 @@ def _setup(model: Path | None, genres: Path | None) -> Do:
 
 
 def _warm_up(classifier: Classifier) -> None:
-    """Do everything once, so that the first request waits for no import and no first run."""
+    """Run everything once, so that the first request is as fast as later ones."""
     sound = BytesIO()
     with wave.open(sound, "wb") as writer:
         writer.setnchannels(2)

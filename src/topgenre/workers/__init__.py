@@ -1,7 +1,6 @@
-"""Worker processes: a bad file costs its own process, and no other file.
+"""Run worker processes, so that a bad file costs only its own process.
 
-`worker` holds the mechanism: one process, its handshake, its limits, and who is to blame when it
-ends. Three thin drivers stand on it: `processes` for a program that waits for outcomes,
-`asyncio_pool` for a server, `single` for one helper that comes and goes. `work` does work with one
-file in this process.
+`worker` is one process with its handshake, its limits, and the cause when it ends. Three drivers
+use it: `processes` for a program that waits for outcomes, `asyncio_pool` for a server, and `single`
+for one process that starts on demand. `work` handles one file in this process.
 """

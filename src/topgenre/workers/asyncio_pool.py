@@ -1,4 +1,4 @@
-"""A fixed number of worker processes for an asyncio server, each replaced when it ends."""
+"""Run a fixed number of worker processes for an asyncio server."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Any
 
 from topgenre.workers.worker import JobError, Spec, Worker
 
-_START_SECONDS = 60.0  # for a process to load the model; far more than it ever takes
+_START_SECONDS = 60.0  # for a process to load the model; far more than it takes
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to start a process
 
 log = logging.getLogger("topgenre.server")
 
 
 class AsyncPool:
-    """Worker processes, and the jobs that wait for them.
+    """Worker processes, each replaced when it ends, and the jobs that wait for them.
 
     Parameters
     ----------
     spec : Spec
     n_workers : int
     time_limit : float
-        Seconds for one job.
+        Seconds per job.
     lost : callable
-        Told why a worker had to be replaced: "overrun" or "crashed" at work, "died" while idle.
+        Called with the reason why a worker was replaced: "overrun", "crashed", or "died" if idle.
 
     Attributes
     ----------
     seconds : float
-        How long a job takes, as a moving average.
+        Moving average of the duration of a job.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class AsyncPool:
 
     @property
     def ready(self) -> bool:
-        """Whether there is a process to work."""
+        """Whether a worker is ready."""
         return not self._closing and any(worker.ready for worker in self._workers)
 
     async def open(self) -> None:
@@ -69,7 +69,7 @@ class AsyncPool:
         await asyncio.gather(*(self._add() for _ in range(self.n_workers)))
 
     async def close(self) -> None:
-        """End the workers, whatever they are doing."""
+        """Kill the workers."""
         self._closing = True
         for task in self._replacing:
             task.cancel()
@@ -86,26 +86,26 @@ class AsyncPool:
         file: int | None = None,
         progress: Callable[[float], object] = lambda fraction: None,
     ) -> Any:
-        """Have a job done by the next idle worker.
+        """Run a job in the next idle worker.
 
-        A caller that goes away while it waits takes no worker; one that goes later is not waited
-        for, but its file must stay open until the job is done.
+        A caller that is cancelled while it waits takes no worker. If it is cancelled later, the
+        job is still finished, and its file must stay open until then.
 
         Parameters
         ----------
         job : object
-            Fit for `pickle`.
+            Must be picklable.
         file : int, optional
-            Descriptor of an open file, of which the worker gets a copy.
+            Descriptor of an open file that is passed to the worker.
         progress : callable
             Called in this thread with the fraction that is done.
 
         Raises
         ------
         TopgenreError
-            What the job raised.
+            Raised by the job.
         JobError
-            If it has no outcome.
+            If the job has no outcome.
         """
         loop = asyncio.get_running_loop()
 
@@ -117,8 +117,7 @@ class AsyncPool:
             begin = time.monotonic()
             call = partial(worker.run, job, self.time_limit, file=file, progress=told)
             work = loop.run_in_executor(self._threads, call)
-            # Whatever becomes of the caller: nobody else may talk with the process before the
-            # thread is through.
+            # Even if the caller is cancelled, the process is not free before the thread is done.
             work.add_done_callback(partial(self._done, worker))
             try:
                 answer = await asyncio.shield(work)
@@ -140,7 +139,7 @@ class AsyncPool:
         error = None if work.cancelled() else work.exception()
         if not self._closing:
             self._lost(error.why if isinstance(error, JobError) else "crashed")
-            # In the background: the answer does not wait for the next process to be up.
+            # In the background: the answer does not wait for the next process to start.
             task = asyncio.get_running_loop().create_task(self._replace())
             self._replacing.add(task)
             task.add_done_callback(self._replacing.discard)
@@ -151,7 +150,7 @@ class AsyncPool:
             try:
                 return await self._add()
             except Exception as error:
-                # Whatever it is may pass, and without workers requests would wait for ever.
+                # The cause may pass, and without workers requests would wait for ever.
                 log.warning("no new worker process (%s); next try in %g s", error, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)

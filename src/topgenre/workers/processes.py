@@ -1,4 +1,4 @@
-"""Many files in worker processes, each outcome as soon as it is there."""
+"""Process many files in worker processes, and yield outcomes as they are done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from topgenre.result import Failure
 from topgenre.workers.work import T, Work, attempt
 from topgenre.workers.worker import Channel, Do, JobError, Spec, Worker
 
-_MEMORY = 2 << 30  # bytes that work may take beyond those of a process at rest
+_MEMORY = 2 << 30  # bytes for a job, beyond those of an idle process
 
 Progress = Callable[[str, float], object]
 
@@ -28,31 +28,31 @@ def in_processes(
     progress: Progress | None = None,
     genres: str | os.PathLike[str] | None = None,
 ) -> Generator[tuple[str, T | Failure], None, None]:
-    """Do any work with files in worker processes; a file harms no other, nor this process.
+    """Process files in worker processes, so that no file harms another one.
 
     Parameters
     ----------
     work : callable
-        Takes a classifier and a path; both it and what it returns must be fit for `pickle`. A
-        `TopgenreError` that it raises is the failure of that file alone.
+        Takes a classifier and a path. It and its results must be picklable. A `TopgenreError`
+        makes that file a failure.
     paths : iterable of str
-        Files; taken one by one, when there is a process that is free for the next.
+        Files; consumed one by one as processes become free.
     jobs : int
-        Worker processes, at least 1. As with `classify_files`, a script must guard its own start.
+        Worker processes, at least 1. A script must guard its start, see `classify_files`.
     model : path-like, optional
         Model file; by default the bundled model.
     time_limit : float, optional
-        Seconds after which a process is ended, and its file counts as failed.
+        Seconds after which a process is killed and its file counts as failed.
     progress : callable, optional
-        Called with a path and the fraction of it that is done. Then `work` also takes a keyword
-        `progress`, a callable that takes the fraction.
+        Called with a path and the fraction that is done. `work` then gets a keyword `progress`, a
+        callable that takes the fraction.
     genres : path-like, optional
         File of taught genres.
 
     Yields
     ------
     tuple of str and (what `work` returns or Failure)
-        In the order in which they are done. To leave early, close the iterator.
+        In the order of completion. To leave early, close the iterator.
 
     Raises
     ------
@@ -63,13 +63,13 @@ def in_processes(
     """
     pool = Pool(model, jobs, work, time_limit, progress, genres)
     try:
-        yield from pool.work_off(paths)
+        yield from pool.run(paths)
     finally:
         pool.stop()
 
 
 class Pool:
-    """Worker processes, each with at most one file in hand; one that ends is replaced."""
+    """Worker processes with at most one file each; one that ends is replaced."""
 
     def __init__(
         self,
@@ -84,22 +84,22 @@ class Pool:
         self._jobs = jobs
         self._time_limit = time_limit
         self._progress = progress or (lambda path, fraction: None)
-        self._workers: dict[Worker, tuple[int, str] | None] = {}  # and what each has in hand
+        self._workers: dict[Worker, tuple[int, str] | None] = {}  # with the file of each
 
-    def work_off(self, paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """Give each outcome as soon as it is there; take a path when a worker is free for it."""
+    def run(self, paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """Yield each path with its outcome, in the order of completion."""
         numbered = enumerate(paths)
-        in_hand: dict[int, str] = {}
+        running: dict[int, str] = {}
         waiting = next(numbered, None)
-        while waiting or in_hand:
+        while waiting or running:
             while waiting and self.assign(*waiting):
-                in_hand.update([waiting])
+                running.update([waiting])
                 waiting = next(numbered, None)
             for number, outcome in self.outcomes().items():
-                yield in_hand.pop(number), outcome
+                yield running.pop(number), outcome
 
     def assign(self, number: int, path: str) -> bool:
-        """Give a file to an idle worker, and tell whether there is one."""
+        """Give a file to an idle worker; return False if all are busy."""
         while True:
             while len(self._workers) < self._jobs:
                 self._workers[Worker(self._spec)] = None
@@ -109,14 +109,14 @@ class Pool:
             try:
                 idle.give(path, self._time_limit)
             except JobError:
-                # It was killed while it had nothing to do, and so may all the others have been.
+                # It was killed while idle, and so may all the others have been.
                 self._discard(idle)
             else:
                 self._workers[idle] = number, path
                 return True
 
     def outcomes(self) -> dict[int, Any]:
-        """Wait for workers to report, or to end, and return what came of the files in hand."""
+        """Wait for workers to report or to end, and return the outcomes by number."""
         busy = {worker: task for worker, task in self._workers.items() if task is not None}
         left = [seconds for worker in busy if (seconds := worker.remaining()) is not None]
         reporting = wait([worker.connection for worker in busy], min(left, default=None))
@@ -135,8 +135,7 @@ class Pool:
                 if error.why == "died":
                     if not ready:
                         raise TopgenreError(
-                            f"a worker process ended before it could work ({error.how}); "
-                            "do without: use one job"
+                            f"a worker process ended while it started ({error.how}); use one job"
                         ) from error
                     self.assign(number, path)  # the file is not to blame
                 else:
@@ -150,7 +149,7 @@ class Pool:
         return outcomes
 
     def stop(self) -> None:
-        """End all workers at once."""
+        """Kill all workers."""
         for worker in list(self._workers):
             self._discard(worker)
 
@@ -162,13 +161,13 @@ class Pool:
 def _failure(path: str, error: JobError, limit: float | None) -> Failure:
     if error.why == "overrun":
         said = (
-            f"{path}: not done after {limit:g} s, and given up; "
-            "the disk may be slow, or the file made to do harm"
+            f"{path}: not done after {limit:g} s, so it was skipped; "
+            "the disk may be slow, or the file malicious"
         )
         return Failure.of(path, OverrunError(said))
     said = (
-        f"{path}: it ended the process that decoded it ({error.how}); "
-        "memory may be short, or the file may be made to do harm"
+        f"{path}: it crashed the process that decoded it ({error.how}); "
+        "memory may be short, or the file malicious"
     )
     return Failure.of(path, CrashedError(said))
 

@@ -1,4 +1,4 @@
-"""One worker process that starts when it is needed, and ends when it is not."""
+"""Run one worker process that starts on demand and ends when idle."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from topgenre.workers.worker import JobError, Spec, Worker
 
 
 class Single:
-    """A worker process, while there is one; safe to use from several threads.
+    """A worker process that starts on demand; thread-safe.
 
     Parameters
     ----------
     spec : Spec
-        With seconds of idleness after which the process ends by itself.
+        Its `idle` says after how many seconds the process ends.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -30,14 +30,14 @@ class Single:
         *,
         answer: Callable[[Any], Any] = lambda question: None,
     ) -> Any:
-        """Do a job in the process, and return its outcome; blocks.
+        """Run a job in the process and return its outcome; blocks.
 
         Parameters
         ----------
         job : object
-            Fit for `pickle`.
+            Must be picklable.
         seconds : float
-            How long the job may take, and again after each question.
+            Time limit of the job, which starts again after each question.
         answer : callable
             Called with each question of the job.
 
@@ -53,6 +53,6 @@ class Single:
                 except JobError as error:
                     if error.why != "died":
                         raise
-                    # It ended just now for want of work, or somebody has killed it.
+                    # It has just ended as idle, or was killed.
             self._worker = Worker(self._spec)
             return self._worker.run(job, seconds, answer=answer)

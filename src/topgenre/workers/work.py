@@ -1,4 +1,4 @@
-"""Work with one file in this process, and how many processes are worth their start for many."""
+"""Process one file in this process; choose the number of processes for many."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from topgenre.errors import CrashedError, InternalError, TopgenreError
+from topgenre.errors import CrashedError, InternalError, TopgenreError, one_line
 from topgenre.result import Failure
 
 if TYPE_CHECKING:
@@ -16,20 +16,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Work = Callable[["Classifier", str], T]
 
-_A_HANDFUL = 20  # files that are done before further processes would be up
+TIME_LIMIT = 600.0  # s for one file; a hundred times what a slow disk needs for a long one
+
+_A_HANDFUL = 20  # files that are done before more processes have started
 
 
 def default_jobs(n_files: int) -> int:
-    """Return how many worker processes are worth their start for this number of files."""
-    if n_files <= _A_HANDFUL:
-        return 1
-    # Python 3.13 knows how many processors this process may use; earlier ones how many there are.
+    """Return a suitable number of worker processes for a number of files."""
+    return 1 if n_files <= _A_HANDFUL else processors()
+
+
+def processors() -> int:
+    """Return the number of processors that this process may use."""
+    # Python 3.13 counts the processors that this process may use, earlier versions all.
     count = getattr(os, "process_cpu_count", os.cpu_count)
     return max(1, count() or 1)
 
 
 def attempt(work: Work[T], classifier: Classifier, path: str) -> T | Failure:
-    """Do the work with one file in this process, and turn what is raised into a failure."""
+    """Process one file in this process, and turn exceptions into a failure."""
     try:
         return work(classifier, path)
     except TopgenreError as error:
@@ -38,14 +43,13 @@ def attempt(work: Work[T], classifier: Classifier, path: str) -> T | Failure:
         return Failure.of(
             path,
             CrashedError(
-                f"{path}: it takes more memory than there is for it; "
-                "close other programs, or the file may be made to do harm"
+                f"{path}: it needs more memory than is available; "
+                "close other programs, or the file may be malicious"
             ),
         )
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__} {error}".split())
         return Failure.of(
             path,
-            InternalError(f"{path}: a fault in topgenre ({reason}); please report it"),
+            InternalError(f"{path}: a bug in topgenre ({one_line(error)}); please report it"),
             traceback.format_exc(),
         )

@@ -1,7 +1,7 @@
-"""One worker process: its handshake, its limits, and who is to blame when it ends.
+"""Run one worker process: its handshake, its limits, and the cause when it ends.
 
-The process says when it is ready, when it has taken a job, how far it is, and what came of it. So
-it is known whether a process that ends was at work, and with which file.
+The process reports when it is ready, when it has taken a job, its progress, and the outcome. So it
+is known whether a process that ended was working, and on which file.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from typing import Any, Literal
 
 from topgenre.errors import TopgenreError
 
-_ENDING = 5.0  # s that a process whose pipe is closed may take to end by itself
-_GRACE = 1.0  # s for a signal that goes to all processes to reach this one, too
+_ENDING = 5.0  # s for a process to end after its pipe is closed
+_GRACE = 1.0  # s for a signal to all processes to reach this one too
 _BETWEEN = 0.1  # s between two reports of progress
 
 Why = Literal["died", "crashed", "overrun", "memory", "fault"]
 
 
 class JobError(Exception):
-    """A job that has no outcome, and why.
+    """A job without an outcome.
 
     Parameters
     ----------
     why : {"died", "crashed", "overrun", "memory", "fault"}
-        The process ended before it took the job, which is not to blame; the job ended the process;
-        it took too long; it took too much memory; it raised an exception that nobody expected.
-        After the last two the process goes on.
+        The process ended before it took the job, which is not the cause; the job crashed the
+        process; it took too long; it needed too much memory; it raised an unexpected exception.
+        After the last two, the process continues.
     how : str
-        By what the process ended, or the traceback of a fault.
+        Signal or exit status of the process, or the traceback of a fault.
     """
 
     def __init__(self, why: Why, how: str = "") -> None:
@@ -51,7 +51,7 @@ class JobError(Exception):
 
 
 class Channel:
-    """What a job in a worker process may say before its outcome.
+    """Connection of a running job to the parent process.
 
     Attributes
     ----------
@@ -65,23 +65,23 @@ class Channel:
         self.file: int | None = None
 
     def progress(self, fraction: float) -> None:
-        """Report which fraction of the job is done; only some of many reports are sent."""
+        """Report the fraction that is done; frequent reports are dropped."""
         now = time.monotonic()
         if now - self._told >= _BETWEEN:
             self._told = now
             self._connection.send(("progress", fraction))
 
     def ask(self, question: Any) -> Any:
-        """Ask the parent process, and wait for its answer."""
+        """Ask the parent process and wait for its answer."""
         self._connection.send(("ask", question))
         return self._connection.recv()
 
 
 Do = Callable[[Any, Channel], Any]
-"""Does one job in the worker process; a `TopgenreError` that it raises is passed on."""
+"""Does one job in the worker process; a `TopgenreError` is passed to the parent."""
 
 Setup = Callable[[], Do]
-"""Called once in the worker process; must be fit for `pickle`."""
+"""Called once in the worker process; must be picklable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ class Spec:
     Attributes
     ----------
     setup : callable
-        Returns what does the jobs.
+        Returns the function that does jobs.
     memory : int
-        Bytes that a job may take beyond those of the process at rest; Linux only.
+        Bytes for a job, beyond those of the idle process; Linux only.
     idle : float, optional
         Seconds without a job after which the process ends.
     """
@@ -104,16 +104,16 @@ class Spec:
 
 
 class Worker:
-    """A process that does one job after the other.
+    """A process that does one job after another.
 
     Attributes
     ----------
     connection : Connection
-        To wait at; `step` takes the next message.
+        To wait on; `step` reads the next message.
     ready : bool
         Whether the process has started.
     job : object or None
-        The job in hand.
+        The current job.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -137,32 +137,32 @@ class Worker:
         Raises
         ------
         TopgenreError
-            If it cannot start, or takes longer.
+            If it cannot start in time.
         """
         try:
             if not self.connection.poll(seconds):
                 raise JobError("overrun")
             self.step()
         except JobError as error:
-            said = "it ended or hung while it started; free memory, or run fewer workers"
+            said = "a worker process did not start; free memory, or run fewer workers"
             raise TopgenreError(said) from error
 
     def give(self, job: Any, seconds: float | None = None, *, file: int | None = None) -> None:
-        """Give the process its next job, which may wait for it to start.
+        """Send the process its next job, which may wait for it to start.
 
         Parameters
         ----------
         job : object
             Fit for `pickle`.
         seconds : float, optional
-            How long the job may take.
+            Time limit.
         file : int, optional
-            Descriptor of an open file that the job gets a copy of; the process must be ready.
+            Descriptor of an open file to pass to the job; the process must be ready.
 
         Raises
         ------
         JobError
-            If the process has ended meanwhile.
+            If the process has ended.
         """
         self.job, self._taken, self._seconds, self._since = job, False, seconds, time.monotonic()
         try:
@@ -173,16 +173,16 @@ class Worker:
         except OSError as error:
             if self.ready:
                 raise JobError("died") from error
-            # One that ended before it was ready cannot be used: `step` says so.
+            # If it ended before it was ready, `step` reports that.
 
     def remaining(self) -> float | None:
-        """Return how many seconds the job in hand has left, or None without a limit."""
+        """Return the remaining seconds of the current job, or None without a limit."""
         if self._seconds is None:
             return None
         return max(0.0, self._since + self._seconds - time.monotonic())
 
     def step(self) -> tuple[str, Any]:
-        """Take the next message, which must be there.
+        """Read the next message, which must be available.
 
         Returns
         -------
@@ -193,7 +193,7 @@ class Worker:
         Raises
         ------
         TopgenreError
-            What the job, or the start of the process, raised.
+            Raised by the job or by the start of the process.
         JobError
             If the job has no outcome.
         """
@@ -223,19 +223,19 @@ class Worker:
         progress: Callable[[float], object] = lambda fraction: None,
         answer: Callable[[Any], Any] = lambda question: None,
     ) -> Any:
-        """Give the process a job, and wait for the outcome; blocks.
+        """Run a job in the process and return its outcome; blocks.
 
         Parameters
         ----------
         job, seconds, file
-            As `give` takes them.
+            See `give`.
         progress, answer : callable
             Called with each report and each question of the job.
 
         Raises
         ------
         TopgenreError, JobError
-            As `step` does. Where the process must not be used any more, `stop` was called.
+            As `step` does. If the process must not be used any more, it was stopped.
         """
         try:
             self.give(job, seconds, file=file)
@@ -257,16 +257,16 @@ class Worker:
                 self.stop()
             raise
         except BaseException:
-            self.stop()  # whatever it is doing: its answer would be taken for the next one
+            self.stop()  # else its answer would be taken for that of the next job
             raise
 
     @property
     def stopped(self) -> bool:
-        """Whether the process was ended."""
+        """Whether the process was stopped."""
         return self.connection.closed
 
     def stop(self) -> None:
-        """End the process, whatever it is doing."""
+        """Kill the process."""
         self._process.kill()
         self._process.join()
         self.connection.close()
@@ -275,16 +275,16 @@ class Worker:
         self._process.join(_ENDING)
         status = self._process.exitcode or 0
         if status == -signal.SIGTERM:
-            # Most likely the whole program is told to end, and the job is not to blame.
+            # Most likely the whole program was told to end, so the job is not the cause.
             time.sleep(_GRACE)
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         return JobError("crashed" if self._taken and self.job is not None else "died", how)
 
 
 def _serve(connection: Connection, spec: Spec) -> None:
-    # Where it is not held off already: what to do about Ctrl-C is the parent's business.
+    # The parent process handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # When the parent is gone, so is the reason to say anything.
+    # If the parent process is gone, nobody reads the answers.
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             do = spec.setup()
@@ -297,7 +297,7 @@ def _serve(connection: Connection, spec: Spec) -> None:
         while connection.poll(spec.idle):
             job, has_file = connection.recv()
             channel.file = _file_of(reduction.recv_handle(connection)) if has_file else None
-            # From here on it is the job's fault if this process ends.
+            # From here on, the job is the cause if this process ends.
             connection.send(("taken", None))
             connection.send(_outcome(do, job, channel))
             if channel.file is not None:
@@ -332,7 +332,7 @@ def _file_of(handle: int) -> int:
 
 
 def limit_memory(n_bytes: int) -> None:
-    """Let allocations of this process fail beyond a number of bytes more than now (Linux)."""
+    """Limit the memory of this process to `n_bytes` more than now (Linux)."""
     if sys.platform != "linux":
         return
     import resource
@@ -347,11 +347,11 @@ def limit_memory(n_bytes: int) -> None:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach; one that comes meanwhile is not lost."""
+    """Block Ctrl-C, so that processes started in the block inherit that; none is lost."""
     if sys.platform == "win32":
         yield
         return
-    # The first process starts a helper of multiprocessing, which would lift the block.
+    # The first process also starts the resource tracker, which would unblock the signal.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -1,4 +1,4 @@
-"""Where each format of music keeps the genre, to the byte."""
+"""Find the genre in the tags of each music format, to the byte."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from topgenre.tagging.formats.vorbis import flac
 
 __all__ = ["Edit", "GenreTag", "TaggedFile", "applied", "explained", "growth", "reason", "status"]
 
-_MOST_ID3 = 10  # tags one behind the other
+_MOST_ID3 = 10  # consecutive tags
 
 
 class GenreTag(NamedTuple):
-    """The genre that a file says it has.
+    """The genre in a file's tags.
 
     Attributes
     ----------
     genres : tuple of str
-        Names; those that tags have as numbers are spelt out.
+        Names; numbers in tags are spelt out.
     raw : dict
-        What stands in each of its tags to the byte, as JSON can hold it.
+        The bytes of the genre in each tag, as JSON.
     agreed : bool
-        Whether all of its tags that have a genre say the same.
+        Whether all tags with a genre agree.
     """
 
     genres: tuple[str, ...]
@@ -54,19 +54,19 @@ class GenreTag(NamedTuple):
 
 
 class TaggedFile:
-    """The tags of an open music file, and the edits that change the genre in them.
+    """The tags of an open music file, with edits to change the genre.
 
     Parameters
     ----------
     file : binary file
-        It must be seekable, and stay open.
+        Must be seekable and stay open.
 
     Raises
     ------
     ValueError
-        If it is damaged, or not music.
+        If the file is damaged or not music.
     TagError
-        If its format has no tags, or some that cannot be written.
+        If the tags of the format cannot be written.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -74,7 +74,7 @@ class TaggedFile:
         self._layout = _layout(file, name)
 
     def genre(self) -> GenreTag:
-        """Return what is there."""
+        """Return the genre."""
         tags = self._layout.tags
         genres = tuple(next((tag.values for tag in tags if tag.values), ()))
         agreed = all(tag.values in ([], tag.would_say(genres)) for tag in tags)
@@ -82,16 +82,16 @@ class TaggedFile:
         return GenreTag(genres, raw, agreed)
 
     def others(self) -> dict[str, list[bytes]]:
-        """Return the SHA-256 of everything else in each tag."""
+        """Return the SHA-256 of all other elements of each tag."""
         return {tag.name: tag.others for tag in self._layout.tags if tag.build is None}
 
     @property
     def loose(self) -> bool:
-        """Whether FFmpeg takes some of what stands behind the sound for a part of it."""
+        """Whether FFmpeg takes data after the sound for a part of it."""
         return self._layout.loose
 
     def set(self, genres: Sequence[str]) -> list[Edit]:
-        """Return the edits that write genres into all tags that have one, or into the main tag."""
+        """Return the edits that write genres into all tags with a genre, or the main tag."""
         main = next(tag for tag in self._layout.main if tag.codec.holds(genres))
         return merged(
             tag.change(tag.encode(genres))
@@ -100,7 +100,7 @@ class TaggedFile:
         )
 
     def restore(self, old: GenreTag, genres: Sequence[str]) -> list[Edit]:
-        """Return the edits that put an old genre in place of genres, wherever these stand."""
+        """Return the edits that replace genres by an old tag's, wherever they occur."""
         changes = []
         said: Mapping[str, Any] | None = old.raw.get("tags")
         for tag in self._layout.tags:
@@ -116,11 +116,11 @@ class TaggedFile:
         return merged(changes)
 
     def finish(self, edits: list[Edit]) -> list[Edit]:
-        """Return the edits of the file that edits of its tags amount to, in order."""
+        """Return the sorted edits of the file for edits of its tags."""
         return self._layout.finish(edits)
 
     def inverse(self, edits: Sequence[Edit]) -> list[Edit]:
-        """Return the edits that take edits of the tags back once they have been made."""
+        """Return the edits that undo edits of the tags."""
         found = []
         shift = 0
         for edit in edits:
@@ -137,7 +137,7 @@ class TaggedFile:
 
 
 def _layout(file: BinaryIO, name: str) -> Layout:
-    """Tell the format by its content, whatever the name says."""
+    """Find the tags of a file; its content decides on the format."""
     size = size_of(file)
     front: list[Tag] = []
     start = 0
@@ -186,8 +186,8 @@ def _with(front: list[Tag], tags: list[Tag]) -> Layout:
 def _mp3(file: BinaryIO, name: str, front: list[Tag], start: int, size: int) -> Layout:
     """Return the tags of an MP3 file.
 
-    The genre goes into the kind of tag that the file has. Most players read one kind only, and
-    would not show the title any more if there were one with nothing but a genre.
+    The genre goes into the kind of tag that the file has. Most players read one kind only, so with
+    a new tag that has only a genre they would no longer show the title.
     """
     from mutagen.mp3 import HeaderNotFoundError, MPEGInfo
 
@@ -197,11 +197,11 @@ def _mp3(file: BinaryIO, name: str, front: list[Tag], start: int, size: int) -> 
     except (HeaderNotFoundError, EOFError) as error:
         if _is_sound(file, name):
             raise _unknown(name) from error
-        raise ValueError("nothing in it looks like music") from error
+        raise ValueError("it does not look like music") from error
     behind, last = ape(file, size), id3v1(file, size)
-    there = [*front, *([] if behind.build else [behind]), *([last] if last else [])]
+    found = [*front, *([] if behind.build else [behind]), *([last] if last else [])]
     new = [] if front or not behind.build else [new_id3v2("id3v2.front.0", 0)]
-    return Layout([*there, *new], [*there[:1], *new], loose=True)
+    return Layout([*found, *new], [*found[:1], *new], loose=True)
 
 
 def _unknown(name: str) -> TagError:
@@ -224,7 +224,7 @@ def _is_sound(file: BinaryIO, name: str) -> bool:
 
 
 def status(path: str) -> os.stat_result:
-    """Return what the system says of a file; nothing else has tags."""
+    """Return the status of a regular file; anything else has no tags."""
     try:
         found = Path(path).stat()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -234,7 +234,7 @@ def status(path: str) -> os.stat_result:
     return found
 
 
-# What is raised over bytes that are not what they should be.
+# Raised for damaged bytes.
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, EOFError, OverflowError)
 
 
@@ -244,7 +244,7 @@ _CHECK = "check the disk, the folder and permissions"
 
 @contextmanager
 def explained(path: str, what: str = _NO_ACCESS) -> Iterator[None]:
-    """Say in one line what keeps a file from being read or changed."""
+    """Turn errors into a TagError that says why a file cannot be read or changed."""
     try:
         yield
     except TagError:
@@ -259,12 +259,12 @@ def explained(path: str, what: str = _NO_ACCESS) -> Iterator[None]:
         ) from error
 
 
-def unchanged(path: str, why: str, what_to_do: str = "it was left as it is") -> TagError:
-    """Return the error that says why a file was not changed."""
+def unchanged(path: str, why: str, what_to_do: str = "it was not changed") -> TagError:
+    """Return the error for a file that was not changed."""
     return TagError(f"{path}: {why}; {what_to_do}")
 
 
 def reason(error: BaseException) -> str:
-    """Word an error in one line."""
+    """Return the message of an error on one line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())

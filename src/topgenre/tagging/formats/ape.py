@@ -1,4 +1,4 @@
-"""APEv2: a list of keyed items at the end of a file, before ID3v1."""
+"""Parse APEv2: a list of keyed items at the end of a file, before ID3v1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from topgenre.tagging.formats.tag import Codec, Field, Tag, read_at
 
 _FRAME = 32  # bytes of the header, and of the footer
 _HAS_HEADER, _IS_HEADER = 1 << 31, 1 << 29
-_KIND = 0x6  # bits of an item's flags; 0 stands for text
+_KIND = 0x6  # bits of an item's flags; 0 means text
 
 
 class _Items(Codec):
@@ -29,12 +29,12 @@ class _Items(Codec):
 
 
 def ape(file: BinaryIO, size: int) -> Tag:
-    """Return the APEv2 tag at the end of a file, or the place for one.
+    """Return the APEv2 tag at the end of a file, or the position for a new one.
 
     Raises
     ------
     ValueError
-        If it is damaged.
+        If the tag is damaged.
     """
     end = v1_start(file, size)
     for at in dict.fromkeys((end, before_lyrics(file, end))):
@@ -44,7 +44,7 @@ def ape(file: BinaryIO, size: int) -> Tag:
 
 
 def before_lyrics(file: BinaryIO, end: int) -> int:
-    """Return where a Lyrics3 tag begins that ends at an offset, or the offset."""
+    """Return the start of a Lyrics3 tag that ends at an offset, or the offset."""
     tail = read_at(file, end - 15, 15) if end >= 15 else b""
     if re.fullmatch(rb"\d{6}LYRICS200", tail):
         start = end - 15 - int(tail[:6])

@@ -1,4 +1,4 @@
-"""ASF, of which WMA is one: attributes in objects within one header object."""
+"""Parse ASF (WMA): attributes in objects within one header object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from topgenre.tagging.formats.tag import Codec, Field, Room, Tag, read_at
 
 _OBJECT = 24  # bytes of an object's name and length
 _HEADER = 30  # bytes of the header object before the first object in it
-_EXTENSION = 46  # and of its extension
+_EXTENSION = 46  # bytes of its extension before the first object in it
 _MOST_OBJECTS = 10_000
 _TEXT = 0  # type of a value
 
@@ -31,7 +31,7 @@ class _Object(NamedTuple):
 
 
 class _Attributes(Codec):
-    """Attributes of the content: name, type, value."""
+    """Content attributes: name, type, value."""
 
     form = "asf"
 
@@ -47,7 +47,7 @@ class _Attributes(Codec):
 
 
 class _Records(Codec):
-    """Attributes of the library: language, stream, length of the name, type, name, value."""
+    """Library attributes: language, stream, length of the name, type, name, value."""
 
     form = "asf-library"
 
@@ -62,7 +62,7 @@ class _Records(Codec):
 
 
 def asf(file: BinaryIO, at: int, size: int) -> list[Tag]:
-    """Return the tags of an ASF file, that of the content first, which may have to be built.
+    """Return the tags of an ASF file, the content description first.
 
     Raises
     ------

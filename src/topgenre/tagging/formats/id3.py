@@ -1,4 +1,4 @@
-"""ID3: tags of frames in versions 2.2, 2.3 and 2.4, and the one byte for the genre in ID3v1."""
+"""Parse ID3 tags: ID3v2 in versions 2.2, 2.3 and 2.4, and ID3v1."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 
 
 class _Flags(NamedTuple):
-    """What the flags of a frame say of its content, by version."""
+    """Bits of a frame's flags, by version."""
 
     grouped: int
     compressed: int
@@ -103,7 +103,7 @@ def id3v1(file: BinaryIO, size: int) -> Tag | None:
     start = size - _V1_BYTES
     if start < 0 or read_at(file, start, 3) != b"TAG":
         return None
-    if start >= 3 and read_at(file, start - 3, 8) == b"APETAGEX":  # which has the word in it
+    if start >= 3 and read_at(file, start - 3, 8) == b"APETAGEX":  # contains "TAG"
         return None
     tag = Tag("id3v1", _V1(), size - 1)
     tag.add(read_at(file, size - 1, 1), size - 1, size, genre=True)
@@ -112,12 +112,12 @@ def id3v1(file: BinaryIO, size: int) -> Tag | None:
 
 
 def v1_start(file: BinaryIO, size: int) -> int:
-    """Return where ID3v1 begins, or the end of the file."""
+    """Return the offset of ID3v1, or the end of the file."""
     return size - _V1_BYTES if id3v1(file, size) else size
 
 
 def new_id3v2(name: str, at: int) -> Tag:
-    """Return the place for an ID3v2 tag that is not there yet."""
+    """Return the position for a new ID3v2 tag."""
     return Tag(name, _Frames(4), at, build=build)
 
 
@@ -128,12 +128,12 @@ def build(frames: Sequence[bytes]) -> bytes:
 
 
 def id3v2(file: BinaryIO, at: int, end: int, name: str) -> Tag | None:
-    """Return the ID3v2 tag that begins at an offset, if one does.
+    """Return the ID3v2 tag at an offset, or None.
 
     Raises
     ------
     ValueError
-        If it is damaged, or of a kind that cannot be changed.
+        If it is damaged, or of an unsupported kind.
     """
     if end - at < _HEADER or read_at(file, at, 3) != b"ID3":
         return None
@@ -183,19 +183,13 @@ def id3v2(file: BinaryIO, at: int, end: int, name: str) -> Tag | None:
     return tag
 
 
-def id3v2_end(file: BinaryIO, at: int, end: int) -> int:
-    """Return where an ID3v2 tag ends that begins at an offset, or the offset if none does."""
-    tag = id3v2(file, at, end, "id3v2")
-    return tag.extent[1] if tag and tag.extent else at
-
-
 def _removed(body: bytes) -> list[int]:
-    """Return where the bytes are, in the resynchronised body, behind which a zero is left out."""
+    """Return the offsets, in the resynchronised body, after which a zero was removed."""
     return [match.start() - n for n, match in enumerate(re.finditer(rb"\xff\0", body))]
 
 
 def resynchronised(data: bytes) -> bytes:
-    """Take out the zero bytes that keep data from looking like MPEG frames."""
+    """Remove the zero bytes that keep data from looking like MPEG frames."""
     return data.replace(b"\xff\0", b"\xff")
 
 
@@ -207,15 +201,14 @@ def _stuffed(data: bytes) -> bytes:
 def _extended(
     version: int, flags: int, body: bytes, *, stuffed: bool
 ) -> tuple[int, int | None, str | None]:
-    """Read the extended header, if there is one.
+    """Parse the extended header, if any.
 
-    Some programs set its flag and write none; then the first frame stands in its place.
+    Some programs set its flag but write none; then the first frame follows.
 
     Returns
     -------
     int, int or None, str or None
-        Where the frames begin, where it states the length of the padding, and what keeps the tag
-        from being changed.
+        Offsets of the frames and of the padding's length; why the tag cannot be changed.
     """
     if version == 2 or not flags & _EXTENDED or _NAMES[3].fullmatch(body[:4]):
         return 0, None, None
@@ -229,9 +222,9 @@ def _extended(
 
 
 def _parse(version: int, body: bytes, first: int) -> tuple[list[tuple[int, int]], int, bool]:
-    """Return where frames begin and end, where they stop, and whether sizes are plain numbers.
+    """Return ranges of the frames, their end, and whether sizes have 8 bits per byte.
 
-    Sizes in version 2.4 have 7 bits a byte, but iTunes used to write 8.
+    Sizes in version 2.4 have 7 bits per byte, but iTunes used to write 8.
     """
     frames, stop = _walk(version, body, first, bits=7 if version == 4 else 8)
     if version == 4 and any(body[stop:]):
@@ -258,7 +251,7 @@ def _walk(version: int, body: bytes, at: int, bits: int) -> tuple[list[tuple[int
 
 
 def _content(version: int, frame: bytes, *, stuffed: bool) -> bytes:
-    """Return what a frame holds behind its header."""
+    """Return the content of a frame."""
     if version == 2:
         return frame[6:]
     said, meaning, body = frame[9], _FRAME_FLAGS[version], frame[_HEADER:]

@@ -1,4 +1,4 @@
-"""MP4: boxes within boxes, with the tags in ``moov/udta/meta/ilst``."""
+"""Parse MP4: nested boxes, with the tags in ``moov/udta/meta/ilst``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from topgenre.tagging.formats.tag import (
 _HEAD = 8  # bytes of a box's length and name
 _MOST_BOXES = 100_000
 _UTF8, _UTF16 = 1, 2  # types of values
-_HANDLER = bytes(8) + b"mdirappl" + bytes(9)  # says that iTunes' kind of tags follows
+_HANDLER = bytes(8) + b"mdirappl" + bytes(9)  # announces tags as iTunes writes them
 
 
 class _Box(NamedTuple):
@@ -33,11 +33,11 @@ class _Box(NamedTuple):
     at: int
     body: int
     end: int
-    length: Field | None  # None if it goes on to the end of the file
+    length: Field | None  # None if it extends to the end of the file
 
 
 class _Atoms(Codec):
-    """``©gen`` holds names, ``gnre`` the number of one, and a free form any text."""
+    """``©gen`` has names, ``gnre`` a number, and a free-form atom any text."""
 
     form = "mp4"
 
@@ -63,7 +63,7 @@ class _Atoms(Codec):
 
 
 def mp4(file: BinaryIO, at: int, size: int) -> Layout:
-    """Return the tags of an MP4 file, or the place for some.
+    """Return the tags of an MP4 file, or the position for new ones.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def mp4(file: BinaryIO, at: int, size: int) -> Layout:
     top = list(_boxes(file, at, size))
     moov = next((box for box in top if box.name == b"moov"), None)
     if moov is None:
-        raise ValueError("it has no table of contents")
+        raise ValueError("its table of contents is missing")
     tag = _tag(file, moov)
 
     def finish(edits: list[Edit]) -> list[Edit]:
@@ -83,7 +83,7 @@ def mp4(file: BinaryIO, at: int, size: int) -> Layout:
 
 
 def _tag(file: BinaryIO, moov: _Box) -> Tag:
-    """Go down to the list of tags, as far as there are boxes on the way."""
+    """Descend to the list of tags, as far as its parent boxes exist."""
     way, missing = [moov], [b"udta", b"meta", b"ilst"]
     while missing:
         inside = list(_boxes(file, _content(file, way[-1]), way[-1].end))
@@ -94,7 +94,7 @@ def _tag(file: BinaryIO, moov: _Box) -> Tag:
         del missing[0]
     parents = [box.length for box in way if box.length]
     if missing:
-        # A list of user data may end in a zero length, which must stay the last.
+        # A list of user data may end with a zero length, which must stay last.
         place = inside[-1].end if inside else _content(file, way[-1])
         return Tag(
             "mp4", _Atoms(), place, build=lambda atoms: _wrapped(atoms, missing), parents=parents
@@ -111,12 +111,12 @@ def _tag(file: BinaryIO, moov: _Box) -> Tag:
 
 
 def _inside(file: BinaryIO, box: _Box) -> Iterator[_Box]:
-    """Give the boxes within a box."""
+    """Yield the boxes in a box."""
     return _boxes(file, _content(file, box), box.end)
 
 
 def _content(file: BinaryIO, box: _Box) -> int:
-    """Return where the boxes within a box begin; ``meta`` mostly has a version before them."""
+    """Return the offset of the boxes in a box, after the version in most ``meta``."""
     if box.name == b"meta" and box.end - box.body >= 12:
         return box.body if read_at(file, box.body + 4, 4) == b"hdlr" else box.body + 4
     return box.body
@@ -163,7 +163,7 @@ def _box(name: bytes, content: bytes) -> bytes:
 
 
 def _wrapped(atoms: Sequence[bytes], missing: Sequence[bytes]) -> bytes:
-    """Put atoms into the boxes that are missing around them."""
+    """Wrap atoms in the missing parent boxes."""
     data = b"".join(atoms)
     for name in reversed(missing):
         before = bytes(4) + _box(b"hdlr", _HANDLER) if name == b"meta" else b""
@@ -174,7 +174,7 @@ def _wrapped(atoms: Sequence[bytes], missing: Sequence[bytes]) -> bytes:
 def _moved(
     file: BinaryIO, top: Sequence[_Box], moov: _Box, edits: Sequence[Edit]
 ) -> Iterator[Edit]:
-    """Correct the tables of where in the file the sound lies."""
+    """Yield the edits that correct the tables of chunk offsets."""
     changes = [edit for edit in edits if len(edit.data) != edit.end - edit.start]
     ends = [edit.end for edit in changes]
     shifts = [0, *accumulate(growth([edit]) for edit in changes)]
@@ -186,7 +186,7 @@ def _moved(
 
     for box in top:
         if box.name in (b"mfra", b"meta"):
-            raise SealedError("its index of fragments would have to be written anew")
+            raise SealedError("its index of fragments would have to be rewritten")
         if box.name == b"moof":
             for head in _found(file, box, b"traf", b"tfhd"):
                 if read_at(file, head.body + 3, 1)[0] & 1:
@@ -200,7 +200,7 @@ def _moved(
 
 
 def _found(file: BinaryIO, box: _Box, *way: bytes) -> Iterator[_Box]:
-    """Give the boxes at the end of a way of names."""
+    """Yield the boxes at a path of names."""
     if not way:
         yield box
         return

@@ -1,4 +1,4 @@
-"""Ogg: pages that hold packets, of which the second one of a stream holds Vorbis comments."""
+"""Parse Ogg: pages of packets; the second packet of a stream has Vorbis comments."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _WRONG_SUM = "one of its pages has a wrong checksum"
 _LARGEST = 256 << 20  # bytes of a packet
 _MIRRORED = bytes(int(f"{number:08b}"[::-1], 2) for number in range(256))
 
-# How the first packet begins, what stands before the comments in the second, and whether the
-# comments end in a set bit.
+# Start of the first packet, prefix of the comments in the second, and whether the comments end with
+# a set bit.
 _CODECS = (
     (b"\x01vorbis", b"\x03vorbis", True),
     (b"OpusHead", b"OpusTags", False),
@@ -47,12 +47,12 @@ class _Page(NamedTuple):
 
 
 def ogg(file: BinaryIO, at: int, size: int) -> Layout:
-    """Return the tags of the first stream of sound in an Ogg file.
+    """Return the tags of the first audio stream in an Ogg file.
 
     Raises
     ------
     ValueError
-        If the file is damaged, or holds no stream whose tags are known.
+        If the file is damaged, or in an unsupported codec.
     """
     pages = _pages(file, at, size)
     stream = None
@@ -117,7 +117,7 @@ def _pages(file: BinaryIO, at: int, size: int) -> Iterator[_Page]:
 def _repaged(
     file: BinaryIO, size: int, old: Sequence[_Page], lacing: bytes, data: bytes
 ) -> list[Edit]:
-    """Return the edits that put packets in place of those of some pages."""
+    """Return the edits that replace the packets of some pages."""
     sizes = _sizes([len(page.segments) for page in old], len(lacing))
     edits: list[Edit] = []
     segment = byte = 0
@@ -155,7 +155,7 @@ def _repaged(
 
 
 def _sizes(old: Sequence[int], total: int) -> list[int]:
-    """Return how many segments each page gets: the same pages as before, as far as they suffice."""
+    """Return the number of segments per page, keeping the former pages if possible."""
     kept = [*old[:-1], total - sum(old[:-1])]
     if 0 < kept[-1] <= _MOST:
         return kept
@@ -168,7 +168,7 @@ def _sizes(old: Sequence[int], total: int) -> list[int]:
 
 
 def _renumbered(file: BinaryIO, size: int, last: _Page, by: int) -> Iterator[Edit]:
-    """Give the pages of a stream that follow a page other numbers."""
+    """Yield the edits that renumber the pages of a stream after a page."""
     for page in _pages(file, last.end, size):
         if page.serial != last.serial:
             continue
@@ -188,7 +188,7 @@ def _intact(page: _Page) -> bool:
 
 
 def _summed(page: bytes) -> bytes:
-    """Return a page with its checksum, which counts bits the other way round than zlib does."""
+    """Return a page with its checksum, which uses the reverse bit order of zlib."""
     turned = ~zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) & 0xFFFFFFFF
     crc = turned.to_bytes(4, "big").translate(_MIRRORED)
     return page[:22] + crc + page[26:]

@@ -1,4 +1,4 @@
-"""WAV (RIFF, RF64) and AIFF: chunks, one of which is an ID3 tag and one a list of texts."""
+"""Parse WAV (RIFF, RF64) and AIFF: chunks with an ID3 tag and an INFO list."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from topgenre.tagging.formats import id3
 from topgenre.tagging.formats.tag import Codec, Field, Tag, read_at
 
 _HEAD = 8  # bytes of a chunk's name and length
-_OPEN = 0xFFFFFFFF  # a length that is not known, or stands elsewhere
+_OPEN = 0xFFFFFFFF  # an unknown length, or one that is stored elsewhere
 _SOUND = (b"data", b"SSND")
 _MOST_CHUNKS = 10_000
 
@@ -18,7 +18,7 @@ class _Chunk(NamedTuple):
     name: bytes
     at: int
     size: int
-    open: bool = False  # whether it takes all that is left, whatever it says
+    open: bool = False  # whether it extends to the end, whatever its length
 
     @property
     def body(self) -> int:
@@ -30,7 +30,7 @@ class _Chunk(NamedTuple):
 
 
 class _Info(Codec):
-    """The texts of an INFO list, each of them one string."""
+    """The texts of an INFO list, one string each."""
 
     form = "info"
 
@@ -48,7 +48,7 @@ class _Info(Codec):
 
 
 def riff(file: BinaryIO, at: int, size: int) -> list[Tag]:
-    """Return the tags of a WAV or AIFF file, the ID3 tag first, which may have to be built.
+    """Return the tags of a WAV or AIFF file, the ID3 tag first.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _padded(chunk: _Chunk, size: int) -> tuple[int, bool]:
 def _total(
     file: BinaryIO, at: int, size: int, order: Literal["big", "little"]
 ) -> tuple[list[Field], int]:
-    """Return the field that states the length of all, if any, and where the chunks end."""
+    """Return the field with the total length, if any, and the end of the chunks."""
     stated = int.from_bytes(read_at(file, at + 4, 4), order)
     if read_at(file, at, 4) in (b"RF64", b"BW64"):
         if read_at(file, at + 12, 4) != b"ds64":
@@ -95,7 +95,7 @@ def _total(
         return [Field(at + 20, 8, wide, "little")], min(size, at + _HEAD + wide)
     if stated in (0, _OPEN):  # as written into a pipe
         return [], size
-    # A file that has lost its end still says how long it was.
+    # A truncated file still has its former length.
     return [Field(at + 4, 4, stated, order)], min(size, at + _HEAD + stated)
 
 
@@ -128,7 +128,7 @@ def _chunks(
 def _new(
     chunks: Sequence[_Chunk], stop: int, order: Literal["big", "little"], total: list[Field]
 ) -> Tag:
-    """Return the place for a chunk: the end, unless it would be taken for sound there."""
+    """Return the position for a new chunk: the end, unless the sound extends to it."""
     last = chunks[-1] if chunks else _Chunk(b"", stop - _HEAD, 0)
     end = last.end + last.size % 2
     if last.open or end > stop:

@@ -1,8 +1,8 @@
-"""One tag of a file, taken apart into bytes, and the edits that change the genre in it.
+"""Parse one tag of a file into bytes, and make the edits that change its genre.
 
 A tag is a list of elements: frames, comments, items, atoms or attributes. The edits replace those
-of the genre, adjust padding, and correct the lengths and counts around them. Every other byte of
-the file stays as it is, whatever it means and whether or not anybody understands it.
+with a genre, adjust padding, and correct the lengths and counts around them. Every other byte of
+the file stays unchanged, also where its meaning is unknown.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _LARGEST_ELEMENT = 1 << 16  # bytes of a genre, which goes into the journal
 
 
 class SealedError(ValueError):
-    """Tags are as they should be, but cannot be changed here; the text says why."""
+    """Intact tags that topgenre cannot change; the text says why."""
 
 
 class Edit(NamedTuple):
-    """Put `data` in place of the bytes from `start` to `end`."""
+    """Replace the bytes from `start` to `end` by `data`."""
 
     start: int
     end: int
@@ -31,7 +31,7 @@ class Edit(NamedTuple):
 
 
 class Element(NamedTuple):
-    """An element of a tag that holds a genre, and where it lies."""
+    """An element with a genre, and its position."""
 
     start: int
     end: int
@@ -39,13 +39,13 @@ class Element(NamedTuple):
 
 
 class Field(NamedTuple):
-    """A length or a count that a file states at an offset."""
+    """A length or a count stored at an offset."""
 
     at: int
     width: int
     value: int
     order: Literal["big", "little"] = "big"
-    bits: int = 8  # of each byte; 7 where the highest bit is not used
+    bits: int = 8  # per byte; 7 if the highest bit is unused
 
     def plus(self, delta: int) -> Edit:
         """Return the edit that adds to it."""
@@ -60,7 +60,7 @@ class Field(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Padding that a tag may grow into: `size` zero bytes, and the field that states its length."""
+    """Padding that a tag may grow into, and the field with its length."""
 
     at: int
     size: int
@@ -68,9 +68,9 @@ class Room(NamedTuple):
 
 
 class Codec(ABC):
-    """How a kind of tag spells genres."""
+    """Spelling of genres in a kind of tag."""
 
-    form: str  # raw elements may go from one tag to another of the same form
+    form: str  # raw elements are interchangeable between tags of the same form
 
     @abstractmethod
     def values(self, raw: bytes) -> list[str]:
@@ -78,44 +78,43 @@ class Codec(ABC):
 
     @abstractmethod
     def encode(self, genres: Sequence[str], like: bytes | None) -> list[bytes]:
-        """Return the elements for genres; `like` is one that is replaced, or None."""
+        """Return the elements for genres; `like` is a replaced one, or None."""
 
     def holds(self, _genres: Sequence[str]) -> bool:
-        """Tell whether it can spell these genres."""
+        """Return whether the tag can store these genres."""
         return True
 
 
 @dataclass
 class Tag:
-    """One tag of a file, or the place for one.
+    """One tag of a file, or the position for a new one.
 
     Attributes
     ----------
     name : str
-        Tells it from the other tags of the file.
+        Distinguishes it from the other tags of the file.
     codec : Codec
     at : int
-        Offset at which an element is added, or the whole tag if it is not there.
+        Offset at which to add an element, or a whole new tag.
     genre : list of Element
-        The elements that hold a genre.
+        The elements with a genre.
     others : list of bytes
         SHA-256 of each other element, in order.
     counts, inner, outer : list of Field
         Numbers of elements; lengths of the elements alone; lengths of the elements with padding.
     parents : list of Field
-        Lengths of what the tag lies in.
+        Lengths of the enclosing structures.
     room : Room, optional
     build : callable, optional
-        Makes a whole tag from elements. None if the tag is there.
+        Builds a whole tag from elements; None if the tag exists.
     registers : (Field, int), optional
-        A number outside of it that changes when it is built, and by how much.
+        A number outside the tag that changes when it is built, and by how much.
     extent : (int, int), optional
-        Where the tag lies, if it can be taken out as a whole.
+        Range of the tag, if it can be removed as a whole.
     sealed : str, optional
-        Why it can be read, but not be changed.
+        Why the tag can be read but not changed.
     align : (int, bool), optional
-        End of a chunk that must be padded to an even length, and whether a byte of padding
-        follows there.
+        End of a chunk that must be padded to an even length, and whether a padding byte follows.
     """
 
     name: str
@@ -136,7 +135,7 @@ class Tag:
 
     @property
     def values(self) -> list[str]:
-        """The genres that it holds; blank ones do not count."""
+        """The genres; blank ones do not count."""
         return self._values(element.raw for element in self.genre)
 
     def _values(self, elements: Iterable[bytes]) -> list[str]:
@@ -148,11 +147,11 @@ class Tag:
         return self.codec.encode(genres, self.genre[0].raw if self.genre else None)
 
     def would_say(self, genres: Sequence[str]) -> list[str]:
-        """Return what `values` is when these genres have been written."""
+        """Return `values` as they are after writing these genres."""
         return self._values(self.encode(genres))
 
     def raw(self) -> dict[str, Any]:
-        """Return the genre to the byte, as JSON can hold it."""
+        """Return the bytes of the genre, as JSON."""
         return {
             "form": self.codec.form,
             "elements": [element.raw.hex() for element in self.genre],
@@ -160,7 +159,7 @@ class Tag:
         }
 
     def add(self, raw: bytes, start: int, end: int, *, genre: bool) -> None:
-        """Take note of an element while the tag is read."""
+        """Add an element while the tag is parsed."""
         if not genre:
             self.others.append(hashlib.sha256(raw).digest())
         elif len(raw) > _LARGEST_ELEMENT:
@@ -169,14 +168,14 @@ class Tag:
             self.genre.append(Element(start, end, raw))
 
     def change(self, new: Sequence[bytes], *, drop: bool = False) -> Change:
-        """Return the edits that put new elements in place of the genre.
+        """Return the edits that replace the elements of the genre.
 
         Parameters
         ----------
         new : sequence of bytes
             Whole elements.
         drop : bool
-            Whether to take out the tag as a whole, if nothing is left in it.
+            Whether to remove the whole tag if nothing is left in it.
         """
         if self.sealed:
             raise SealedError(self.sealed)
@@ -227,13 +226,13 @@ class Layout:
     tags : list of Tag
         In the order in which players look for a genre.
     main : list of Tag
-        Those that may get a genre that none of them has; the first that can spell it gets it.
+        Candidates for a new genre; the first that can store it gets it.
     finish : callable
-        Makes edits of the file from edits of the tags, where more than they must change.
+        Turns edits of the tags into edits of the file, if more must change.
     data : bytes, optional
-        What the tags' offsets count in, if that is not the file.
+        What the offsets of the tags refer to, if not the file.
     loose : bool
-        Whether FFmpeg takes some of what stands behind the sound for a part of it.
+        Whether FFmpeg takes data after the sound for a part of it.
     """
 
     tags: list[Tag]
@@ -244,21 +243,21 @@ class Layout:
 
 
 class Change(NamedTuple):
-    """Edits of one tag, and how much lengths and counts change by them."""
+    """Edits of one tag, and the changes of lengths and counts."""
 
     edits: list[Edit]
     fields: Counter[Field]
 
 
 def growth(edits: Iterable[Edit]) -> int:
-    """Return by how many bytes a file grows."""
+    """Return the number of bytes by which a file grows."""
     return sum(len(edit.data) - (edit.end - edit.start) for edit in edits)
 
 
 def merged(changes: Iterable[Change]) -> list[Edit]:
-    """Return the edits of several changes in the order of the file; those of nothing are left out.
+    """Return the sorted edits of several changes, without empty ones.
 
-    Lengths that several of them change are added up.
+    Changes of the same length are added up.
     """
     edits: list[Edit] = []
     fields: Counter[Field] = Counter()
@@ -270,12 +269,12 @@ def merged(changes: Iterable[Change]) -> list[Edit]:
 
 
 def ordered(edits: Iterable[Edit]) -> list[Edit]:
-    """Sort edits by place; what is put in at one place stays in its order."""
+    """Sort edits by position; insertions at one position keep their order."""
     return sorted(edits, key=lambda edit: edit[:2])
 
 
 def applied(data: bytes, edits: Iterable[Edit]) -> bytes:
-    """Return bytes with sorted edits in them."""
+    """Apply sorted edits to bytes."""
     parts, at = [], 0
     for edit in edits:
         parts += [data[at : edit.start], edit.data]
@@ -289,7 +288,7 @@ def read_at(file: BinaryIO, at: int, size: int) -> bytes:
     Raises
     ------
     ValueError
-        If the file ends before.
+        If the file is too short.
     """
     file.seek(at)
     data = file.read(size) if size > 0 else b""
@@ -299,12 +298,12 @@ def read_at(file: BinaryIO, at: int, size: int) -> bytes:
 
 
 def size_of(file: BinaryIO) -> int:
-    """Return the number of bytes of a file."""
+    """Return the size of a file."""
     return file.seek(0, os.SEEK_END)
 
 
 def numbered() -> list[str]:
-    """Return the genres that ID3v1 and MP4 number."""
+    """Return the genres of ID3v1 and MP4 by number."""
     from mutagen.id3 import TCON
 
     return list(TCON.GENRES)

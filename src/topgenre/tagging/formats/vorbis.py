@@ -1,4 +1,4 @@
-"""Vorbis comments, in FLAC and in Ogg: a list of ``KEY=value``."""
+"""Parse Vorbis comments in FLAC and Ogg: a list of ``KEY=value``."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class _Comments(Codec):
 
 
 def comments(data: bytes, base: int, *, framed: bool, padded: bool) -> Tag:
-    """Return the tag that bytes hold.
+    """Parse the tag in some bytes.
 
     Parameters
     ----------
     data : bytes
-        From the length of the vendor's name on.
+        From the length of the vendor string on.
     base : int
         Offset of the data.
     framed : bool
@@ -41,7 +41,7 @@ def comments(data: bytes, base: int, *, framed: bool, padded: bool) -> Tag:
     Raises
     ------
     ValueError
-        If it is damaged.
+        If the tag is damaged.
     """
     at = 4 + _number(data, 0)
     count = _number(data, at)
@@ -67,7 +67,7 @@ def comments(data: bytes, base: int, *, framed: bool, padded: bool) -> Tag:
 
 
 def flac(file: BinaryIO, at: int, size: int) -> Tag:
-    """Return the tag of a FLAC file that begins at an offset, or the place for one.
+    """Return the tag of a FLAC file, or the position for a new one.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def flac(file: BinaryIO, at: int, size: int) -> Tag:
     if found:
         found.room = room
         return found
-    # Behind the first block, which describes the stream and must be the first.
+    # After the block that describes the stream, which must be first.
     start = read_at(file, first, _HEAD)
     place = first + _HEAD + int.from_bytes(start[1:], "big")
     alone = start[0] & _LAST

@@ -1,7 +1,7 @@
-"""What every request passes on both sides of its route, from the outside in.
+"""Wrap every request, from the outside in.
 
-`account` names, logs and counts it; `headers` harden its answer; `errors` answers what nobody
-expected; `hosts`, `origins` and `rate_limit` may refuse it.
+`account` identifies, logs and counts it; `headers` hardens its answer; `errors` answers unexpected
+exceptions; `hosts`, `origins` and `rate_limit` may refuse it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from starlette.types import Scope
 
 OPEN_PATHS = frozenset({"/", "/favicon.ico", "/docs", "/healthz", "/readyz", "/v1/info"})
-"""Addresses that need no key and count towards no rate, beside those below ``/static/``."""
+"""Paths without key and rate limit, beside those below ``/static/``."""
 
 
 def is_open(scope: Scope) -> bool:
-    """Tell whether a request needs no key and counts towards no rate."""
+    """Return whether a request needs no key and is not rate limited."""
     path: str = scope["path"]
     return path in OPEN_PATHS or path.startswith("/static/") or scope["method"] == "OPTIONS"

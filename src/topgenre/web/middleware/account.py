@@ -1,4 +1,4 @@
-"""A name for every request, a line for it in the log, and its place in the metrics."""
+"""Give every request an id, a line in the log, and a place in the metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class AccountMiddleware:
-    """Give each request an id, which its answer bears; log and count it.
+    """Add an id to each request and its answer; log and count it.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class AccountMiddleware:
         self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and account for it when it is answered."""
+        """Handle a request, and record it when it is answered."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -51,7 +51,7 @@ class AccountMiddleware:
             self._account(scope, status, time.monotonic() - begin)
 
     def _account(self, scope: Scope, status: int, seconds: float) -> None:
-        # The route's pattern, not the path: a scanner must not fill the metrics with names.
+        # The pattern of the route, not the path: a scanner must not fill the metrics with paths.
         route = getattr(scope.get("route"), "path", "other")
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self.metrics.requests.labels(route, method, str(status)).inc()

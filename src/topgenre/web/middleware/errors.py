@@ -1,4 +1,4 @@
-"""An answer to what nobody expected, whose traceback only the log sees."""
+"""Answer unexpected exceptions; their traceback goes only to the log."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import logging
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from topgenre.web.problems import ProblemError, answer
+from topgenre.web.problems import ProblemError, answer, internal
 
 log = logging.getLogger("topgenre.server")
 
 
 class ErrorsMiddleware:
-    """Answer exceptions that no handler took; one for a client that has gone is none.
+    """Answer unhandled exceptions; a client that disconnects is not an error.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class ErrorsMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and answer it if nobody else does."""
+        """Handle a request, and answer its unhandled exception."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -45,5 +45,4 @@ class ErrorsMiddleware:
             log.exception("unexpected %s", type(error).__name__, extra={"fields": fields})
             if started:
                 raise
-            said = "a fault of the server; please report it with the request id"
-            await answer(ProblemError("internal", said), scope)(scope, receive, send)
+            await answer(internal(), scope)(scope, receive, send)

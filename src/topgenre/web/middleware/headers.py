@@ -1,4 +1,4 @@
-"""Headers that harden every answer."""
+"""Add security headers to every answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _ARTWORK = "https://i.scdn.co https://*.spotifycdn.com https://mosaic.scdn.co ht
 
 
 def policy(media: str = "") -> str:
-    """Return what the page may load, and from where."""
+    """Return the Content-Security-Policy of the page."""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
         f"img-src 'self' blob: data: {_ARTWORK}; media-src 'self' blob: {media}; "
@@ -34,7 +34,7 @@ class HardeningMiddleware:
     ----------
     app : ASGI application
     media : str, optional
-        Host whose sounds the page may play beside those of the server.
+        Host whose sound the page may play, beside the server.
     """
 
     def __init__(self, app: ASGIApp, media: str = "") -> None:
@@ -42,7 +42,7 @@ class HardeningMiddleware:
         self._headers = HEADERS | {"Content-Security-Policy": policy(media)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and complete its answer."""
+        """Handle a request, and add headers to its answer."""
 
         async def send_hardened(message: Message) -> None:
             if message["type"] == "http.response.start":

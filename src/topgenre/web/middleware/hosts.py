@@ -1,4 +1,4 @@
-"""Names that the server does not go by: a web site must not reach it through one of its own."""
+"""Refuse foreign host names, which protects against DNS rebinding."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class HostsMiddleware:
         self.app, self.hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Handle a request, or refuse it."""
         if scope["type"] == "http":
             host = Headers(scope=scope).get("host", "")
             if _without_port(host).lower() not in self.hosts:
-                said = "the server does not go by that name; allowed_hosts says which names it has"
+                said = "unknown host name; add it to the server's allowed_hosts"
                 await answer(ProblemError("invalid_request", said), scope)(scope, receive, send)
                 return
         await self.app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Scripts of other web sites, which may use the server only if it says so."""
+"""Refuse scripts of web sites that the server does not allow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OriginsMiddleware:
         self.app, self.allowed = app, allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Handle a request, or refuse it."""
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             origin, host = headers.get("origin"), headers.get("host", "").lower()

@@ -1,4 +1,4 @@
-"""How often one client may ask."""
+"""Limit the rate of requests per client."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from topgenre.web.middleware import is_open
 from topgenre.web.problems import ProblemError, answer
 
-_MOST_CLIENTS = 10_000  # whose rates are remembered
-_SAVED_SECONDS = 10  # whose requests a client may save up
+_MOST_CLIENTS = 10_000  # clients whose rates are remembered
+_SAVED_SECONDS = 10  # s of requests that a client may save up
 
 
 class RateLimitMiddleware:
-    """Refuse requests of a client that asks too often; a token bucket for each.
+    """Refuse requests of a client above a rate, with a token bucket per client.
 
-    It stands before the check of the key, so that nobody can guess that at full speed.
+    This comes before the check of the API key, so that keys cannot be guessed at full speed.
 
     Parameters
     ----------
@@ -33,18 +33,18 @@ class RateLimitMiddleware:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Handle a request, or refuse it."""
         if scope["type"] == "http" and not is_open(scope):
             seconds = self.wait(scope["client"][0] if scope.get("client") else "")
             if seconds:
-                said = f"more than {self.per_minute} requests a minute; slow down"
+                said = f"more than {self.per_minute} requests per minute; slow down"
                 problem = ProblemError("rate_limited", said, math.ceil(seconds))
                 await answer(problem, scope)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
     def wait(self, client: str) -> float:
-        """Take a token; return 0, or the seconds until there will be one."""
+        """Take a token; return 0, or the seconds until the next one."""
         now = time.monotonic()
         tokens, then = self._buckets.pop(client, (self.most, now))
         tokens = min(self.most, tokens + (now - then) * self.rate)

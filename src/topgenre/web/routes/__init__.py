@@ -1,4 +1,4 @@
-"""The addresses of the server, by subject."""
+"""Define the routes of the server, by subject."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ API_KEY_HEADER = "X-API-Key"
 _scheme = APIKeyHeader(
     name=API_KEY_HEADER,
     scheme_name="key",
-    description="Needed only where the server has one.",
+    description="Needed only if the server has one.",
     auto_error=False,
 )
 
 
 def check_key(state: StateDep, given: Annotated[str | None, Security(_scheme)]) -> None:
-    """Refuse a request without the server's key, where it has one."""
+    """Refuse a request without the server's key, if there is one."""
     key = state.settings.api_key
     wanted = key.get_secret_value() if key else ""
     if wanted and not hmac.compare_digest((given or "").encode(), wanted.encode()):

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from topgenre.errors import TopgenreError
 from topgenre.web import schemas, uploads
-from topgenre.web.problems import ProblemError, body, responses
+from topgenre.web.problems import ProblemError, body, internal, responses
 from topgenre.web.state import State, StateDep
 from topgenre.web.work import Answer, Job, Mode, problem
 from topgenre.workers.worker import JobError
@@ -62,17 +62,17 @@ async def classify(
     request: Request,
     state: StateDep,
     top: Annotated[
-        int | None, Query(ge=1, le=1000, description="How many genres; all if not given.")
+        int | None, Query(ge=1, le=1000, description="Number of genres; by default all.")
     ] = None,
     mode: Annotated[Mode, Query(description="The middle 10 s, or the whole track.")] = "middle",
     spectrograms: Annotated[bool, Query(description="Send the spectrograms too.")] = False,
     cover: Annotated[bool, Query(description="Send the file's cover picture too.")] = False,
 ) -> Response:
-    """Name the genres of a sound file, most probable first.
+    """Identify the genres of a sound file, most probable first.
 
     The file is deleted as soon as it has been analysed. With `Accept: application/x-ndjson`, the
-    answer is lines of JSON: `{"progress": 0.42}` while the file is analysed, and at last the result
-    or the problem.
+    answer is JSON lines: `{"progress": 0.42}` while the file is analysed, and finally the result or
+    the problem.
     """
     upload = await _received(request, state)
     job = Job(upload.name, mode, spectrograms, cover, identify=state.settings.corrections)
@@ -100,7 +100,7 @@ async def classify(
 async def similar(
     request: Request,
     state: StateDep,
-    limit: Annotated[int, Query(ge=1, le=50, description="How many songs at most.")] = 10,
+    limit: Annotated[int, Query(ge=1, le=50, description="Most songs to return.")] = 10,
 ) -> JSONResponse:
     """Find songs in the server's catalogue that sound like a file, most similar first."""
     library = state.library
@@ -120,7 +120,7 @@ async def similar(
 
 
 async def _received(request: Request, state: State) -> uploads.Upload:
-    """Take an upload in; one that is refused is read to its end, so that its sender hears why."""
+    """Receive an upload; read a refused one to its end, so the client gets the answer."""
     try:
         state.queue.check()
         upload = await state.inbox.receive(request)
@@ -142,7 +142,7 @@ def _start(
     job: Job,
     progress: Callable[[float], object] = lambda fraction: None,
 ) -> asyncio.Task[Answer]:
-    """Start the work on an upload, which frees the place and the file when it is done."""
+    """Start to classify an upload; its place and file are released afterwards."""
 
     async def run() -> Answer:
         file = upload.file.fileno()
@@ -165,7 +165,7 @@ def _start(
 
 
 async def _unless_gone(request: Request, work: asyncio.Task[Any]) -> None:
-    """Wait for work, but give it up when the client has gone."""
+    """Wait for work, but cancel it if the client disconnects."""
     leaving = asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -188,7 +188,7 @@ async def _lines(
     finished: Callable[[], Answer],
     told: asyncio.Queue[float],
 ) -> AsyncIterator[str]:
-    """Give progress while the work is done, and its outcome at last."""
+    """Yield the progress of work, and finally its outcome."""
     try:
         while not work.done():
             news = asyncio.ensure_future(told.get())
@@ -204,8 +204,7 @@ async def _lines(
             # The status is sent already, so the middleware for errors comes too late.
             fields = {"request_id": request.state.request_id}
             log.exception("unexpected %s", type(error).__name__, extra={"fields": fields})
-            said = "a fault of the server; please report it with the request id"
-            outcome = body(ProblemError("internal", said), request.state.request_id)
+            outcome = body(internal(), request.state.request_id)
         yield f"{json.dumps(outcome)}\n"
     finally:
         work.cancel()

@@ -1,4 +1,4 @@
-"""Correct the genre of a song in the server's catalogue, where its owner allows that."""
+"""Correct the genre of a song in the server's catalogue, if its owner allows that."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ router = APIRouter()
     responses=responses("not_found", "too_large", "upload_timeout"),
 )
 async def correct(request: Request, state: StateDep) -> JSONResponse:
-    """Say which genre a song of the server's catalogue is.
+    """Correct the genre of a song in the server's catalogue.
 
-    The catalogue keeps it, and the next `topgenre teach` learns from it. No music file is changed.
+    The next `topgenre teach` learns from it. Music files are never changed.
     """
     if state.library is None or not state.settings.corrections:
         await uploads.drain(request, state.settings.stall_limit)
@@ -43,7 +43,7 @@ async def correct(request: Request, state: StateDep) -> JSONResponse:
     said = await _received(request, state.settings.stall_limit)
     genre = " ".join(said.genre.split())
     if not genre:
-        raise ProblemError("invalid_request", "genre: name one")
+        raise ProblemError("invalid_request", "genre: enter one")
     try:
         known = await run_in_threadpool(state.library.correct, bytes.fromhex(said.id), genre)
     except TopgenreError as error:
@@ -58,7 +58,7 @@ async def correct(request: Request, state: StateDep) -> JSONResponse:
 
 
 async def _received(request: Request, stall_limit: float) -> schemas.Correction:
-    """Read a correction; a longer body than any correction has is not kept."""
+    """Read a correction; the rest of an overlong body is discarded."""
     body = bytearray()
     try:
         async with asyncio.timeout(stall_limit):
@@ -67,7 +67,7 @@ async def _received(request: Request, stall_limit: float) -> schemas.Correction:
     except TimeoutError as error:
         raise ProblemError("upload_timeout", "the correction did not arrive in time") from error
     if len(body) > _MOST_BYTES:
-        raise ProblemError("too_large", f"a correction has {_MOST_BYTES} bytes at most")
+        raise ProblemError("too_large", f"a correction has at most {_MOST_BYTES} bytes")
     try:
         return schemas.Correction.model_validate_json(bytes(body))
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Whether the server lives and can work, and its metrics."""
+"""Report whether the server is alive and ready, and its metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ metrics_router = APIRouter(tags=["health"])
     responses=responses(key=False),
 )
 async def is_alive() -> JSONResponse:
-    """Tell that the server lives."""
+    """Report that the server is alive."""
     return JSONResponse({"status": "ok"})
 
 
@@ -31,7 +31,7 @@ async def is_alive() -> JSONResponse:
     responses=responses("busy", key=False),
 )
 async def is_ready(state: StateDep) -> JSONResponse:
-    """Tell whether the server can work."""
+    """Report whether the server is ready to work."""
     if not state.pool.ready:
         raise ProblemError("busy", "no worker process is up yet", 1)
     try:
@@ -51,5 +51,5 @@ async def is_ready(state: StateDep) -> JSONResponse:
     },
 )
 async def metrics(state: StateDep) -> Response:
-    """Give the counters to Prometheus."""
+    """Return the counters for Prometheus."""
     return Response(state.metrics.text(), media_type="text/plain; version=0.0.4")

@@ -1,4 +1,4 @@
-"""What this server is and knows."""
+"""Describe the server: its version, model and features."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def genres(state: StateDep) -> JSONResponse:
     "/info", operation_id="info", response_model=schemas.Info, responses=responses(key=False)
 )
 async def info(state: StateDep) -> JSONResponse:
-    """Tell what a client needs to know about this server; needs no API key."""
+    """Describe this server to clients; needs no API key."""
     from topgenre.recommend import available
 
     providers = await run_in_threadpool(available)

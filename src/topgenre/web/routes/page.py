@@ -1,4 +1,4 @@
-"""The page, and the documentation of the API."""
+"""Send the page and the documentation of the API."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ async def recommendations(
         bool, Query(description="Prefer playlists to single tracks, and list them first.")
     ] = False,
 ) -> JSONResponse:
-    """Find music like a song or for a mixture of genres, in a section for each provider."""
+    """Find music like a song or for a mixture of genres, in a section per provider."""
     from topgenre.recommend import recommend
     from topgenre.recommend.items import parse_weight
 

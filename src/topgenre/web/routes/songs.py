@@ -1,4 +1,4 @@
-"""Play songs of the server's catalogue, where its owner allows that."""
+"""Play songs of the server's catalogue, if its owner allows that."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def play(
 ) -> FileResponse:
     """Send a song of the catalogue.
 
-    Needs no API key but an id, which only those get who have the key, so that a player can load it.
+    Needs no API key, so that a player can load it, but an id that only clients with the key get.
     """
     path = state.library.path(song) if state.library else None
     if path is None or Path(path).suffix.lower() not in SUFFIXES or not Path(path).is_file():

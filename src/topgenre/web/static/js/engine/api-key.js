@@ -75,6 +75,7 @@ function ask(complaint) {
 function openDialog(complaint) {
   const input = h("input", {
     id: "api-key",
+    class: "field",
     type: "password",
     autocomplete: "off",
     required: true,

@@ -167,11 +167,14 @@ export class QueueView {
    * @param {Item[]} items
    */
   failureGroup(title, items) {
+    const why = items.map((item) => sentence(item.problem?.detail ?? "", item.name));
+    const shared = items.length > 1 && new Set(why).size === 1;
     return h("section", { "aria-label": title },
       h("h3", { class: "failure-title" }, items.length > 1 ? `${title} (${items.length})` : title),
-      h("ul", {}, ...items.map((item) => h("li", { class: "failure" },
+      shared && h("p", { class: "small" }, why[0]),
+      h("ul", {}, ...items.map((item, index) => h("li", { class: "failure" },
         h("span", { class: "failure-words" }, h("span", { class: "row-name" }, item.name),
-          h("span", { class: "small" }, sentence(item.problem?.detail ?? "", item.name))),
+          !shared && h("span", { class: "small" }, why[index])),
         this.actions(item)))));
   }
 

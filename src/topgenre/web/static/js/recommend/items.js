@@ -55,7 +55,7 @@ function track(item, previews) {
     genre && h("span", { class: `dot ${tone(genre)}`, title: displayName(genre) },
       h("span", { class: "hidden" }, displayName(genre))),
     isWeb(spotify) && spotify !== url && outside(spotify, "button slight",
-      [spotify.includes("/search/") ? "Find on Spotify" : "Spotify"]));
+      [spotify.includes("/search/") && h("span", { class: "hidden" }, "Find on "), "Spotify"]));
 }
 
 /** @param {RecommendedItem} item */

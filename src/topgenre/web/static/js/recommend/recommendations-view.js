@@ -120,10 +120,10 @@ export class RecommendationsView {
    * @param {RecommendationProvider} provider
    */
   artistForm({ name }) {
-    const artist = h("input", { id: "wish-artist", value: this.wish.artist ?? "",
-      autocomplete: "off", required: true, maxlength: 100 });
-    const title = h("input", { id: "wish-title", value: this.wish.title ?? "",
-      autocomplete: "off", maxlength: 100 });
+    const artist = h("input", { class: "field slight", id: "wish-artist", autocomplete: "off",
+      value: this.wish.artist ?? "", required: true, maxlength: 100 });
+    const title = h("input", { class: "field slight", id: "wish-title", autocomplete: "off",
+      value: this.wish.title ?? "", maxlength: 100 });
     const submit = h("button", { type: "submit", class: "button slight" }, "Find");
     return h("details", { class: "artist-form" },
       h("summary", { class: "small" }, this.wish.artist
@@ -165,7 +165,8 @@ export class RecommendationsView {
   /** @param {RecommendationSection} section */
   section({ provider, label, kind, items, notices }) {
     const head = h("div", { class: "provider-head" }, kind !== "search" && h("h3", {}, label),
-      ...notices.filter((notice) => !HINTS.test(notice)).map((notice) => h("p", { class: "quiet small" }, sentence(notice))));
+      ...notices.filter((notice) => !HINTS.test(notice))
+        .map((notice) => h("p", { class: "quiet small" }, sentence(notice))));
     this.items.push(...items.filter(({ kind }) => kind !== "search"));
     return h("section", { class: "provider", "data-provider": provider, "aria-label": label },
       head, ...itemLists(items, this.previews));

@@ -19,7 +19,7 @@ export function correction(result, corrections) {
     note.textContent = words;
     announce(words);
   };
-  const choice = h("select", { id: "right-genre", onchange: async () => {
+  const choice = h("select", { class: "field slight", id: "right-genre", onchange: async () => {
     const genre = choice.value;
     if (!genre) return;
     choice.disabled = true;

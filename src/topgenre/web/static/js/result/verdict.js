@@ -54,7 +54,10 @@ export function shortVerdict(result) {
   const [best] = result.genres;
   const tier = tierOf(result);
   if (changes(result)) return verdictOf(result);
-  if (tier === "unsure" || !best) return "Not sure";
+  // "None of the ten", and what it sounds like, has no room.
+  if (tier === "unsure" || !best) {
+    return /^None of [^;:]+/.exec(result.verdict ?? "")?.[0] ?? "Not sure";
+  }
   if (tier === "close") return verdictOf(result);
   return `${verdictOf(result)} ${percent(best.probability)}`;
 }

@@ -40,6 +40,7 @@ export class LiveListener {
     this.pending = new Float32Array(this.resampler.reach); // silence before the beginning
     this.pendingFrom = -this.resampler.reach; // input position of its first sample
     this.busy = false;
+    this.ended = false;
     /** @type {Prediction | null} */
     this.smooth = null;
   }
@@ -66,13 +67,23 @@ export class LiveListener {
     void this.answer();
   }
 
+  /** Say nothing any more. */
+  end() {
+    this.ended = true;
+  }
+
   async answer() {
     // If the last answer still takes its time, this one is left out: nothing queues up.
     if (this.busy || this.done < LEAST || this.done - this.asked < STEP) return;
     this.busy = true;
-    this.asked = this.done;
     try {
       const { info, hear } = await this.model();
+      // To hear blocks this worker. On a slow machine, sound of many seconds may have come while it
+      // did, and behind that the end of listening and a file: all of it would wait for an answer a
+      // second.
+      await messages();
+      if (this.ended) return;
+      this.asked = this.done;
       const samples = this.window.slice(-Math.min(WINDOW, this.done));
       const silent = peak(samples.subarray(-2 * RATE)) < SILENCE_PEAK;
       if (silent) this.smooth = null;
@@ -85,6 +96,18 @@ export class LiveListener {
       this.busy = false;
     }
   }
+}
+
+/** @returns {Promise<void>} kept when the messages that have come are worked through */
+function messages() {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }
 
 /**

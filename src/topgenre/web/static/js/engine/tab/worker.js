@@ -128,6 +128,7 @@ const ANSWERS = {
   },
   samples: ({ samples }) => live?.add(samples),
   stop: () => {
+    live?.end();
     live = null;
   },
 };
