@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 KERNEL_SIZE = 31  # points of each median: 0.72 s along time, 334 Hz along frequency
+BLOCK = (KERNEL_SIZE + 1) // 2  # windows that share a sorted core, which is as large then
+TINY = np.float32(1e-37)  # inaudible power that avoids 0 / 0
 
-_BLOCK = 16  # windows that share a sorted core; (KERNEL_SIZE + 1) / 2 makes core and block equal
 _TILE = 7168  # values of one plane: long enough for NumPy's loops, short enough for the caches
 _CHUNK = 4 * _TILE  # values to which the masks are applied at once
-_TINY = np.float32(1e-37)  # inaudible power that avoids 0 / 0
 
 Array = NDArray[np.float32]
 
@@ -93,7 +93,7 @@ def _medians_of_planes(planes: Array) -> Array:
         runs[2 * n] = _merge(runs[n][0::2], runs[n][1::2])
 
     # The windows of a block b have all rows of block b + 1 in common.
-    core = runs[_BLOCK // 2][:, :, 1:-1]
+    core = runs[BLOCK // 2][:, :, 1:-1]
     kept = _merge(core[:1], core[1:])
     for n in (8, 4, 2, 1):
         # kept[g]: the 2n ranks in which the medians of windows 2n * g ... 2n * g + 2n - 1 can
@@ -132,9 +132,9 @@ def running_median(x: Array, out: Array | None = None) -> Array:
         raise ValueError(f"x must have at least {reach} rows, not {n}")
     if out is None:
         out = np.empty((n, m), np.float32)
-    n_blocks = -(-n // _BLOCK)
-    padding = (_BLOCK, (n_blocks + 1) * _BLOCK - n)
-    rows = np.pad(np.arange(n), padding, mode="symmetric").reshape(-1, _BLOCK).T
+    n_blocks = -(-n // BLOCK)
+    padding = (BLOCK, (n_blocks + 1) * BLOCK - n)
+    rows = np.pad(np.arange(n), padding, mode="symmetric").reshape(-1, BLOCK).T
     n_tiles = -(-m * n_blocks // _TILE)
     width = -(-m // n_tiles)
     for first in range(0, m, width):
@@ -159,8 +159,8 @@ def soft_masks(harmonic: Array, percussive: Array) -> tuple[Array, Array]:
         are 0 each is 0.5. Equal to ``librosa.util.softmask(..., power=2, split_zeros=True)`` of
         the magnitudes.
     """
-    harmonic_mask = harmonic + _TINY
-    percussive_mask = percussive + _TINY
+    harmonic_mask = harmonic + TINY
+    percussive_mask = percussive + TINY
     total = harmonic_mask + percussive_mask
     harmonic_mask /= total
     percussive_mask /= total

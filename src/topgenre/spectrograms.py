@@ -20,13 +20,18 @@ HOP_LENGTH = 512  # samples between windows: 23 ms
 N_MELS = 128  # mel bands from 0 Hz to the Nyquist frequency
 ONSET_CHANNELS = (0, 32, 64, 96, 128)  # mel bands that bound the four onset sub-bands
 N_BINS = N_FFT // 2 + 1
+# Frames: one is stamped with its centre, so its rise is heard half a window later.
+ONSET_DELAY = 1 + N_FFT // (2 * HOP_LENGTH)
 CHANNELS = ("full", "harmonic", "percussive", "onset")
+AMIN = 1e-10  # the power that librosa.power_to_db takes for zero
+TOP_DB = 80.0  # and how far below the loudest value it lets any other fall
+LEVEL_FLOOR = 1e-6  # of the network's input: 60 dB below the mean of the full mel power
+LEVEL_UNIT_DB = 20.0  # of the network's input, where it is power
+ONSET_UNIT_DB = 10.0  # and where it is onset strength
 
 _FRAMES_AT_ONCE = 32  # of the Fourier transform: they stay in the cache
 _FRAMES_OF_A_PRODUCT = 512
 _BANDS_AT_ONCE = 4  # of the mel projection: more would multiply more zeros
-_AMIN = 1e-10  # the power that librosa.power_to_db takes for zero
-_TOP_DB = 80.0  # and how far below the loudest value it lets any other fall
 
 Array = NDArray[np.float32]
 
@@ -118,7 +123,8 @@ def mel_project(power: Array) -> Array:
 
 
 @cache
-def _hann_window() -> Array:
+def hann_window() -> Array:
+    """Return the window of the Fourier transform, shape (2048,)."""
     window: Array = np.hanning(N_FFT + 1)[:-1].astype(np.float32)  # periodic, as for filters
     return window
 
@@ -133,7 +139,7 @@ def stft_power(samples: Array) -> Array:
     power = np.empty((len(frames), N_BINS), np.float32)
     for first in range(0, len(frames), _FRAMES_AT_ONCE):
         rows = slice(first, first + _FRAMES_AT_ONCE)
-        spectrum = np.fft.rfft(frames[rows] * _hann_window())
+        spectrum = np.fft.rfft(frames[rows] * hann_window())
         np.square(spectrum.real, out=power[rows])
         power[rows] += np.square(spectrum.imag)
     return power
@@ -147,15 +153,13 @@ def onset_strength(mel_power: Array) -> Array:
     mel_power : ndarray of float32, shape (128, n_frames)
         Mel-projected power spectrogram.
     """
-    decibels = 10 * np.log10(np.maximum(mel_power, np.float32(_AMIN)))
-    np.maximum(decibels, decibels.max() - np.float32(_TOP_DB), out=decibels)
+    decibels = 10 * np.log10(np.maximum(mel_power, np.float32(AMIN)))
+    np.maximum(decibels, decibels.max() - np.float32(TOP_DB), out=decibels)
     rise = np.maximum(np.diff(decibels, axis=1), 0)
     n_frames = mel_power.shape[1]
     strength = np.zeros((len(ONSET_CHANNELS) - 1, n_frames), np.float32)
-    # A frame is stamped with its centre, so its rise is heard half a window later.
-    delay = 1 + N_FFT // (2 * HOP_LENGTH)
     bands = rise.reshape(len(strength), -1, n_frames - 1).mean(axis=1)
-    strength[:, delay:] = bands[:, : n_frames - delay]
+    strength[:, ONSET_DELAY:] = bands[:, : n_frames - ONSET_DELAY]
     return strength
 
 
@@ -224,9 +228,10 @@ def network_input(spectrograms: Spectrograms) -> Array:
     levels = channels[:3]
     for level, power in zip(levels, powers, strict=True):
         level[:] = mel_project(power)
-    levels /= np.float32(max(float(levels[0].mean()), _AMIN))
-    np.maximum(levels, np.float32(1e-6), out=levels)
+    levels /= np.float32(max(float(levels[0].mean()), AMIN))
+    np.maximum(levels, np.float32(LEVEL_FLOOR), out=levels)
     np.log10(levels, out=levels)
-    levels *= 0.5
-    channels[3] = np.repeat(spectrograms.onset * np.float32(0.1), N_MELS // 4, axis=0)
+    levels *= np.float32(10 / LEVEL_UNIT_DB)
+    onset = spectrograms.onset * np.float32(1 / ONSET_UNIT_DB)
+    channels[3] = np.repeat(onset, N_MELS // len(onset), axis=0)
     return channels

@@ -21,23 +21,27 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from topgenre.checksum import stamped
 from topgenre.classifier import Classifier
 from topgenre.files import ANYTHING, write_whole
+from topgenre.hpss import BLOCK, TINY
 from topgenre.model_info import METADATA_KEY, ModelInfo
 from topgenre.spectrograms import (
+    AMIN,
     CHANNELS,
     HOP_LENGTH,
+    LEVEL_FLOOR,
+    LEVEL_UNIT_DB,
     N_BINS,
     N_FFT,
     N_MELS,
     ONSET_CHANNELS,
+    ONSET_DELAY,
+    ONSET_UNIT_DB,
+    TOP_DB,
+    hann_window,
     mel_project,
 )
 
 _FIRST = 32  # points of the first step of the Fourier transform; the second has N_FFT / _FIRST
-_BLOCK = 16  # windows of a running median that share a sorted core, as in `topgenre.hpss`
 _BANDS_AT_ONCE = 8  # of the mel projection
-_AMIN = 1e-10
-_TOP_DB = 80.0
-_TINY = 1e-37
 
 
 class _Graph:
@@ -100,11 +104,10 @@ def _power(g: _Graph, frames: str) -> str:
     """
     r, m = _FIRST, N_FFT // _FIRST
     half = r // 2 + 1
-    window = np.hanning(N_FFT + 1)[:-1]
     k1, n2 = np.arange(half)[:, None], np.arange(r)
     angles = 2 * np.pi * k1 * n2 / r
     first = np.stack([np.cos(angles), -np.sin(angles)], 1).reshape(2 * half, r)
-    windowed = g.op("Mul", frames, g.real(window))
+    windowed = g.op("Mul", frames, g.real(hann_window()))
     columns = g.op("Reshape", windowed, g.constant([-1, r, m]))
     step = g.op("MatMul", g.real(first), columns)  # (F, half * 2, m)
     step = g.op("Reshape", step, g.constant([-1, half, 2 * m]))
@@ -162,8 +165,8 @@ def _running_median(g: _Graph, x: str, n: str) -> str:
     has rows of `m` for all runs and all blocks; the runs are in the order of their reversed bits,
     so that the even ones are the first half of the tensor and the odd ones the second.
     """
-    zero, one, two, block = (g.constant(value) for value in (0, 1, 2, _BLOCK))
-    n_blocks = g.op("Div", g.op("Add", n, g.constant(_BLOCK - 1)), block)
+    zero, one, two, block = (g.constant(value) for value in (0, 1, 2, BLOCK))
+    n_blocks = g.op("Div", g.op("Add", n, g.constant(BLOCK - 1)), block)
     padded = g.op("Add", n_blocks, two)
     blocks = g.op("Range", zero, n_blocks, one)
     padded_blocks = g.op("Range", zero, padded, one)
@@ -178,13 +181,13 @@ def _running_median(g: _Graph, x: str, n: str) -> str:
     first_rows = g.op("Mul", g.op("Sub", padded_blocks, one), block)
     halves = []
     for odd in (0, 1):
-        of_block = 2 * _bit_reversed(_BLOCK // 2) + odd
+        of_block = 2 * _bit_reversed(BLOCK // 2) + odd
         rows = g.op("Add", g.constant(of_block[:, None]), first_rows)
         halves.append([reflected(g.op("Reshape", rows, g.constant([-1])))])
     runs: dict[int, list[str]] = {}
     for size in (2, 4, 8):
         runs[size] = _merge(g, *halves)
-        if size < _BLOCK // 2:
+        if size < BLOCK // 2:
             pairs = [g.ops("Split", 2, run, axis=0, num_outputs=2) for run in runs[size]]
             halves = [list(half) for half in zip(*pairs, strict=True)]
     # The windows of a block have all rows of the block behind it in common.
@@ -197,7 +200,7 @@ def _running_median(g: _Graph, x: str, n: str) -> str:
     for size in (8, 4, 2, 1):
         # The first half of a group's windows shares the rows before the common ones: those of odd
         # runs. The second half shares the rows behind: those of even runs, two blocks on.
-        n_groups = _BLOCK // (2 * size)
+        n_groups = BLOCK // (2 * size)
         late = np.array([0, 2]).reshape(2, *(1 for _ in groups), 1)
         if size > 1:
             numbers = np.stack([np.arange(n_groups) + n_groups, np.arange(n_groups)])
@@ -206,7 +209,7 @@ def _running_median(g: _Graph, x: str, n: str) -> str:
             added = [g.op("Gather", run, at) for run in runs[size]]
         else:
             even = 2 * _bit_reversed(n_groups)
-            of_block = np.stack([even + 1, even]).reshape(2, *groups, 1) + _BLOCK * (late - 1)
+            of_block = np.stack([even + 1, even]).reshape(2, *groups, 1) + BLOCK * (late - 1)
             rows = g.op("Add", g.constant(of_block), g.op("Mul", blocks, block))
             added = [reflected(rows)]
         middle = [
@@ -217,7 +220,7 @@ def _running_median(g: _Graph, x: str, n: str) -> str:
         groups = (2, *groups)
     (medians,) = kept
     rows = g.op("Range", zero, n, one)
-    run = g.op("Gather", g.constant(_bit_reversed(_BLOCK)), g.op("Mod", rows, block))
+    run = g.op("Gather", g.constant(_bit_reversed(BLOCK)), g.op("Mod", rows, block))
     at = g.op("Add", g.op("Mul", run, n_blocks), g.op("Div", rows, block))
     return g.op("Gather", g.op("Flatten", medians, axis=len(groups) + 1), at)
 
@@ -240,8 +243,8 @@ def _log10(g: _Graph, x: str) -> str:
 
 def _onset(g: _Graph, mel: str, n_frames: str) -> str:
     """Return the onset strengths (4, F) of mel power (128, F)."""
-    level = g.op("Mul", _log10(g, g.op("Max", mel, g.real(_AMIN))), g.real(10))
-    floor = g.op("Sub", g.op("ReduceMax", level, keepdims=0), g.real(_TOP_DB))
+    level = g.op("Mul", _log10(g, g.op("Max", mel, g.real(AMIN))), g.real(10))
+    floor = g.op("Sub", g.op("ReduceMax", level, keepdims=0), g.real(TOP_DB))
     level = g.op("Max", level, floor)
     later = g.slice(level, 1, np.iinfo(np.int64).max, 1)
     earlier = g.slice(level, 0, -1, 1)
@@ -249,9 +252,8 @@ def _onset(g: _Graph, mel: str, n_frames: str) -> str:
     n_bands = len(ONSET_CHANNELS) - 1
     rise = g.op("Reshape", rise, g.constant([n_bands, N_MELS // n_bands, -1]))
     bands = g.op("ReduceMean", rise, g.constant([1]), keepdims=0)
-    delay = 1 + N_FFT // (2 * HOP_LENGTH)
-    kept = g.slice(bands, 0, g.op("Sub", n_frames, g.constant([delay])), 1)
-    return g.op("Pad", kept, g.constant([0, delay, 0, 0]))
+    kept = g.slice(bands, 0, g.op("Sub", n_frames, g.constant([ONSET_DELAY])), 1)
+    return g.op("Pad", kept, g.constant([0, ONSET_DELAY, 0, 0]))
 
 
 def _network_input(g: _Graph, samples: str, n_wanted: int) -> str:
@@ -264,16 +266,16 @@ def _network_input(g: _Graph, samples: str, n_wanted: int) -> str:
     percussive = _running_median(g, power, g.constant(N_BINS))
     axis = g.constant([0])
     parts = [g.op("Unsqueeze", x, axis) for x in (harmonic, percussive)]
-    both = g.op("Add", g.op("Concat", *parts, axis=0), g.real(_TINY))
+    both = g.op("Add", g.op("Concat", *parts, axis=0), g.real(TINY))
     masks = g.op("Div", both, g.op("ReduceSum", both, axis))
     power = g.op("Unsqueeze", power, axis)
     shares = g.op("Mul", g.op("Mul", masks, masks), power)
     levels = _mel(g, g.op("Concat", power, shares, axis=0))
     full = g.op("Gather", levels, g.constant(0))
-    reference = g.op("Max", g.op("ReduceMean", full, keepdims=0), g.real(_AMIN))
-    levels = g.op("Max", g.op("Div", levels, reference), g.real(1e-6))
-    levels = g.op("Mul", _log10(g, levels), g.real(0.5))
-    onset = g.op("Mul", _onset(g, full, n_frames), g.real(0.1))
+    reference = g.op("Max", g.op("ReduceMean", full, keepdims=0), g.real(AMIN))
+    levels = g.op("Max", g.op("Div", levels, reference), g.real(LEVEL_FLOOR))
+    levels = g.op("Mul", _log10(g, levels), g.real(10 / LEVEL_UNIT_DB))
+    onset = g.op("Mul", _onset(g, full, n_frames), g.real(1 / ONSET_UNIT_DB))
     n_bands = len(ONSET_CHANNELS) - 1
     each = np.repeat(np.arange(n_bands), N_MELS // n_bands)
     onset = g.op("Gather", onset, g.constant(each[None]))

@@ -4,6 +4,8 @@
 
 export class Motion {
   lastFrame = 0;
+  /** Milliseconds to rest between two frames; 0: as many frames as the screen shows. */
+  pace = 0;
 
   /**
    * @param {() => SoundString[]} strings
@@ -22,12 +24,15 @@ export class Motion {
 
   /** @param {number} now milliseconds */
   frame(now) {
-    const seconds = Math.min(0.05, Math.max(0, now - this.lastFrame) / 1000);
+    const seconds = Math.min(0.1, Math.max(0, now - this.lastFrame) / 1000);
     const strings = this.strings();
     for (const string of strings) string.step(seconds);
     this.redraw();
     const moves = strings.some((string) => string.moves);
     this.lastFrame = moves ? now : 0;
-    if (moves) requestAnimationFrame((next) => this.frame(next));
+    if (!moves) return;
+    const again = () => requestAnimationFrame((next) => this.frame(next));
+    if (this.pace) setTimeout(again, this.pace);
+    else again();
   }
 }

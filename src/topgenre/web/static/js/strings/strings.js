@@ -12,6 +12,8 @@ import { color } from "../ui/theme.js";
 import { Motion } from "./motion.js";
 import { SoundString, drawString } from "./sound-string.js";
 
+const LIVE_PACE = 60; // milliseconds; drawing all the time should not take more than hearing
+
 export class Strings {
   /** @type {SoundString[]} */
   strings = [];
@@ -50,6 +52,7 @@ export class Strings {
    * @param {Map<string, number> | null} shares probabilities; null brings the strings to rest
    */
   sound(shares) {
+    this.motion.pace = shares ? LIVE_PACE : 0;
     genres().forEach((genre, i) => {
       const string = this.strings[i];
       if (!string) return;

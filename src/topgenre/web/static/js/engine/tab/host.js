@@ -1,5 +1,7 @@
 /** The page's side of the worker: it sends files, decodes for it, and hears the answers. */
 
+import { refusal } from "./refusals.js";
+
 /**
  * @typedef {import("../../types.js").Mode} Mode
  * @typedef {import("../../types.js").Result} Result
@@ -13,6 +15,8 @@
  */
 
 const PATIENCE = 5000; // milliseconds for a file's duration
+// After these nothing is sure about what the worker has loaded, so it is made anew.
+const FATAL = new Set(["memory", "internal"]);
 
 /** Dispatches "heard" while listening (its detail: Said), "loaded" and "not_loaded". */
 export class Host extends EventTarget {
@@ -23,6 +27,7 @@ export class Host extends EventTarget {
   /** @type {Map<number, AudioBuffer>} */
   sounds = new Map();
   last = 0;
+  isListening = false;
 
   /** Load the model, so that the first file need not wait for it. */
   load() {
@@ -54,6 +59,7 @@ export class Host extends EventTarget {
 
   /** @param {number} rate of the samples that follow, in Hz */
   listen(rate) {
+    this.isListening = true;
     this.post({ type: "listen", rate });
   }
 
@@ -63,6 +69,7 @@ export class Host extends EventTarget {
   }
 
   stop() {
+    this.isListening = false;
     this.post({ type: "stop" });
   }
 
@@ -74,7 +81,7 @@ export class Host extends EventTarget {
     if (!this.worker) {
       this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
       this.worker.addEventListener("message", ({ data }) => this.hear(data));
-      this.worker.addEventListener("error", (event) => this.fail(event.message));
+      this.worker.addEventListener("error", (event) => this.fail(event));
     }
     this.worker.postMessage(message, transfer);
   }
@@ -85,14 +92,14 @@ export class Host extends EventTarget {
     this.sounds.clear();
   }
 
-  /** @param {string} why the worker came to its end */
-  fail(why) {
+  /** @param {Event} event why the worker came to its end */
+  fail(event) {
     this.end();
-    const error = Object.assign(new Error(`The analyser failed: ${why || "it could not start"}. ` +
-      "Load the page anew."), { code: "internal", title: "Something went wrong" });
+    // An error in a script has a message, a script that could not be loaded has none.
+    const error = refusal(event instanceof ErrorEvent && event.message ? "crashed" : "no_engine");
     for (const job of this.jobs.values()) job.reject(error);
     this.jobs.clear();
-    this.dispatchEvent(new CustomEvent("not_loaded", { detail: error }));
+    this.dispatchEvent(new CustomEvent("not_loaded", { detail: { detail: error.message } }));
   }
 
   /** @param {any} data */
@@ -111,7 +118,12 @@ export class Host extends EventTarget {
         break;
       case "refused":
         this.jobs.delete(data.id);
+        if (FATAL.has(data.code) && !this.jobs.size && !this.isListening) this.end();
         job?.reject(Object.assign(new Error(data.detail), data));
+        break;
+      case "not_loaded":
+        if (!this.jobs.size) this.end();
+        this.dispatchEvent(new CustomEvent(data.type, { detail: data }));
         break;
       default:
         this.dispatchEvent(new CustomEvent(data.type, { detail: data }));
@@ -178,7 +190,11 @@ function durationOf(file) {
       resolve(seconds);
     };
     audio.preload = "metadata";
-    audio.onloadedmetadata = () => done(Number.isFinite(audio.duration) ? audio.duration : null);
+    audio.ondurationchange = () => {
+      if (Number.isFinite(audio.duration)) done(audio.duration);
+      // Recordings say no duration; browsers find it where they look for the end.
+      else audio.currentTime = Number.MAX_SAFE_INTEGER;
+    };
     audio.onerror = () => done(null);
     audio.src = address;
   });

@@ -36,6 +36,8 @@ const WORDS = {
       "large as you like."],
   memory: ["memory", "Not enough memory",
     () => "The browser ran out of memory. Close other tabs and try again."],
+  crashed: ["internal", "Something went wrong",
+    () => "The analyser stopped. Try again, or load the page anew."],
   no_wasm: ["no_wasm", "This browser is too old",
     () => "Analysing in the browser takes WebAssembly with SIMD: Chrome or Edge 91, Firefox 89, " +
       "Safari 16.4, or newer."],

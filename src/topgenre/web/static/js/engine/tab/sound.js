@@ -66,6 +66,7 @@ const SIGNATURES = ["RIFF", "fLaC", "OggS", "ID3", "FORM", ".snd", "\x1aE\xdf\xa
  * @returns {Promise<boolean>}
  */
 async function looksLikeSound(file) {
-  const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
-  return SIGNATURES.some((signature) => head.startsWith(signature)) || head.slice(4, 8) === "ftyp";
+  const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 200).arrayBuffer()));
+  return SIGNATURES.some((signature) => head.startsWith(signature)) ||
+    head.slice(4, 8) === "ftyp" || (head[0] === "G" && head[188] === "G"); // MPEG-TS
 }

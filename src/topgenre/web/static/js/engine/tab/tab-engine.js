@@ -1,6 +1,6 @@
 /** This tab as an engine: nothing leaves it, and once loaded it works offline. */
 
-import { Problem } from "../problem.js";
+import { Problem, noConnection } from "../problem.js";
 import { searchLinks } from "../../recommend/search-links.js";
 import { Host } from "./host.js";
 
@@ -75,6 +75,7 @@ async function analyse(host, file, { name, mode, onProgress, signal }) {
     return { path: name, ...result };
   } catch (error) {
     const { code, title, message } = /** @type {Error & {code?: string, title?: string}} */ (error);
+    if (code === "unreachable" && !navigator.onLine) throw noConnection();
     if (code && title) throw new Problem(code, title, message);
     throw error;
   }

@@ -14,6 +14,9 @@ import { openSound } from "./sound.js";
  * @typedef {{id: number, file: Blob, mode: Mode}} Job
  */
 
+// How ONNX Runtime and WebAssembly say it.
+const NO_MEMORY = /memory|alloc|OOM/i;
+
 /** @type {Promise<Model> | null} */
 let loading = null;
 /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
@@ -101,7 +104,7 @@ async function work({ id, file, mode }) {
  */
 function words(error) {
   const said = error instanceof Refusal ? error
-    : error instanceof RangeError ? refusal("memory")
+    : error instanceof RangeError || NO_MEMORY.test(String(error)) ? refusal("memory")
     : new Refusal("internal", "Something went wrong", String(error));
   return { code: said.code, title: said.title, detail: said.message };
 }
