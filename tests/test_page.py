@@ -464,7 +464,7 @@ def test_failures_of_one_kind_are_one_group(visit: Visit) -> None:
     group = visit.page.get_by_role("region", name="Not a sound file")
     expect(group.get_by_role("listitem")).to_have_count(3)
     expect(group).to_contain_text("Not a sound file (3)")
-    expect(group.get_by_text("choose a file that holds sound")).to_have_count(1)  # not three
+    expect(group.get_by_text("choose another file")).to_have_count(1)  # not three
 
 
 def test_many_files_are_worked_through_two_at_a_time(visit: Visit) -> None:

@@ -169,7 +169,7 @@ def test_the_report_lists_doubtful_tags_with_a_command_to_accept(
         with Catalogue(path) as catalogue:
             catalogue.correct("/music/Deep Dub/0.mp3", "Ska")
     # What is drawn from a large library is as good.
-    monkeypatch.setattr("topgenre.teaching.review._MOST_SONGS", 22)
+    monkeypatch.setattr("topgenre.teaching.review._MOST_IN_REPORT", 22)
     with Catalogue(path, read_only=True) as catalogue:
         assert doubtful_in(catalogue, model_hash()) == ()
         assert doubtful_in(catalogue, b"another") == ()

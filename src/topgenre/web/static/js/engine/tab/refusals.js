@@ -19,7 +19,7 @@ const WORDS = {
   unreadable: ["unreadable", "Cannot be read",
     () => "The browser can no longer read this file; it may have moved. Choose it again."],
   not_audio: ["not_audio", "Not a sound file",
-    () => "This is in no format that this browser decodes. Choose a file that holds sound."],
+    () => "This browser cannot decode this format. Choose another file."],
   no_codec: ["unsupported_media_type", "Cannot be decoded here",
     () => "This browser cannot decode it: it lacks the codec, or the file is damaged or has no " +
       "sound. Convert it to mp3, wav or flac, or use the command topgenre."],
