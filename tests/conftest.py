@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+
+# librosa is the reference, not a competitor here: compiling it takes longer than it saves.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +17,10 @@ from fake_spotify import FakeSpotify
 from topgenre.recommend import registry
 
 # Each file runs in one process. The longest begin first, so that none is left over at the end.
-_LONGEST = ("test_page", "test_pages", "test_readme", "test_web_api", "test_training", "test_cli")
+_LONGEST = (
+    *("test_pages", "test_page", "test_readme", "test_web_api", "test_training", "test_cli"),
+    *("test_cluster", "test_report_page", "test_charts", "test_demo", "test_scan"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

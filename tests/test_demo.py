@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +78,9 @@ def test_other_formats_and_samples_are_refused(tmp_path: Path) -> None:
 
 
 def test_demo_songs_are_written_once_and_replace_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("topgenre.demo.synthesise", partial(synthesise, seconds=2.0))
     assert main([str(tmp_path / "demo")]) == 0
     songs = sorted((tmp_path / "demo").iterdir())
     assert len(songs) == len(STYLES)
