@@ -111,18 +111,17 @@ def addresses(folder: Path) -> Callable[[str], bytes]:
     """
     # If the path to the folder has links, players disagree about its parents.
     highest = _HIGHEST if folder.resolve() == folder else 0
+    highest = min(highest, len(folder.parents) - 1)  # never as high as the root
 
     def relative_address(song: str) -> bytes:
         absolute = address(song)
         try:
-            relative = PurePath(os.path.relpath(song, folder))
+            parts = os.path.relpath(song, folder).split(os.sep)  # noqa: PTH206 - quick
         except ValueError:  # on another drive (Windows)
             return absolute
-        ups = relative.parts.count("..")
-        too_high = ups > highest or len(folder.parents) <= ups  # or as high as the root
-        if too_high or absolute != os.fsencode(song):
+        if parts.count("..") > highest or absolute != os.fsencode(song):
             return absolute
-        words = relative.as_posix()
+        words = "/".join(parts)
         # So that it is not taken for a comment or a URL, and keeps a leading space.
         return os.fsencode(f"./{words}" if words[0] in "# " or ":" in words else words)
 
@@ -139,7 +138,7 @@ def address(song: str) -> bytes:
     >>> address("/music/a b.mp3"), address("/music/two\nlines.mp3")
     (b'/music/a b.mp3', b'file:///music/two%0Alines.mp3')
     """
-    if all(c.isprintable() or _is_byte(c) for c in song):
+    if song.isprintable() or all(c.isprintable() or _is_byte(c) for c in song):
         return os.fsencode(song)
     return PurePath(song).as_uri().encode("ascii")
 
