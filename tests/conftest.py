@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-
-# librosa is the reference, not a competitor here: compiling it takes longer than it saves.
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -110,8 +110,8 @@ def stopped(command: Sequence[str | Path], ready: Callable[[], bool]) -> tuple[i
         text=True,
         start_new_session=True,
     ) as running:
-        for _ in range(1200):
-            if ready():
+        for _ in range(9000):  # three minutes: a busy machine may take its time
+            if ready() or running.poll() is not None:
                 break
             time.sleep(0.02)
         os.killpg(running.pid, signal.SIGTERM)
