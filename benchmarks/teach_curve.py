@@ -1,13 +1,12 @@
 """Measure taught genres by the number of songs per genre: the k-shot curve.
 
-``python benchmarks/teach_curve.py FOLDER`` reads ``FOLDER/index.csv`` (columns path, genre, and
-collection where there is one). Each song is judged by a classifier that has learnt no song of its
-group: its collection, or where there is none ten clips with neighbouring numbers. Beside that
-stands what a split that ignores the groups would have claimed.
+``python benchmarks/teach_curve.py FOLDER`` reads ``FOLDER/index.csv`` with the columns path and
+genre, and optionally collection. Each song is classified by a classifier that has not learnt from
+its group. A group is a collection or, without that column, ten clips with neighbouring numbers. The
+table also shows the accuracy of a split that ignores groups.
 
-With ``--fold-model NETWORK`` for each fold of ``topgenre train``, only the clips that a network has
-not learnt are used with it, for learning and for judging: for the data set that the bundled network
-was trained on.
+The bundled network was trained on some data sets. For those, give ``--fold-model NETWORK`` for each
+fold of ``topgenre train``: each network is then used only with the clips that it has not learnt.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -25,7 +24,7 @@ from topgenre.library.watch import watch
 from topgenre.result import Failure
 from topgenre.tagging import process
 from topgenre.workers.processes import in_processes
-from web_server import serving
+from web_server import serving, until
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, limits and devices of Unix")
 
@@ -110,10 +109,7 @@ def stopped(command: Sequence[str | Path], ready: Callable[[], bool]) -> tuple[i
         text=True,
         start_new_session=True,
     ) as running:
-        for _ in range(9000):  # three minutes: a busy machine may take its time
-            if ready() or running.poll() is not None:
-                break
-            time.sleep(0.02)
+        until(lambda: ready() or running.poll() is not None)
         os.killpg(running.pid, signal.SIGTERM)
         _, errors = running.communicate(timeout=60)
     assert "Traceback" not in errors
@@ -207,10 +203,7 @@ def test_a_server_that_is_told_to_end_in_the_middle_of_an_upload(tmp_path: Path)
                 b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
                 b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nhalf'
             )
-            for _ in range(500):
-                if server.uploads():
-                    break
-                time.sleep(0.01)
+            until(server.uploads)
             server.process.send_signal(signal.SIGTERM)
             assert b"408" in client.recv(100)
         assert server.process.wait(20) == -signal.SIGTERM

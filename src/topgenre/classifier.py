@@ -346,12 +346,12 @@ class Classifier:
         -------
         Prediction
         """
-        outputs = self._network.run(inputs)
-        scaled = outputs.logits / self.info.temperature
+        logits, music, embedding, tags = self._network.run(inputs)
+        scaled = logits / self.info.temperature
         exponential = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         base = exponential / exponential.sum(axis=1, keepdims=True)
-        probabilities = self.head.probabilities(outputs.embedding) if self.head else base
-        return Prediction(probabilities, outputs.music, outputs.embedding, outputs.tags, base)
+        probabilities = self.head.probabilities(embedding) if self.head else base
+        return Prediction(probabilities, music, embedding, tags, base)
 
 
 def load(

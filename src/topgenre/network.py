@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,27 +19,6 @@ from topgenre.errors import ModelError
 from topgenre.model_info import METADATA_KEY, ModelInfo
 
 Array = NDArray[np.float32]
-
-
-class Outputs(NamedTuple):
-    """The network's outputs for n inputs.
-
-    Attributes
-    ----------
-    logits : ndarray of float32, shape (n, n_genres)
-        Not yet calibrated.
-    music : ndarray of float32, shape (n,)
-        Probability that the sound is music at all.
-    embedding : ndarray of float32, shape (n, n_embedding)
-        Similar sounds have nearby embeddings.
-    tags : ndarray of float32, shape (n, n_tags)
-        Probability of each tag.
-    """
-
-    logits: Array
-    music: Array
-    embedding: Array
-    tags: Array
 
 
 class Network:
@@ -73,7 +52,7 @@ class Network:
             ) from error
         if not intact(content):
             raise ModelError(
-                f"{path}: it is damaged, as its checksum says; get a fresh copy of the model"
+                f"{path}: damaged (its checksum is wrong); get a fresh copy of the model"
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -93,18 +72,24 @@ class Network:
             ) from error
         self.sha256 = hashlib.sha256(content).hexdigest()
 
-    def run(self, inputs: Array) -> Outputs:
+    def run(self, inputs: Array) -> tuple[Array, Array, Array, Array]:
         """Run the network on many inputs at once.
 
         Parameters
         ----------
         inputs : ndarray of float32, shape (n, 4, 128, t)
             Of any length; see `fit_frames`.
+
+        Returns
+        -------
+        tuple of ndarray of float32
+            Uncalibrated logits (n, n_genres); probabilities of music (n,); embeddings
+            (n, n_embedding); probabilities of tags (n, n_tags).
         """
         fitted = fit_frames(inputs, self.info.n_frames)
         logits, music, embedding, *tags = self._session.run(None, {"spectrograms": fitted})
         none = np.zeros((len(logits), 0), np.float32)
-        return Outputs(logits, music, embedding, tags[0] if tags else none)
+        return logits, music, embedding, tags[0] if tags else none
 
 
 def fit_frames(inputs: Array, n_frames: int) -> Array:
@@ -121,5 +106,5 @@ def _runtime() -> Any:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()  # for the case that it had been imported before
+    onnxruntime.disable_telemetry_events()  # the variable is too late if it was imported before
     return onnxruntime

@@ -199,10 +199,7 @@ class Excerpt:
         self._check(label)
         notices = list(self.notices)
         if len(self.samples) < min(length, SEGMENT_SECONDS * SAMPLE_RATE):
-            notices.append(
-                f"only {self.total / SAMPLE_RATE:.1f} s of sound: "
-                f"judgements rest on {SEGMENT_SECONDS:g} s as a rule"
-            )
+            notices.append(short_notice(self.total))
         notices += damage_notices(self.shortfall, self.missing, self.bad_seconds)
         return Segment(
             self.samples,
@@ -219,6 +216,14 @@ class Excerpt:
             raise damaged(label)
         if self.silent:
             raise silent(label)
+
+
+def short_notice(total: int) -> str:
+    """Return the notice for a sound of so few output samples."""
+    return (
+        f"only {total / SAMPLE_RATE:.1f} s of sound; "
+        f"answers are more reliable with {SEGMENT_SECONDS:g} s"
+    )
 
 
 def damage_notices(shortfall: float, missing: float, bad_seconds: float) -> list[str]:

@@ -1,4 +1,4 @@
-"""Open local files and streams, and nothing else, as seekable files."""
+"""Open local files and streams as seekable files, and refuse everything else."""
 
 import os
 import stat

@@ -18,6 +18,7 @@ from topgenre.audio.segment import (
     check_length,
     damage_notices,
     damaged,
+    short_notice,
     silent,
 )
 from topgenre.audio.track import DECODING_ERRORS, CountedTrack
@@ -48,10 +49,7 @@ def windows_of(track: Sound, label: str) -> Iterator[Segment]:
         long = f"of this long track, {len(begins)} windows of 10 s from all of it were analysed"
         told[long] = None
     elif total < SEGMENT_SECONDS * SAMPLE_RATE:
-        told[
-            f"only {total / SAMPLE_RATE:.1f} s of sound: "
-            f"judgements rest on {SEGMENT_SECONDS:g} s as a rule"
-        ] = None
+        told[short_notice(total)] = None
     decoded = missing = bad = 0.0
     heard = False
     for number in range(0, len(begins), at_once):

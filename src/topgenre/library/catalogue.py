@@ -221,7 +221,7 @@ class Catalogue(Database):
         )
 
     def correct_content(self, content: bytes, genre: str) -> bool:
-        """Correct the genre of all songs of a content; return whether there are any."""
+        """Correct the genre of all songs with this content; return whether there are any."""
         rows = self._all("SELECT path FROM songs WHERE hash = ? AND NOT missing", content)
         for (path,) in rows:
             self.correct(os.fsdecode(path), genre)

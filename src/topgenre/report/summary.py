@@ -1,7 +1,7 @@
 """Summarise a catalogue: counts, songs to review, failures, and a map of its sound.
 
-The catalogue is read once, song by song, and what is kept has an upper bound: the report of a huge
-library takes no more memory, and is no larger, than that of a large one.
+The catalogue is read song by song, and the lists and the map have an upper bound, so a report stays
+small however large the library is.
 """
 
 from __future__ import annotations

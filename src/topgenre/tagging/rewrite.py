@@ -1,4 +1,4 @@
-"""Read and change the genre in a music file's tags, and nothing else in the file.
+"""Read and change the genre in a music file's tags; every other byte stays.
 
 A file is never changed in place. A copy beside it gets the new genre. The copy is read back through
 the same open file: every byte must be as intended, and other tags and the sound unchanged. Then, if

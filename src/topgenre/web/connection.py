@@ -50,14 +50,18 @@ class Connection(HttpToolsProtocol):
     most : int
         Most connections. Another one replaces the one that has been idle longest. If all are busy,
         it replaces one of the client that holds more than half of them, or is refused.
+    fair : bool
+        Whether addresses tell clients apart, as they do without reverse proxies.
     head_limit : float
         Seconds for the head of a request to arrive, after the start of the connection or the last
         answer.
     """
 
-    def __init__(self, *arguments: Any, most: int, head_limit: float, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, most: int, fair: bool, head_limit: float, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
-        self._most, self._head_limit = most, head_limit
+        self._most, self._fair, self._head_limit = most, fair, head_limit
         self._number = next(_numbers)
         self._timer: asyncio.TimerHandle | None = None
         self._answering: Any = None  # the request being answered
@@ -91,6 +95,8 @@ class Connection(HttpToolsProtocol):
 
     def _greedy(self, others: list[Connection]) -> list[Connection]:
         """Return the connections of another client that holds more than half of all."""
+        if not self._fair:
+            return []
         of_client: dict[str, list[Connection]] = defaultdict(list)
         for other in others:
             of_client[other._host].append(other)

@@ -41,7 +41,12 @@ def run(settings: Settings, ready: Callable[[str], object] = lambda url: None) -
     host, port = listening.getsockname()[:2]
     for warning in settings.warnings():
         log.warning(warning)
-    connection = partial(Connection, most=settings.connections, head_limit=settings.head_limit)
+    connection = partial(
+        Connection,
+        most=settings.connections,
+        fair=not settings.trusted_proxies,
+        head_limit=settings.head_limit,
+    )
     config = uvicorn.Config(
         application,
         http=connection,  # type: ignore[arg-type]

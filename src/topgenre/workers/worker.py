@@ -6,12 +6,14 @@ is known whether a process that ended was working, and on which file.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
 import sys
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +25,6 @@ from typing import Any, Literal
 from topgenre.errors import TopgenreError
 
 _ENDING = 5.0  # s for a process to end after its pipe is closed
-_GRACE = 1.0  # s for a signal to all processes to reach this one too
 _BETWEEN = 0.1  # s between two reports of progress
 
 Why = Literal["died", "crashed", "overrun", "memory", "fault"]
@@ -124,6 +125,7 @@ class Worker:
         )
         with interrupts_held():
             self._process.start()
+        _running.add(self)
         theirs.close()
         self.ready = False
         self.job: Any = None
@@ -274,16 +276,25 @@ class Worker:
     def _ended(self) -> JobError:
         self._process.join(_ENDING)
         status = self._process.exitcode or 0
-        if status == -signal.SIGTERM:
-            # Most likely the whole program was told to end, so the job is not the cause.
-            time.sleep(_GRACE)
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         return JobError("crashed" if self._taken and self.job is not None else "died", how)
 
 
+_running: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Kill the processes: `multiprocessing` would only ask them to end, which they ignore."""
+    for worker in list(_running):
+        if not worker.stopped:
+            worker.stop()
+
+
 def _serve(connection: Connection, spec: Spec) -> None:
-    # The parent process handles Ctrl-C.
+    # Both may go to the whole group of processes. The parent decides what becomes of the jobs.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # If the parent process is gone, nobody reads the answers.
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
@@ -347,13 +358,13 @@ def limit_memory(n_bytes: int) -> None:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Block Ctrl-C, so that processes started in the block inherit that; none is lost."""
+    """Block Ctrl-C and SIGTERM for processes started in the block; none is lost."""
     if sys.platform == "win32":
         yield
         return
-    # The first process also starts the resource tracker, which would unblock the signal.
+    # The first process also starts the resource tracker, which would unblock the signals.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

@@ -113,7 +113,7 @@ function notices(sound, total, mode) {
   const said = [];
   const seconds = total / RATE;
   if (total < WINDOW) {
-    said.push(`only ${seconds.toFixed(1)} s of sound: judgements rest on 10 s as a rule`);
+    said.push(`only ${seconds.toFixed(1)} s of sound; answers are more reliable with 10 s`);
   }
   const missing = (sound.promised - sound.length) / sound.rate;
   if (missing > 1) {
