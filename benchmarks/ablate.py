@@ -1,12 +1,13 @@
 """Cross-validate the recipe's second phase, and the same without each of its parts.
 
 ``python benchmarks/ablate.py DATASET --run-dir DIR ...`` takes the options of ``topgenre train``
-and the folder of a finished run, whose first phase all variants share. It prints a table.
+and the folder of a run, whose first phase all variants share. It prints a table.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from topgenre.training.card import calibrate
 from topgenre.training.config import TrainConfig
 from topgenre.training.examples import Examples, fold_splits
 from topgenre.training.head import fit_last_layers, predict
-from topgenre.training.trainer import Trainer
+from topgenre.training.pool import Pool
 
 
 class Variant(NamedTuple):
@@ -31,48 +32,54 @@ class Variant(NamedTuple):
 
     name: str
     settings: dict[str, Any]
-    change: Callable[[Examples], Examples] = lambda examples: examples
+    change: Callable[[Pool], None] = lambda pool: None
 
 
-def without_target(name: str) -> Callable[[Examples], Examples]:
-    """Drop a teacher's targets."""
+def without_teacher(name: str) -> Callable[[Pool], None]:
+    """Leave out a teacher, and what it says."""
 
-    def change(examples: Examples) -> Examples:
-        targets = {key: value for key, value in examples.targets.items() if key != name}
-        return dataclasses.replace(examples, targets=targets)
+    def change(pool: Pool) -> None:
+        pool.teachers = [teacher for teacher in pool.teachers if teacher.name != name]
+        pool.targets = {key: values for key, values in pool.targets.items() if key != name}
 
     return change
 
 
-def without_collections(examples: Examples) -> Examples:
-    """Drop the labels of other collections, except where they are held out."""
-    learnt = (examples.collection != "") & (examples.split != "valid")
-    return dataclasses.replace(examples, label=np.where(learnt, -1, examples.label))
+def without_collections(pool: Pool) -> None:
+    """Drop the labels of other collections."""
+    known = np.where(pool.sounds.collection == "", pool.sounds.label, -1)
+    pool.sounds = dataclasses.replace(pool.sounds, label=known)
 
 
 VARIANTS = (
     Variant("the recipe", {}),
-    Variant("without YAMNet", {}, without_target("yamnet")),
-    Variant("without MSD_musicnn", {}, without_target("musicnn")),
+    Variant("without YAMNet", {}, without_teacher("yamnet")),
+    Variant("without MSD_musicnn", {}, without_teacher("musicnn")),
     Variant("without other collections", {}, without_collections),
     Variant("without the teachers' logits", {"genre_directions": 0.0}),
 )
 
 
 def run(
-    examples: Examples, variant: Variant, config: TrainConfig, folder: Path, start: Trainer
+    nets: recipe.Nets, examples: Examples, variant: Variant
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the probabilities of held-out clips, and their rows."""
-    config = dataclasses.replace(config, **variant.settings)
+    config = dataclasses.replace(nets.config, **variant.settings)
+    varied = copy.copy(nets)
+    varied.config, varied.pools = config, [copy.copy(pool) for pool in nets.pools]
+    for pool in varied.pools:
+        variant.change(pool)
     folds = []
     for number, split in enumerate(fold_splits(examples, config.n_folds)):
-        changed = variant.change(dataclasses.replace(examples, split=split))
-        train = split != "valid"
-        trainer = Trainer(changed, train, config, folder / f"{variant.name}-{number}", start)
-        net = trainer.run()
-        fit_last_layers(net, changed, train, config, [], None, trainer.pooled)
+        held_out = {str(name) for name in examples.clip[split == "valid"]}
+        net = varied.train(f"ablation/{variant.name}-{number}", held_out).net
+        known = examples
+        if variant.change is without_collections:
+            learnt = (examples.collection != "") & (split != "valid")
+            known = dataclasses.replace(examples, label=np.where(learnt, -1, examples.label))
+        fit_last_layers(net, known, split != "valid", config, [], None)
         rows = np.flatnonzero((split == "valid") & examples.middle & (examples.label >= 0))
-        folds.append(predict(net, examples, rows, trainer.pooled))
+        folds.append(predict(net, examples, rows))
     probabilities = []
     for number, outputs in enumerate(folds):
         others = [other for index, other in enumerate(folds) if index != number]
@@ -117,17 +124,16 @@ def parse(
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--collection", type=Path, action="append", default=[])
     parser.add_argument("--unlabelled", type=Path, action="append", default=[])
-    parser.add_argument("--varied", type=Path, action="append", default=[])
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--yamnet", type=Path)
     parser.add_argument("--config", type=Path)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     sources = recipe.Sources(
         options.dataset,
         collections=tuple(options.collection),
         unlabelled=tuple(options.unlabelled),
-        varied=tuple(options.varied),
         musicnn=options.teacher,
         yamnet=options.yamnet,
     )
@@ -140,11 +146,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", action="append", choices=[v.name for v in VARIANTS], default=[])
     options, sources, config = parse(parser, arguments)
     examples, _ = recipe.prepare(sources, options.run_dir, lambda done, of: None)
-    start = recipe.pretrain(examples, config, options.run_dir, None)
-    if start is None:
+    nets = recipe.Nets(sources, options.run_dir, config, options.device, lambda done, of: None)
+    if nets.pretrained is None:
         parser.error("needs teachers and music without labels")
     results = {
-        variant.name: run(examples, variant, config, options.run_dir / "ablation", start)
+        variant.name: run(nets, examples, variant)
         for variant in VARIANTS
         if not options.only or variant.name in options.only
     }

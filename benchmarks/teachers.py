@@ -8,7 +8,6 @@ ridge regression from the embedding explains.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,7 +20,6 @@ from topgenre.evaluation.retrieval import precision
 from topgenre.training import recipe
 from topgenre.training.examples import fold_splits
 from topgenre.training.head import embed_rows
-from topgenre.training.trainer import Trainer
 
 COLUMNS = {"musicnn": 200, "yamnet": 1024}  # penultimate features of each teacher
 _RIDGE = 3.0
@@ -50,21 +48,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     options, sources, config = parse(parser, arguments)
     examples, _ = recipe.prepare(sources, options.run_dir, lambda done, of: None)
-    start = recipe.pretrain(examples, config, options.run_dir, None)
+    nets = recipe.Nets(sources, options.run_dir, config, options.device, lambda done, of: None)
     clips = {clip.name: clip for clip in read_dataset(options.dataset)}
     hits: dict[str, list[float]] = {name: [] for name in ("embedding", *COLUMNS)}
     sums = {name: np.zeros(2) for name in COLUMNS}
     for number, split in enumerate(fold_splits(examples, config.n_folds)):
-        fold = dataclasses.replace(examples, split=split)
-        folder = options.run_dir / f"fold-{number}"
-        trainer = Trainer(fold, split != "valid", config, folder, start)
-        net, held_out = trainer.run(), np.flatnonzero(split == "valid")
+        held_out = np.flatnonzero(split == "valid")
+        net = nets.train(f"fold-{number}", {str(name) for name in examples.clip[held_out]}).net
         music = np.flatnonzero((examples.label < 0) & (examples.collection == ""))
         from_dataset = (examples.label >= 0) & (examples.collection == "") & examples.middle
         queries = held_out[from_dataset[held_out]]
         asked = [clips[str(name)] for name in examples.clip[queries]]
-        hits["embedding"] += list(precision(embed_rows(net, fold, queries, trainer.pooled), asked))
-        both = [embed_rows(net, fold, rows, trainer.pooled) for rows in (music, held_out)]
+        hits["embedding"] += list(precision(embed_rows(net, examples, queries), asked))
+        both = [embed_rows(net, examples, rows) for rows in (music, held_out)]
         for name, width in COLUMNS.items():
             features = examples.targets[name][..., :width].astype(np.float32).mean(1)
             vectors = features[queries] - (features[queries].mean(0) if name == "musicnn" else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import torch
 import typer
 
 import signals
+from topgenre import hpss
+from topgenre.audio import Segment
 from topgenre.checksum import stamped
 from topgenre.classifier import load
 from topgenre.cli import evaluate as command_line
 from topgenre.demo import write_audio
-from topgenre.errors import DatasetError, ModelError
+from topgenre.errors import DatasetError
 from topgenre.evaluation import retrieval
 from topgenre.evaluation.calibration import fit_temperature, fit_whole_temperature, softmax
 from topgenre.evaluation.dataset import Clip, hold_out, read_dataset, read_unlabelled
@@ -28,6 +31,7 @@ from topgenre.evaluation.metrics import (
     top_k_hits,
 )
 from topgenre.model_info import ModelInfo
+from topgenre.spectrograms import compute, network_input
 from topgenre.training import recipe
 from topgenre.training.config import TrainConfig
 from topgenre.training.examples import (
@@ -39,12 +43,15 @@ from topgenre.training.examples import (
 )
 from topgenre.training.export import export
 from topgenre.training.head import fit_last_layers
-from topgenre.training.net import GenreNet, load_weights
+from topgenre.training.net import GenreNet
+from topgenre.training.pool import Pool
 from topgenre.training.recipe import Sources, train_model
+from topgenre.training.sound import for_teachers, network_inputs, resample, running_median
+from topgenre.training.sounds import read_sounds
 from topgenre.training.tags import SOURCES
 from topgenre.training.teacher import TAGS, MusicnnTeacher, column_weights
-from topgenre.training.trainer import Trainer
-from topgenre.training.yamnet import N_CLASSES, N_FEATURES
+from topgenre.training.trainer import Trainer, read_trained
+from topgenre.training.yamnet import N_CLASSES, N_FEATURES, YamnetTeacher
 
 TINY = TrainConfig(
     widths=(4, 8, 8, 8),
@@ -58,6 +65,9 @@ TINY = TrainConfig(
     ema_decay=0.8,
     n_not_music=24,
     n_folds=2,
+    clip_blocks=1,
+    music_blocks=6,
+    renew_every=20,
 )
 
 
@@ -129,13 +139,17 @@ def collections(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class StubYamnet:
     """Stands in for the second teacher: features that follow the spectrum."""
 
-    def __init__(self, model: Path) -> None:
-        self._projection = np.random.default_rng(1).normal(0, 1, (64, N_FEATURES + N_CLASSES))
+    name = "yamnet"
 
-    def __call__(self, samples: np.ndarray) -> dict[str, np.ndarray]:
-        spectrum = np.abs(np.fft.rfft(np.resize(samples, 5 * 44_100).reshape(5, -1)))
-        bands = np.log1p(spectrum[:, : 64 * 300].reshape(5, 64, -1).mean(2))
-        return {"yamnet": (bands @ self._projection / 8).astype(np.float16)}
+    def __init__(self, weights: Path, device: str = "cpu") -> None:
+        generator = torch.Generator().manual_seed(1)
+        self._projection = torch.randn(64, N_FEATURES + N_CLASSES, generator=generator) / 8
+
+    def __call__(self, sound: torch.Tensor) -> dict[str, torch.Tensor]:
+        windows = sound[:, :160_000].reshape(len(sound), 5, 32_000)
+        spectrum = torch.fft.rfft(windows).abs()
+        bands = spectrum[..., : 64 * 250].reshape(len(sound), 5, 64, -1).mean(3).log1p()
+        return {self.name: bands @ self._projection}
 
 
 @pytest.fixture(scope="session")
@@ -145,13 +159,11 @@ def trained(
     collections: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A run with everything: both teachers, collections, unlabelled music, faster copies."""
+    """A run with everything: both teachers, collections, unlabelled music, sounds."""
     run_dir = tmp_path_factory.mktemp("run")
     sources = Sources(
         dataset,
-        unlabelled=(dataset / "hum",),
-        varied=(dataset / "tick",),
-        speeds=(1.1,),
+        unlabelled=(dataset / "hum", dataset / "tick"),
         collections=(collections,),
         not_music=(dataset / "buzz",),
         musicnn=teacher_weights,
@@ -226,18 +238,19 @@ def test_card_states_split_size_and_intervals(trained: Path) -> None:
     assert card == load(trained).info.card
 
 
-def test_interrupted_run_ends_where_an_uninterrupted_one_does(
-    dataset: Path, tmp_path: Path
-) -> None:
-    clips = hold_out(read_dataset(dataset))
-    blocks = build_cache(clips, tmp_path / "cache")
-    train = blocks.split == "train"
+def test_an_interrupted_run_goes_on_and_is_then_read(dataset: Path, tmp_path: Path) -> None:
+    genres = ("buzz", "hum", "tick")
+    sounds = read_sounds(hold_out(read_dataset(dataset)), genres, "cpu")
+    rows = np.arange(len(sounds.label))
+    generator = torch.Generator().manual_seed(0)
+    pools = [Pool(sounds, rows, [], generator, mixed=0.0, repeated=0.3)]
+    train = sounds.clip != "hum/hum.00001.wav"
 
     class InterruptedRunError(Exception):
         pass
 
     class Stops(Trainer):
-        def _train_step(self) -> np.ndarray:
+        def _train_step(self) -> torch.Tensor:
             if self.step == 7:
                 self._save()
                 raise InterruptedRunError
@@ -246,24 +259,26 @@ def test_interrupted_run_ends_where_an_uninterrupted_one_does(
     config = TrainConfig(
         widths=TINY.widths, n_embedding=16, n_steps=12, batch_size=4, warmup_steps=2
     )
-    whole = Trainer(blocks, train, config, tmp_path / "whole").run()
+    folder = tmp_path / "fold"
     with pytest.raises(InterruptedRunError):
-        Stops(blocks, train, config, tmp_path / "parts").run()
-    resumed = Trainer(blocks, train, config, tmp_path / "parts")
+        Stops(genres, pools, train, config, folder).run()
+    assert read_trained(folder, set()) is None
+    resumed = Trainer(genres, pools, train, config, folder)
     assert resumed.step == 7
-    for one, other in zip(whole.parameters(), resumed.run().parameters(), strict=True):
-        torch.testing.assert_close(one, other)
+    net = resumed.run().net
+    trained = read_trained(folder, {"hum/hum.00001.wav"})
+    assert trained is not None
+    for one, other in zip(net.parameters(), trained.net.parameters(), strict=True):
+        assert torch.equal(one, other)
     with pytest.raises(DatasetError, match="other clips"):
-        Trainer(blocks, blocks.split != "train", config, tmp_path / "parts")
+        Trainer(genres, pools, ~train, config, folder)
+    with pytest.raises(DatasetError, match="other clips"):
+        read_trained(folder, {"hum/hum.00002.wav"})
 
 
 def test_folds_keep_clips_whole_and_judge_each_once(dataset: Path, tmp_path: Path) -> None:
     clips = hold_out(read_dataset(dataset))
-    copies = [
-        build_cache(clips, tmp_path, hop_seconds=hop, speed=speed)
-        for hop, speed in ((5.0, 1.0), (10.0, 1.1))
-    ]
-    blocks = concatenate(copies)
+    blocks = build_cache(clips, tmp_path, hop_seconds=5.0)
     judged: list[str] = []
     for split in fold_splits(blocks, 3):
         assert not set(blocks.clip[split == "train"]) & set(blocks.clip[split == "valid"])
@@ -428,15 +443,99 @@ def test_settings_come_from_toml(tmp_path: Path) -> None:
         TrainConfig.load(path)
 
 
-def test_teacher_is_deaf_to_volume_and_repeats_short_sounds(teacher_weights: Path) -> None:
+def sound_of(samples: np.ndarray) -> torch.Tensor:
+    """What the teachers hear of one sound."""
+    return for_teachers(torch.from_numpy(samples)[None])
+
+
+def test_teacher_is_deaf_to_volume(teacher_weights: Path) -> None:
     teacher = MusicnnTeacher(teacher_weights)
-    targets = teacher(signals.music())
+    targets = teacher(sound_of(signals.music()))
     windows = targets["musicnn"]
-    assert windows.shape == (5, len(column_weights(windows.shape[1])))
-    for name, soft in teacher(0.1 * signals.music()).items():
-        np.testing.assert_allclose(soft, targets[name], atol=2e-2)
-    assert all(np.isfinite(target).all() for target in teacher(signals.music(2.0)).values())
-    assert teacher.tag_logits(windows[None]).shape == (1, len(TAGS))
+    assert windows.shape == (1, 5, len(column_weights(windows.shape[2])))
+    for name, soft in teacher(sound_of(0.1 * signals.music())).items():
+        torch.testing.assert_close(soft, targets[name], atol=1e-3, rtol=1e-3)
+    assert teacher.tag_logits(windows.half().numpy()).shape == (1, len(TAGS))
+
+
+def test_second_teacher_answers_for_the_same_windows(tmp_path: Path) -> None:
+    """Random weights of its shapes: a pair of convolutions after another, then the classes."""
+    rng = np.random.default_rng(0)
+    widths = (32, 64, 128, 128, 256, 256, *[512] * 6, 1024, 1024)
+    shapes: list[tuple[int, ...]] = [(32, 3, 3, 1)]
+    for n_in, n_out in itertools.pairwise(widths):
+        shapes += [(1, 3, 3, n_in), (n_out, 1, 1, n_in)]
+    shapes.append((N_CLASSES, N_FEATURES))
+    weights = {"mel": rng.random((64, 257)), "window": np.hanning(401)[:-1]}
+    for number, shape in enumerate(shapes):
+        size = shape[-1] if shape[0] == 1 else shape[0]
+        fan_in = 9 if shape[0] == 1 else np.prod(shape[1:])
+        weights[f"{number}.weight"] = rng.normal(0, (2 / fan_in) ** 0.5, shape)
+        weights[f"{number}.bias"] = rng.normal(0, 0.1, size)
+    path = tmp_path / "yamnet.npz"
+    np.savez(path, allow_pickle=False, **{k: v.astype(np.float32) for k, v in weights.items()})
+    teacher = YamnetTeacher(path)
+    sound = sound_of(signals.music())
+    answers = teacher(sound)["yamnet"]
+    assert answers.shape == (1, 5, N_FEATURES + N_CLASSES)
+    later = torch.cat([torch.zeros(1, 28_000), sound], 1)[:, :160_000]
+    torch.testing.assert_close(
+        teacher(later)["yamnet"][:, 1:], answers[:, :4], atol=1e-3, rtol=1e-3
+    )
+    features = answers[..., :N_FEATURES]
+    logits = features @ torch.from_numpy(weights["27.weight"].astype(np.float32)).T
+    logits += torch.from_numpy(weights["27.bias"].astype(np.float32))
+    torch.testing.assert_close(answers[..., N_FEATURES:], logits, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [2.0, 10.0])
+def test_training_hears_what_classification_hears(seconds: float) -> None:
+    sounds = [make(seconds) for make in (signals.music, signals.clicks, signals.noise)]
+    expected = [network_input(compute(Segment(one, 0.0, seconds))) for one in sounds]
+    found = network_inputs(torch.from_numpy(np.stack(sounds))).numpy()
+    np.testing.assert_allclose(found, np.stack(expected), atol=2e-3)
+
+
+def test_medians_of_batches_are_those_of_one() -> None:
+    x = np.random.default_rng(0).random((3, 40, 70), dtype=np.float32)
+    down = np.stack([hpss.running_median(one) for one in x])
+    along = np.stack([hpss.running_median(one.T).T for one in x])
+    np.testing.assert_array_equal(running_median(torch.from_numpy(x), 1).numpy(), down)
+    np.testing.assert_array_equal(running_median(torch.from_numpy(x), 2).numpy(), along)
+
+
+def test_resampling_keeps_what_both_rates_hold() -> None:
+    def tone(hertz: float, sample_rate: int) -> torch.Tensor:
+        seconds = torch.arange(sample_rate, dtype=torch.float64) / sample_rate
+        return torch.sin(2 * torch.pi * hertz * seconds).float()[None]
+
+    heard = resample(tone(1000, 22_050), 16_000)
+    torch.testing.assert_close(heard, tone(1000, 16_000), atol=1e-4, rtol=0)
+    assert resample(tone(9000, 22_050), 16_000).abs().max() < 1e-4
+
+
+def test_blocks_of_a_pool_are_cut_from_their_clips(dataset: Path) -> None:
+    sounds = read_sounds(read_dataset(dataset), ("buzz", "hum", "tick"), "cpu")
+    generator = torch.Generator().manual_seed(0)
+    rows = np.repeat(np.arange(12), 2)
+    pool = Pool(sounds, rows, [StubYamnet(Path())], generator, mixed=0.0, repeated=0.5)
+    assert pool.inputs.shape == (24, 4, 128, 431)
+    assert torch.isfinite(pool.inputs).all()
+    chosen = torch.zeros(24)
+    chosen[6] = 1
+    before = pool.inputs.clone()
+    batch = pool.draw(chosen, 5, 216)
+    assert batch.inputs.shape == (5, 4, 128, 216)
+    assert batch.targets["yamnet"].shape == (5, 2, N_FEATURES + N_CLASSES)
+    assert set(batch.rows.tolist()) == {3}
+    for _ in range(4):
+        pool.renew()
+    assert (pool.inputs != before).any()
+    # Clicks begin and end at once, tones do not: their onsets tell them apart in any block.
+    strength = pool.inputs[:, 3].float().amax((1, 2))
+    ticks = torch.from_numpy(sounds.label[rows] == 2)
+    hums = torch.from_numpy(sounds.label[rows] == 1)
+    assert strength[ticks].median() > strength[hums].median()
 
 
 def test_teacher_computes_what_its_paper_says(teacher_weights: Path) -> None:
@@ -459,8 +558,9 @@ def test_teacher_computes_what_its_paper_says(teacher_weights: Path) -> None:
         return torch.nn.functional.pad(x, (0, 0, before, after))
 
     teacher = MusicnnTeacher(teacher_weights)
-    targets = teacher(signals.music())
-    x = norm(0, teacher.spectrogram(signals.music())[None, None, :187])
+    sound = sound_of(signals.music())
+    targets = {name: values[0].numpy() for name, values in teacher(sound).items()}
+    x = norm(0, teacher.spectrogram(sound)[None, :, :187])
     front = [norm(i + 1, conv(i, pad(x, 3, 3))) for i in (0, 1)]
     front += [
         norm(i + 1, conv(i, pad(x, (n - 1) // 2, n // 2))) for i, n in ((2, 128), (3, 64), (4, 32))
@@ -487,21 +587,9 @@ def test_teacher_computes_what_its_paper_says(teacher_weights: Path) -> None:
 def test_teacher_file_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "weights.npz"
     path.write_bytes(b"none")
-    with pytest.raises(DatasetError, match=r"weights\.npz"):
-        MusicnnTeacher(path)
-
-
-def test_a_network_begins_with_the_weights_of_a_model_file(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    net = GenreNet(3, widths=TINY.widths, n_embedding=16).eval()
-    x = torch.randn(6, 4, 128, 431) - 1
-    info = ModelInfo("a 1", ("a", "b", "c"), 1.0, 0.4, n_frames=431, card={}, temperature_whole=1.0)
-    export(net, info, tmp_path / "model.onnx")
-    other = GenreNet(3, widths=TINY.widths, n_embedding=16)
-    load_weights(other, tmp_path / "model.onnx", x)
-    torch.testing.assert_close(other.eval()(x)[2], net(x)[2], rtol=2e-2, atol=2e-3)
-    with pytest.raises(ModelError, match="widths"):
-        load_weights(GenreNet(3), tmp_path / "model.onnx", x)
+    for kind in (MusicnnTeacher, YamnetTeacher):
+        with pytest.raises(DatasetError, match=r"weights\.npz"):
+            kind(path)
 
 
 def test_collections_are_held_out_whole_and_judged_where_they_are_unseen(

@@ -35,25 +35,11 @@ def train(
         typer.Option(metavar="FILE", help="Weights of MSD_musicnn; see docs/model.md."),
     ] = None,
     yamnet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The second teacher, yamnet.tflite.")
-    ] = None,
-    start: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Begin with the weights of this model."),
+        Path | None, typer.Option(metavar="FILE", help="Weights of YAMNet; see docs/model.md.")
     ] = None,
     unlabelled: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="Music for the teachers to hear; repeatable."),
-    ] = None,
-    varied: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="DIR", help="As --unlabelled, played at every --speed as well; repeatable."
-        ),
-    ] = None,
-    speed: Annotated[
-        list[float] | None,
-        typer.Option(help="Add copies of the clips at this speed, such as 1.09; repeatable."),
     ] = None,
     not_music: Annotated[
         list[Path] | None,
@@ -62,6 +48,7 @@ def train(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Settings as TOML; see docs/model.md.")
     ] = None,
+    device: Annotated[str, typer.Option(help="Where PyTorch computes: cpu, cuda or mps.")] = "cpu",
     name: Annotated[str, typer.Option(help="Name and version of the model.")] = "custom 1",
 ) -> None:
     """Train a model on your own genres.
@@ -85,16 +72,14 @@ def train(
             split_files=tuple(split or ()),
             collections=tuple(collection or ()),
             unlabelled=tuple(unlabelled or ()),
-            varied=tuple(varied or ()),
-            speeds=tuple(speed or ()),
             not_music=tuple(not_music or ()),
             musicnn=teacher,
             yamnet=yamnet,
-            start=start,
         ),
         run_dir,
         TrainConfig.load(config) if config else TrainConfig(),
         name,
+        device,
         counter(),
     )
     typer.echo(f"{model}\nTry it: topgenre classify song.mp3 --model {model}")

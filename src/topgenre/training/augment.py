@@ -17,16 +17,17 @@ def augment(x: Tensor, config: TrainConfig, generator: torch.Generator) -> Tenso
     b, _, n_mels, _ = x.shape
 
     def uniform(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator)
+        return torch.rand(*shape, generator=generator, device=x.device)
 
-    mel = torch.linspace(0, math.pi, n_mels)
+    mel = torch.linspace(0, math.pi, n_mels, device=x.device)
     waves = torch.stack([torch.cos(k * mel) for k in range(4)])
     gain = (uniform(b, 4) - 0.5) * (config.eq_db / 20) @ waves
     x = x.clone()
     x[:, :3] += gain[:, None, :, None]
 
     corner = torch.where(uniform(b) < config.high_pass_chance, 4 + 24 * uniform(b), 1.0)
-    octaves = torch.log2(corner[:, None] / torch.arange(1, n_mels + 1)).clamp_min(0)
+    band = torch.arange(1, n_mels + 1, device=x.device)
+    octaves = torch.log2(corner[:, None] / band).clamp_min(0)
     attenuation = octaves * (0.3 + 0.9 * uniform(b))[:, None]  # 6 to 24 dB per octave
     x[:, :3] -= attenuation[:, None, :, None]
     # Sound that has lost its bass is softer, and the network's input is relative to its mean power.
@@ -37,6 +38,6 @@ def augment(x: Tensor, config: TrainConfig, generator: torch.Generator) -> Tenso
     x[:, :3] = torch.maximum(x[:, :3], floor[:, None, None, None])
 
     top = torch.where(uniform(b) < config.band_limit_chance, 64 + 64 * uniform(b), float(n_mels))
-    above = torch.arange(n_mels) >= top[:, None]
+    above = band > top[:, None]
     x[:, :3] = torch.where(above[:, None, :, None], _FLOOR, x[:, :3])
     return x

@@ -8,28 +8,39 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from topgenre.audio import SAMPLE_RATE, SEGMENT_SECONDS, Segment, load_segment
 from topgenre.errors import AudioError, DatasetError
 from topgenre.evaluation.dataset import Clip
 from topgenre.network import fit_frames
 from topgenre.spectrograms import HOP_LENGTH, compute, network_input
+from topgenre.training.sound import for_teachers
 
 log = logging.getLogger(__name__)
 
 BLOCK_SAMPLES = round(SEGMENT_SECONDS * SAMPLE_RATE)
 BLOCK_FRAMES = 1 + BLOCK_SAMPLES // HOP_LENGTH
-_CACHE_VERSION = 3
+_CACHE_VERSION = 4
 _CLIPS_PER_SHARD = 50  # an interrupted run repeats at most one shard
 LONGEST_CLIP = 1200.0  # seconds read of one file
 
 Array = NDArray[np.float32]
 Targets = Mapping[str, NDArray[np.float16]]
-Teacher = Callable[[Array], Targets]
+
+
+class Teacher(Protocol):
+    """A pre-trained network that says something of sounds."""
+
+    name: str
+
+    def __call__(self, sound: Tensor) -> dict[str, Tensor]:
+        """Map sounds (b, n) from `topgenre.training.sound.for_teachers` to named targets."""
 
 
 class Inputs:
@@ -121,7 +132,6 @@ def build_cache(
     cache_dir: Path,
     *,
     hop_seconds: float = 5.0,
-    speed: float = 1.0,
     teachers: Sequence[Teacher] = (),
     genres: Sequence[str] = (),
     progress: Callable[[int, int], object] = lambda done, of: None,
@@ -135,10 +145,7 @@ def build_cache(
         Finished shards found here are reused, so an interrupted run continues where it stopped.
     hop_seconds : float
         Distance between blocks of a clip.
-    speed : float
-        Playback speed: pitch and tempo change together, the genre stays.
-    teachers : sequence of callable
-        Each maps a block's samples to named target arrays.
+    teachers : sequence of Teacher
     genres : sequence of str
         Order of the labels. By default the clips' genres in alphabetical order.
     progress : callable
@@ -161,13 +168,13 @@ def build_cache(
         chunk = clips[first : first + _CLIPS_PER_SHARD]
         key = json.dumps(
             [
-                _CACHE_VERSION, hop_seconds, speed, len(teachers),
+                _CACHE_VERSION, hop_seconds, len(teachers),
                 [[clip.name, clip.genre, clip.path.stat().st_size] for clip in chunk],
             ]
         )  # fmt: skip
         path = cache_dir / hashlib.sha256(key.encode()).hexdigest()[:16]
         if not path.with_suffix(".json").exists():
-            _write_shard(path, chunk, hop_seconds, speed, teachers)
+            _write_shard(path, chunk, hop_seconds, teachers)
         rows = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         shards.append((path, [ExampleMeta(**row) for row in rows]))
         done += len(chunk)
@@ -197,7 +204,6 @@ def _write_shard(
     path: Path,
     clips: Sequence[Clip],
     hop_seconds: float,
-    speed: float,
     teachers: Sequence[Teacher],
 ) -> None:
     inputs: list[Array] = []
@@ -209,22 +215,17 @@ def _write_shard(
         except AudioError as error:
             log.warning("left out: %s", error)
             continue
-        if speed != 1:
-            import soxr
-
-            samples = soxr.resample(samples, SAMPLE_RATE * speed, SAMPLE_RATE)
         for block, middle in cut_blocks(samples, hop_seconds):
             if np.abs(block).max() < 1e-3:
                 continue
             stack = compute(Segment(block, 0.0, len(block) / SAMPLE_RATE, ()))
             inputs.append(fit_frames(network_input(stack)[None], BLOCK_FRAMES)[0])
-            targets.append({k: v for teacher in teachers for k, v in teacher(block).items()})
+            sound = for_teachers(torch.from_numpy(np.resize(block, BLOCK_SAMPLES))[None])
+            answers = {k: v for teacher in teachers for k, v in teacher(sound).items()}
+            targets.append({k: v[0].half().cpu().numpy() for k, v in answers.items()})
             rows.append(
-                ExampleMeta(
-                    clip.name, clip.genre, clip.split, clip.collection, clip.style,
-                    middle and speed == 1,
-                )
-            )  # fmt: skip
+                ExampleMeta(clip.name, clip.genre, clip.split, clip.collection, clip.style, middle)
+            )
     if rows:
         np.save(path.with_suffix(".npy"), np.stack(inputs).astype(np.float16))
         for name in targets[0]:

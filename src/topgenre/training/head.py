@@ -31,34 +31,6 @@ MUSIC_L2 = 0.1
 Array = NDArray[np.float32]
 
 
-def add_teacher(net: GenreNet, embeddings: Array, share: float) -> None:
-    """Add the teachers' genre classifier, as the network regresses it, to the last layer.
-
-    The network regresses the logits of a linear classifier on the teachers' features. They are
-    linear in the embedding as well, so both classifiers become one layer: the sum of their logits,
-    a product of experts. The two err on different clips, as the teachers know far more music.
-
-    Parameters
-    ----------
-    net : GenreNet
-        Its layer ``genre`` holds a fitted classifier and is changed; the last rows of its layer
-        ``teacher`` are the genres' directions.
-    embeddings : ndarray of float32, shape (n, n_embedding)
-        Of labelled blocks.
-    share : float
-        Spread of the teachers' logits, relative to that of the fitted ones.
-    """
-    assert net.teacher is not None
-    n_genres = net.genre.out_features
-    with torch.no_grad():
-        weight, bias = net.teacher.weight[-n_genres:], net.teacher.bias[-n_genres:]
-        sounds = torch.from_numpy(embeddings)
-        taught = functional.linear(sounds, weight, bias)
-        factor = share * net.genre(sounds).std() / taught.std().clamp_min(1e-6)
-        net.genre.weight.add_(factor * weight).div_(1 + share)
-        net.genre.bias.add_(factor * bias).div_(1 + share)
-
-
 def fit_music(net: GenreNet, music: Array, other: Array) -> None:
     """Fit the layer that separates music from other sounds.
 
@@ -131,20 +103,20 @@ def fit_last_layers(
     config: TrainConfig,
     other_sounds: Sequence[NDArray[np.floating[Any]]],
     tag_scores: TagScores | None,
-    pooled: NDArray[np.float16] | None = None,
 ) -> None:
     """Fit the layers for genres, music and tags to some examples."""
     rows = np.flatnonzero(train & (examples.label >= 0))
-    labelled = embed_rows(net, examples, rows, pooled)
-    weights = balanced_weights(examples, rows, config.other_weight)
+    labelled = embed_rows(net, examples, rows)
+    weights = balanced_weights(
+        examples.clip[rows], examples.label[rows], examples.collection[rows],
+        len(examples.genres), config.other_weight,
+    )  # fmt: skip
     regress(net.genre, labelled, examples.label[rows], weights, config.genre_l2)
-    if net.teacher is not None and config.genre_directions:
-        add_teacher(net, labelled, config.teacher_share)
     # Without music beyond the data set, one independent recording in twenty would not count as
     # music.
     more = np.flatnonzero(train & (examples.label < 0))
     more = more[:: max(1, len(more) // MUSIC_BLOCKS)]
-    unlabelled = embed_rows(net, examples, more, pooled)
+    unlabelled = embed_rows(net, examples, more)
     music = np.concatenate([labelled, unlabelled])
     if len(other_sounds):
         fit_music(net, music, embed(net, other_sounds))
@@ -153,33 +125,18 @@ def fit_last_layers(
         fit_tags(net, music, tag_scores._replace(scores=tag_scores.scores[chosen]))
 
 
-def predict(
-    net: GenreNet,
-    examples: Examples,
-    rows: NDArray[np.int64],
-    pooled: NDArray[np.float16] | None = None,
-) -> HeldOut:
+def predict(net: GenreNet, examples: Examples, rows: NDArray[np.int64]) -> HeldOut:
     """Return the network's outputs for some rows."""
-    embeddings = torch.from_numpy(embed_rows(net, examples, rows, pooled))
+    embeddings = torch.from_numpy(embed_rows(net, examples, rows))
     with torch.no_grad():
         logits = net.genre(embeddings).numpy()
         tags = torch.zeros(len(rows), 0) if net.tags is None else net.tags(embeddings).sigmoid()
     return HeldOut(logits, tags.numpy(), rows)
 
 
-@torch.no_grad()
-def embed_rows(
-    net: GenreNet,
-    examples: Examples,
-    rows: NDArray[np.int64],
-    pooled: NDArray[np.float16] | None,
-) -> NDArray[np.float32]:
-    """Return the embeddings of some rows, from their pooled windows if these are known."""
-    if pooled is None:
-        return embed(net, (examples.inputs[row] for row in rows))
-    net.eval()
-    windows = torch.from_numpy(pooled[0, rows].astype(np.float32))
-    return net.embed_windows(windows).mean(1).numpy()
+def embed_rows(net: GenreNet, examples: Examples, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the embeddings of some rows."""
+    return embed(net, (examples.inputs[row] for row in rows))
 
 
 @torch.no_grad()

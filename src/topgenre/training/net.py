@@ -7,17 +7,10 @@ its own.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from pathlib import Path
-
-import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from topgenre.errors import ModelError
 from topgenre.spectrograms import CHANNELS
 
 STEM_STRIDE = 2  # input frames and mel bands per step of the stem's feature map
@@ -182,64 +175,3 @@ class GenreNet(nn.Module):
         if self.tags is None:
             return outputs
         return (*outputs, torch.sigmoid(self.tags(embedding)))
-
-
-def load_weights(net: GenreNet, model: Path, inputs: Tensor) -> None:
-    """Load the weights of a model file into a network of the same widths.
-
-    Batch normalisation that `topgenre.training.export` has folded into the layer before it is
-    restored with the statistics of `inputs`, which leaves the network's outputs as they are.
-
-    Parameters
-    ----------
-    net : GenreNet
-        Layers whose shape differs, such as the last one, keep their weights.
-    model : Path
-    inputs : Tensor, shape (n, 4, 128, n_frames)
-        Typical inputs.
-
-    Raises
-    ------
-    ModelError
-        If the file has other widths.
-    """
-    stored = {
-        tensor.name.removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(tensor).copy())
-        for tensor in onnx.load(model).graph.initializer
-    }
-    state = net.state_dict()
-    front = [n for n in state if n.startswith(("stem", "timbre", "tempo", "context", "embed"))]
-    if any(n in stored and stored[n].shape != state[n].shape for n in front):
-        raise ModelError(f"{model}: its layers have other widths; choose them with --config")
-    fits = {n: v.float() for n, v in stored.items() if n in state and v.shape == state[n].shape}
-    net.load_state_dict({**state, **fits})
-
-    def unfold(norm: nn.Module, bias: Tensor) -> Callable[..., None]:
-        def restore(_: nn.Module, arguments: tuple[Tensor]) -> None:
-            dims = [0, *range(2, arguments[0].ndim)]
-            mean, variance = arguments[0].mean(dims), arguments[0].var(dims, unbiased=False)
-            values = {
-                "running_mean": mean,
-                "running_var": variance,
-                "weight": torch.sqrt(variance + 1e-5),
-                "bias": mean + bias,
-            }
-            norm.load_state_dict({**norm.state_dict(), **values})
-
-        return restore
-
-    hooks = []
-    for path, module in net.named_modules():
-        for first, second in itertools.pairwise(list(module.named_children())):
-            bias = stored.get(f"{path}.{first[0]}.bias")
-            folded = isinstance(first[1], nn.Conv1d | nn.Conv2d | nn.Linear) and isinstance(
-                second[1], nn.BatchNorm1d | nn.BatchNorm2d
-            )
-            if folded and bias is not None:
-                restore = unfold(second[1], bias.float())
-                hooks.append(second[1].register_forward_pre_hook(restore))
-    net.eval()
-    with torch.no_grad():
-        net(inputs)
-    for hook in hooks:
-        hook.remove()

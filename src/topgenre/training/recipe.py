@@ -7,15 +7,17 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from topgenre.audio import SEGMENT_SECONDS, Segment
 from topgenre.errors import DatasetError
-from topgenre.evaluation.dataset import HELD_OUT, hold_out, read_dataset, read_unlabelled
+from topgenre.evaluation.dataset import HELD_OUT, Clip, hold_out, read_dataset, read_unlabelled
 from topgenre.evaluation.metrics import top_k_hits
 from topgenre.model_info import ModelInfo
 from topgenre.spectrograms import compute, network_input
@@ -23,6 +25,7 @@ from topgenre.training.card import Calibration, calibrate, model_card, reliable_
 from topgenre.training.config import TrainConfig
 from topgenre.training.examples import (
     BLOCK_FRAMES,
+    BLOCK_SAMPLES,
     Examples,
     Teacher,
     build_cache,
@@ -33,16 +36,18 @@ from topgenre.training.export import export
 from topgenre.training.head import HeldOut, fit_last_layers, predict
 from topgenre.training.net import GenreNet
 from topgenre.training.not_music import not_music
+from topgenre.training.pool import Pool
+from topgenre.training.sounds import Sounds, read_sounds
 from topgenre.training.tags import TagScores, keep_tags, tag_infos, teacher_scores
 from topgenre.training.targets import teacher_features
 from topgenre.training.teacher import MusicnnTeacher
-from topgenre.training.trainer import Trainer
+from topgenre.training.trainer import Trained, Trainer, read_trained
 from topgenre.training.yamnet import YamnetTeacher
 
 log = logging.getLogger(__name__)
 
-LABELLED_HOP = 5.0  # seconds between blocks of labelled and of varied music
-UNLABELLED_HOP = 20.0
+LABELLED_HOP = 5.0  # seconds between blocks that the last layers are fitted to
+UNLABELLED_HOP = 40.0
 
 Progress = Callable[[int, int], object]
 
@@ -61,30 +66,42 @@ class Sources:
         More labelled music, with a column ``collection``. Clips of other genres teach tags alone.
     unlabelled : tuple of Path
         Folders of music for the teachers.
-    varied : tuple of Path
-        The same, of which there is little: blocks lie closer, and `speeds` apply.
-    speeds : tuple of float
-        Further copies of the data set and of varied music, played faster or slower.
     not_music : tuple of Path
         Folders of speech and other sounds, beyond the synthetic ones.
     musicnn : Path, optional
         Weights that `topgenre.training.teacher.convert` wrote.
     yamnet : Path, optional
-        The file ``yamnet.tflite``.
-    start : Path, optional
-        A model file whose weights the first phase begins with.
+        Weights that `topgenre.training.yamnet.convert` wrote.
     """
 
     dataset: Path
     split_files: tuple[Path, ...] = ()
     collections: tuple[Path, ...] = ()
     unlabelled: tuple[Path, ...] = ()
-    varied: tuple[Path, ...] = ()
-    speeds: tuple[float, ...] = ()
     not_music: tuple[Path, ...] = ()
     musicnn: Path | None = None
     yamnet: Path | None = None
-    start: Path | None = None
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Return the names of the teachers."""
+        return tuple(name for name in ("musicnn", "yamnet") if getattr(self, name))
+
+    def clips(self) -> tuple[list[Clip], list[Clip], list[Clip]]:
+        """Read the clips of the data set, of other collections, and of music without labels.
+
+        Raises
+        ------
+        DatasetError
+            If the data set has no clips to train on, or none to hold out.
+        """
+        dataset = hold_out(read_dataset(self.dataset, self.split_files))
+        dataset = [clip for clip in dataset if clip.split != "test"]
+        if {clip.split for clip in dataset} != {"train", "valid"}:
+            raise DatasetError(f"{self.dataset}: needs clips to train on and clips to hold out")
+        collections = [clip for folder in self.collections for clip in read_dataset(folder)]
+        music = [clip for folder in self.unlabelled for clip in read_unlabelled(folder)]
+        return dataset, collections, music if self.teachers else []
 
 
 class Fold(NamedTuple):
@@ -93,7 +110,114 @@ class Fold(NamedTuple):
     net: GenreNet
     held_out: HeldOut
     teacher_accuracy: float | None
-    seconds: float
+
+
+class Nets:
+    """The networks of a run. Each is trained once, and read from its checkpoint after that.
+
+    Parameters
+    ----------
+    sources : Sources
+    run_dir : Path
+    config : TrainConfig
+    device : str
+    progress : callable
+        Called with the numbers of decoded and of all clips.
+    """
+
+    def __init__(
+        self,
+        sources: Sources,
+        run_dir: Path,
+        config: TrainConfig,
+        device: str,
+        progress: Progress,
+    ) -> None:
+        self.sources, self.run_dir, self.config = sources, run_dir, config
+        self.device, self.progress = device, progress
+        self.seconds = 0.0
+
+    @cached_property
+    def pools(self) -> list[Pool]:
+        """Decode everything and make the pools: with labels, of other styles, of other music."""
+        dataset, collections, music = self.sources.clips()
+        genres = genres_of(dataset)
+        clips = [*dataset, *collections, *music]
+        sounds = read_sounds(clips, genres, self.device, self.progress)
+        generator = torch.Generator(self.device).manual_seed(self.config.seed)
+        teachers = make_teachers(self.sources, self.device)
+        labelled = sounds.label >= 0
+        other = ~labelled & (sounds.collection != "")
+        config = self.config
+        kinds = (
+            (blocks_per_clip(sounds, labelled, config.clip_blocks), 0.0, config.repeated),
+            (blocks_per_clip(sounds, other, config.clip_blocks), 0.0, config.repeated),
+            (
+                blocks_by_length(sounds, ~labelled & ~other, config.music_blocks),
+                config.mixed, config.repeated / 3,
+            ),
+        )  # fmt: skip
+        return [
+            Pool(sounds, rows, teachers, generator, mixed=mixed, repeated=repeated)
+            for rows, mixed, repeated in kinds
+            if len(rows)
+        ]
+
+    @cached_property
+    def pretrained(self) -> Trainer | None:
+        """Learn the teachers' features of music without labels, if there are both.
+
+        No labelled clip and no collection takes part, so that every fold can begin with it.
+        """
+        sounds = self.pools[0].sounds
+        music = (sounds.label < 0) & (sounds.collection == "")
+        if not self.sources.teachers or not music.any() or not self.config.pretrain_steps:
+            return None
+        first_phase = dataclasses.replace(
+            self.config,
+            n_steps=self.config.pretrain_steps,
+            learning_rate=self.config.pretrain_learning_rate,
+        )
+        trainer = Trainer(
+            self.genres, self.pools[-1:], music, first_phase, self.run_dir / "pretrained"
+        )
+        self.seconds += trainer.run().seconds
+        return trainer
+
+    @cached_property
+    def genres(self) -> tuple[str, ...]:
+        """Return the genres of the data set, in alphabetical order."""
+        return genres_of(self.sources.clips()[0])
+
+    def train(self, name: str, held_out: set[str]) -> Trained:
+        """Train the network of this name, or read it, without the clips that are held out."""
+        trained = read_trained(self.run_dir / name, held_out)
+        if trained is None:
+            sounds = self.pools[0].sounds
+            learnt = ~np.isin(sounds.clip, sorted(held_out))
+            folder = self.run_dir / name
+            start = self.pretrained
+            trained = Trainer(self.genres, self.pools, learnt, self.config, folder, start).run()
+        self.seconds += trained.seconds
+        return trained
+
+
+def blocks_per_clip(sounds: Sounds, chosen: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
+    """Return the row of each of `n` blocks of every chosen clip; short clips have fewer."""
+    short = sounds.length.cpu().numpy() < 1.2 * BLOCK_SAMPLES
+    return np.repeat(np.arange(len(chosen)), np.where(chosen, np.where(short, -(-n // 2), n), 0))
+
+
+def blocks_by_length(sounds: Sounds, chosen: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
+    """Return the row of each of about `n` blocks of the chosen clips.
+
+    A clip counts by the root of its length, since long ones repeat themselves.
+    """
+    if not chosen.any():
+        return np.zeros(0, np.int64)
+    share = np.sqrt(sounds.length.cpu().numpy() * chosen)
+    blocks = np.where(chosen, np.maximum(1, np.round(n * share / share.sum())), 0)
+    return np.repeat(np.arange(len(chosen)), blocks.astype(np.int64))
 
 
 def train_model(
@@ -101,6 +225,7 @@ def train_model(
     run_dir: Path,
     config: TrainConfig,
     name: str,
+    device: str = "cpu",
     progress: Progress = lambda done, of: None,
 ) -> Path:
     """Train, cross-validate, calibrate and export a model.
@@ -116,6 +241,8 @@ def train_model(
     config : TrainConfig
     name : str
         Name and version for the model.
+    device : str
+        Where PyTorch computes, such as ``cuda``.
     progress : callable
         Called with the numbers of preprocessed and of all clips.
 
@@ -132,14 +259,13 @@ def train_model(
     """
     examples, tag_scores = prepare(sources, run_dir, progress)
     other_sounds = non_music_inputs(config.n_not_music, sources.not_music, run_dir)
-    start = pretrain(examples, config, run_dir, sources.start)
+    nets = Nets(sources, run_dir, config, device, progress)
     folds = [
-        train_fold(
-            dataclasses.replace(examples, split=split), tag_scores, config, other_sounds, run_dir,
-            number, start,
+        make_fold(
+            nets, number, dataclasses.replace(examples, split=split), tag_scores, other_sounds
         )
         for number, split in enumerate(fold_splits(examples, config.n_folds))
-    ]  # fmt: skip
+    ]
     held_out = [fold.held_out for fold in folds]
     kept, thresholds, areas = reliable_tags(held_out, examples, tag_scores)
     calibration = calibrate(held_out, examples)
@@ -150,18 +276,15 @@ def train_model(
             fold.net, run_dir / f"fold-{number}.onnx", f"{name}, fold {number}", examples,
             calibrate(others, examples), kept, thresholds, {HELD_OUT: names},
         )  # fmt: skip
+    net = nets.train("final", set()).net
     everything = np.ones(len(examples.label), bool)
-    final = Trainer(examples, everything, config, run_dir / "final", start)
-    net = final.run()
-    fit_last_layers(net, examples, everything, config, other_sounds, tag_scores, final.pooled)
-    seconds = final.seconds + sum(fold.seconds for fold in folds) + (start.seconds if start else 0)
+    fit_last_layers(net, examples, everything, config, other_sounds, tag_scores)
     card = {
         "dataset": sources.dataset.name,
-        "teachers": [name for name in ("musicnn", "yamnet") if getattr(sources, name)],
-        "start": sources.start.name if sources.start else None,
+        "teachers": list(sources.teachers),
         "teacher_accuracy": [fold.teacher_accuracy for fold in folds],
         "tag_areas": areas,
-        **model_card(held_out, examples, config, seconds),
+        **model_card(held_out, examples, config, nets.seconds),
     }
     path = run_dir / "model.onnx"
     write_model(net, path, name, examples, calibration, kept, thresholds, card)
@@ -169,91 +292,75 @@ def train_model(
     return path
 
 
+def genres_of(clips: Sequence[Clip]) -> tuple[str, ...]:
+    """Return the genres of some clips, in alphabetical order."""
+    return tuple(sorted({clip.genre for clip in clips} - {""}))
+
+
+def make_teachers(sources: Sources, device: str) -> list[Teacher]:
+    """Read the weights of the teachers, onto a device."""
+    teachers: list[Teacher] = []
+    if sources.musicnn:
+        teachers.append(MusicnnTeacher(sources.musicnn, device))
+    if sources.yamnet:
+        teachers.append(YamnetTeacher(sources.yamnet, device))
+    return teachers
+
+
 def prepare(
     sources: Sources, run_dir: Path, progress: Progress
 ) -> tuple[Examples, TagScores | None]:
-    """Compute or reuse the inputs and teacher targets of everything that a run learns from."""
-    musicnn = MusicnnTeacher(sources.musicnn) if sources.musicnn else None
-    teachers: list[Teacher] = [musicnn] if musicnn else []
-    if sources.yamnet:
-        teachers.append(YamnetTeacher(sources.yamnet))
-    dataset = hold_out(read_dataset(sources.dataset, sources.split_files))
-    dataset = [clip for clip in dataset if clip.split != "test"]
-    if {clip.split for clip in dataset} != {"train", "valid"}:
-        raise DatasetError(f"{sources.dataset}: needs clips to train on and clips to hold out")
-    genres = tuple(sorted({clip.genre for clip in dataset} - {""}))
-    sets = [(dataset, LABELLED_HOP, 1.0)]
-    sets += [(read_dataset(folder), LABELLED_HOP, 1.0) for folder in sources.collections]
-    sets += [(dataset, 2 * LABELLED_HOP, speed) for speed in sources.speeds]
-    if teachers:
-        for folder in sources.varied:
-            speeds = (1.0, *sources.speeds)
-            sets += [(read_unlabelled(folder), LABELLED_HOP, speed) for speed in speeds]
-        sets += [(read_unlabelled(folder), UNLABELLED_HOP, 1.0) for folder in sources.unlabelled]
+    """Compute or reuse the inputs and teacher targets that the last layers are fitted to."""
+    teachers = make_teachers(sources, "cpu")
+    dataset, collections, music = sources.clips()
+    genres = genres_of(dataset)
     examples = concatenate(
         build_cache(
-            clips, run_dir / "cache", hop_seconds=hop, speed=speed, teachers=teachers,
-            genres=genres, progress=progress,
+            clips, run_dir / "cache", hop_seconds=hop, teachers=teachers, genres=genres,
+            progress=progress,
         )
-        for clips, hop, speed in sets
+        for clips, hop in (
+            (dataset, LABELLED_HOP),
+            (collections, LABELLED_HOP),
+            (music, UNLABELLED_HOP),
+        )
+        if clips
     )  # fmt: skip
-    if not (musicnn and sources.yamnet):
+    if not (sources.musicnn and sources.yamnet):
         return examples, None
+    musicnn = next(teacher for teacher in teachers if isinstance(teacher, MusicnnTeacher))
     logits = musicnn.tag_logits(examples.targets["musicnn"])
     # One block of each clip: music without labels alone has too few voices.
     reference = np.flatnonzero(examples.middle)
     return examples, teacher_scores(logits, examples.targets["yamnet"], reference)
 
 
-def pretrain(
-    examples: Examples, config: TrainConfig, run_dir: Path, model: Path | None
-) -> Trainer | None:
-    """Learn the teachers' features of music without labels, if there are both.
-
-    No labelled clip and no collection takes part, so that every fold can begin with it.
-    """
-    music = (examples.label < 0) & (examples.collection == "")
-    if not examples.targets or not music.any() or not config.pretrain_steps:
-        return None
-    first_phase = dataclasses.replace(
-        config,
-        n_steps=config.pretrain_steps,
-        learning_rate=config.pretrain_learning_rate,
-        freeze_front=False,
-    )
-    trainer = Trainer(examples, music, first_phase, run_dir / "pretrained", model)
-    trainer.run()
-    return trainer
-
-
-def train_fold(
+def make_fold(
+    nets: Nets,
+    number: int,
     examples: Examples,
     tag_scores: TagScores | None,
-    config: TrainConfig,
     other_sounds: Sequence[NDArray[np.floating[Any]]],
-    run_dir: Path,
-    number: int,
-    start: Trainer | None,
 ) -> Fold:
     """Train on all but the split ``valid`` and predict its clips."""
     train = examples.split != "valid"
-    trainer = Trainer(examples, train, config, run_dir / f"fold-{number}", start)
-    net = trainer.run()
-    fit_last_layers(net, examples, train, config, other_sounds, tag_scores, trainer.pooled)
-    rows = np.flatnonzero(examples.split == "valid")
-    held_out = predict(net, examples, rows, trainer.pooled)
+    trained = nets.train(f"fold-{number}", {str(name) for name in examples.clip[~train]})
+    net = trained.net
+    fit_last_layers(net, examples, train, nets.config, other_sounds, tag_scores)
+    rows = np.flatnonzero(~train)
+    held_out = predict(net, examples, rows)
     middle = examples.middle[rows] & (examples.label[rows] >= 0)
     hits = top_k_hits(held_out.logits[middle], examples.label[rows[middle]], 1)
     log.info("fold %d: accuracy %.3f of %d clips", number, hits.mean(), len(hits))
-    return Fold(net, held_out, teacher_accuracy(trainer, rows[middle]), trainer.seconds)
+    return Fold(net, held_out, teacher_accuracy(trained, examples, rows[middle]))
 
 
-def teacher_accuracy(trainer: Trainer, rows: NDArray[np.int64]) -> float | None:
+def teacher_accuracy(trained: Trained, examples: Examples, rows: NDArray[np.int64]) -> float | None:
     """Return the accuracy of the linear classifier on the teachers' features, on some rows."""
-    examples, space = trainer.examples, trainer.space
-    if space is None or not trainer.config.genre_directions:
+    if trained.space is None:
         return None
-    directions = space.transform(teacher_features(examples.targets, rows).mean(1))
+    near = {name: torch.from_numpy(stored[rows]) for name, stored in examples.targets.items()}
+    directions = trained.space.transform(teacher_features(near).mean(1).numpy())
     found = directions[:, -len(examples.genres) :].argmax(1)
     return float((found == examples.label[rows]).mean())
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from topgenre.training.head import regress
 from topgenre.training.teacher import column_weights
@@ -18,18 +18,18 @@ from topgenre.training.yamnet import N_CLASSES, N_FEATURES
 
 GENRE_L2 = 1.0  # of the linear classifier whose logits become targets
 _YAMNET_WEIGHT = 0.8  # of its columns, so that both teachers have about the same variance
+_TEACHERS = ("musicnn", "yamnet")
 _CLIP = 10.0  # standard deviations: no single feature of a strange sound dominates a batch
 
 Array = NDArray[np.float32]
 
 
-def teacher_features(targets: Mapping[str, NDArray[np.float16]], index: Any) -> Array:
-    """Concatenate the window features of all teachers, shape (..., 5, n_features)."""
-    used = [targets[name] for name in ("musicnn", "yamnet") if name in targets]
-    return np.concatenate([features[index].astype(np.float32) for features in used], -1)
+def teacher_features(targets: Mapping[str, Tensor]) -> Tensor:
+    """Concatenate the window features of all teachers, shape (..., n_features), as float32."""
+    return torch.cat([targets[name].float() for name in _TEACHERS if name in targets], -1)
 
 
-def feature_weights(targets: Mapping[str, NDArray[np.float16]]) -> Array:
+def feature_weights(targets: Mapping[str, Tensor]) -> Array:
     """Return the weight of each column of `teacher_features`."""
     weights = []
     if "musicnn" in targets:

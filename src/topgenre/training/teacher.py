@@ -8,28 +8,26 @@ filters that its own training has switched off.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soxr
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from topgenre.audio import SAMPLE_RATE as BLOCK_SAMPLE_RATE
+from topgenre.audio import SAMPLE_RATE
 from topgenre.errors import DatasetError
 from topgenre.spectrograms import HOP_LENGTH as INPUT_HOP_LENGTH
-from topgenre.spectrograms import mel_edges
+from topgenre.training.sound import TEACHER_RATE, mel_filters
 
-SAMPLE_RATE = 16_000  # Hz
 N_FFT, HOP_LENGTH, N_MELS = 512, 256, 96
 WINDOW_FRAMES = 187  # 3 s, the length that the teacher was trained on
 N_WINDOWS = 5
 WINDOW_STARTS = tuple(round(i * 109.25) for i in range(N_WINDOWS))  # frames; the network's windows
 BLOCK_FRAMES = WINDOW_STARTS[-1] + WINDOW_FRAMES
-RMS = 0.12  # of every block: the network cannot hear the volume, so its targets must not show it
 
 STEP_FRAMES = 8  # of the network's input, to one step of the teacher's timbre: 0.19 s
 N_STEPS = 53  # whole ones in a block
@@ -91,7 +89,7 @@ class _Filters(NamedTuple):
 
 
 class MusicnnTeacher:
-    """Features of MSD_musicnn for the five windows of a 10-s block.
+    """Features of MSD_musicnn for the five windows of 10-s blocks.
 
     Of its 561 filters some 80 have a gain to speak of. The others are constants to the layers
     behind them, and are taken as such: 99.4 to 99.97 % of the variance of the penultimate units
@@ -101,6 +99,7 @@ class MusicnnTeacher:
     ----------
     weights : Path
         File that `convert` wrote.
+    device : str
 
     Raises
     ------
@@ -108,19 +107,23 @@ class MusicnnTeacher:
         If the file cannot be read.
     """
 
-    def __init__(self, weights: Path) -> None:
+    name = "musicnn"
+
+    def __init__(self, weights: Path, device: str = "cpu") -> None:
         try:
             with np.load(weights, allow_pickle=False) as archive:
-                self._weights = {name: torch.from_numpy(archive[name]) for name in archive}
+                stored = {name: torch.from_numpy(archive[name]) for name in archive}
         except (OSError, ValueError) as error:
             raise DatasetError(f"{weights}: not a file of teacher weights ({error})") from error
-        self._mel = torch.from_numpy(_mel_filter_bank())
+        self._weights = {name: values.to(device) for name, values in stored.items()}
+        self._mel = mel_filters(N_MELS, N_FFT, TEACHER_RATE).to(device)
         live = [self._weights[f"batch_normalization_{i + 1}.gamma"] > _LIVE for i in range(5)]
         self._filters = [self._live_filters(i, which) for i, which in enumerate(live)]
         n_front = 2 * _N_TIMBRE_FILTERS + 3 * _N_TEMPO_FILTERS
         front = torch.cat(live)
         self._front = torch.nonzero(front)[:, 0]
-        self._live = torch.cat([self._front, torch.arange(n_front, n_front + 3 * _N_MID)])
+        others = torch.arange(n_front, n_front + 3 * _N_MID, device=device)
+        self._live = torch.cat([self._front, others])
         # The next normalisation knows the mean of every channel: of maxima, and of means.
         typical = self._weights["batch_normalization_9.moving_mean"]
         self._typical = typical[0::2], typical[1::2]
@@ -128,19 +131,31 @@ class MusicnnTeacher:
         self._mid_kernel = kernel[:, self._front].permute(2, 1, 0).contiguous()
         constant = torch.where(front, 0.0, self._typical[1][:n_front])
         self._mid_constant = torch.einsum("tfc,f->ct", kernel, constant)[:, None]
+        # The mean over the frames of each step, as a product.
+        seconds = np.arange(N_STEPS + 1) * (STEP_FRAMES * INPUT_HOP_LENGTH / SAMPLE_RATE)
+        edges = np.round(seconds * (TEACHER_RATE / HOP_LENGTH)).astype(int)
+        means = np.zeros((N_STEPS, BLOCK_FRAMES), np.float32)
+        for step, (first, end) in enumerate(itertools.pairwise(edges)):
+            means[step, first:end] = 1 / (end - first)
+        self._step_means = torch.from_numpy(means).to(device)
 
     @torch.no_grad()
-    def __call__(self, samples: Array) -> dict[str, NDArray[np.float16]]:
-        """Return features of mono samples at 22 050 Hz; short sounds are repeated.
+    def __call__(self, sound: Tensor) -> dict[str, Tensor]:
+        """Return features of sounds at 16 kHz.
+
+        Parameters
+        ----------
+        sound : Tensor, shape (b, n)
+            `topgenre.training.sound.for_teachers`, of 10 s.
 
         Returns
         -------
-        dict of str to ndarray of float16
-            ``musicnn``, shape (5, n_features): for each window of 3 s the 200 penultimate units,
+        dict of str to Tensor
+            ``musicnn``, shape (b, 5, n_features): for each window of 3 s the 200 penultimate units,
             then means and log-compressed maxima of the local features. ``timbre``, shape
-            (53, n_filters): activations of the timbre filters in steps of eight input frames.
+            (b, 53, n_filters): activations of the timbre filters in steps of eight input frames.
         """
-        timbre, local = self.local_features(self.spectrogram(samples))
+        timbre, local = self.local_features(self.spectrogram(sound))
         largest, mean = local.amax(2), local.mean(2)
         pooled = []
         for live, typical in zip((largest, mean), self._typical, strict=True):
@@ -153,12 +168,8 @@ class MusicnnTeacher:
         )
         penultimate = self._norm(10, hidden, 1)
         compressed = largest.sign() * largest.abs().log1p()
-        windows = torch.cat([penultimate, mean, compressed], 1)
-        seconds = np.arange(N_STEPS + 1) * (STEP_FRAMES * INPUT_HOP_LENGTH / BLOCK_SAMPLE_RATE)
-        edges = np.round(seconds * (SAMPLE_RATE / HOP_LENGTH)).astype(int)
-        sums = np.add.reduceat(timbre[: edges[-1]].numpy(), edges[:-1], axis=0)
-        mean_timbre = (sums / np.diff(edges)[:, None]).astype(np.float16)
-        return {"musicnn": windows.half().numpy(), "timbre": mean_timbre}
+        windows = torch.cat([penultimate, mean, compressed], 1).view(len(sound), N_WINDOWS, -1)
+        return {self.name: windows, "timbre": self._step_means @ timbre}
 
     def tag_logits(self, windows: NDArray[np.float16]) -> Array:
         """Return the logits of `TAGS`, what listeners wrote beside 200 000 songs.
@@ -173,40 +184,35 @@ class MusicnnTeacher:
         ndarray of float32, shape (n, 50)
         """
         penultimate = windows[..., :_N_PENULTIMATE].astype(np.float32).mean(1)
-        kernel, bias = self._weights["dense_1.kernel"], self._weights["dense_1.bias"]
+        kernel, bias = (self._weights[f"dense_1.{part}"].cpu() for part in ("kernel", "bias"))
         return np.asarray(penultimate @ kernel.numpy() + bias.numpy())
 
-    def spectrogram(self, samples: Array) -> Tensor:
-        """Return the teacher's input (frames, 96): log mel power at 16 kHz, at a fixed loudness."""
-        scaled = samples * (RMS / np.sqrt(np.mean(np.square(samples), dtype=np.float64)))
-        resampled = soxr.resample(scaled.astype(np.float32), BLOCK_SAMPLE_RATE, SAMPLE_RATE)
-        wanted = BLOCK_FRAMES * HOP_LENGTH
-        if len(resampled) < wanted:
-            resampled = np.resize(resampled, wanted)
+    def spectrogram(self, sound: Tensor) -> Tensor:
+        """Return the teacher's input (b, frames, 96): log mel power of sounds at 16 kHz."""
         power = torch.stft(
-            torch.from_numpy(resampled), N_FFT, HOP_LENGTH,
-            window=torch.hann_window(N_FFT), center=True, pad_mode="constant", return_complex=True,
+            sound, N_FFT, HOP_LENGTH, window=torch.hann_window(N_FFT, device=sound.device),
+            center=True, pad_mode="constant", return_complex=True,
         ).abs().square()  # fmt: skip
-        return torch.log10(10_000 * (self._mel @ power) + 1).T[:BLOCK_FRAMES]
+        return torch.log10(10_000 * (self._mel @ power) + 1).transpose(1, 2)[:, :BLOCK_FRAMES]
 
     def local_features(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
-        """Map a spectrogram (frames, 96) to timbre (frames, n) and windows of all (5, m, 187).
+        """Map spectrograms (b, frames, 96) to timbre (b, frames, n) and windows (5 b, m, 187).
 
         Timbre, which looks at seven frames, runs once over the block instead of once per window;
         it differs less from the package than one window's features do from the next.
         """
-        x = self._norm(0, spectrogram[None], 0)[0]
-        timbre = torch.cat([self._timbre(self._filters[i], x) for i in (0, 1)], 1)
-        windows = torch.stack([x[first : first + WINDOW_FRAMES] for first in WINDOW_STARTS])
+        x = self._norm(0, spectrogram[:, None], 1)[:, 0]
+        timbre = torch.cat([self._timbre(self._filters[i], x) for i in (0, 1)], 2)
+        windows = _windows(x)
         front = [
-            torch.stack([timbre[first : first + WINDOW_FRAMES] for first in WINDOW_STARTS]),
+            _windows(timbre),
             *(
                 self._tempo(self._filters[i], length, windows)
                 for i, length in enumerate(_TEMPO_LENGTHS, 2)
             ),
         ]
         features = torch.cat(front, 2).transpose(1, 2)
-        ones = functional.pad(torch.ones(1, 1, WINDOW_FRAMES), (3, 3))
+        ones = functional.pad(torch.ones(1, 1, WINDOW_FRAMES, device=x.device), (3, 3))
         answers = functional.conv1d(functional.pad(features, (3, 3)), self._mid_kernel)
         answers += functional.conv1d(ones, self._mid_constant)
         answers += self._weights["conv2d_5.bias"][:, None]
@@ -228,14 +234,15 @@ class MusicnnTeacher:
 
     @staticmethod
     def _timbre(filters: _Filters, x: Tensor) -> Tensor:
-        """Take the maximum of tall filters over pitch: (frames, 96) to (frames, n)."""
+        """Take the maximum of tall filters over pitch: (b, frames, 96) to (b, frames, n)."""
         kernel = filters.kernel.permute(2, 1, 0)[:, None].contiguous()
-        activations = functional.conv2d(x.T[None, None], kernel, padding=(0, kernel.shape[3] // 2))
-        return filters.activate(activations[0].amax(1).T)
+        pitches = x.transpose(1, 2)[:, None]
+        activations = functional.conv2d(pitches, kernel, padding=(0, kernel.shape[3] // 2))
+        return filters.activate(activations.amax(2).transpose(1, 2))
 
     @staticmethod
     def _tempo(filters: _Filters, length: int, x: Tensor) -> Tensor:
-        """Take the maximum of long filters over mel bands: (5, frames, 96) to (5, frames, n)."""
+        """Take the maximum of long filters over mel bands: (5 b, frames, 96) to (.., frames, n)."""
         n_windows, n_frames, n_bands = x.shape
         before = (length - 1) // 2
         bands = functional.pad(x.transpose(1, 2), (before, length - 1 - before))
@@ -264,15 +271,10 @@ class MusicnnTeacher:
         return [self._weights[f"{name}.{part}"] for part in parts]
 
 
-def _mel_filter_bank() -> Array:
-    """Return Slaney-style mel filters (96, 257) for 0 ... 8 kHz."""
-    edges = mel_edges(N_MELS, SAMPLE_RATE / 2)
-    bins = np.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)
-    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    area = 2 / (edges[2:] - edges[:-2])
-    bank: Array = (np.maximum(0, np.minimum(rising, falling)) * area[:, None]).astype(np.float32)
-    return bank
+def _windows(x: Tensor) -> Tensor:
+    """Cut (b, frames, n) into the five windows of each block: (5 b, 187, n)."""
+    windows = [x[:, first : first + WINDOW_FRAMES] for first in WINDOW_STARTS]
+    return torch.stack(windows, 1).flatten(0, 1)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ import copy
 import logging
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,18 +20,16 @@ from torch.nn import functional
 from topgenre.errors import DatasetError
 from topgenre.training.augment import augment
 from topgenre.training.config import TrainConfig
-from topgenre.training.examples import Examples
-from topgenre.training.net import TIME_STRIDE, GenreNet, load_weights
-from topgenre.training.sampler import Batch, Sampler
+from topgenre.training.net import TIME_STRIDE, GenreNet
+from topgenre.training.pool import Batch, Pool
+from topgenre.training.sampler import balanced_weights
+from topgenre.training.sounds import Sounds
 from topgenre.training.targets import TargetSpace, feature_weights, standardiser, teacher_features
 from topgenre.training.teacher import STEP_FRAMES
 
 log = logging.getLogger(__name__)
 
-_PCA_BLOCKS = 4000  # are enough to find the principal components, and fit into memory
-POOLED_COPIES = 1  # augmented ones
-_POOLED_BATCH = 16
-_FIRST_INPUTS = 64  # blocks whose statistics restore folded normalisation
+_PCA_BLOCKS = 4000  # are enough to find the principal components
 
 # Where bfloat16 is emulated, it is many times slower than float32.
 _BFLOAT16 = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
@@ -44,19 +43,75 @@ def learning_rate_at(step: int, config: TrainConfig) -> float:
     return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1, progress))))
 
 
+class Trained(NamedTuple):
+    """What a training run leaves."""
+
+    net: GenreNet
+    space: TargetSpace | None
+    seconds: float
+
+
+def read_trained(folder: Path, held_out: set[str]) -> Trained | None:
+    """Read the averaged network of a finished run; None if there is none.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    held_out : set of str
+        Names of clips.
+
+    Raises
+    ------
+    DatasetError
+        If it has learnt one of the clips that are held out.
+    """
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.exists():
+        return None
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    config = TrainConfig.from_dict(state["config"])
+    if state["step"] < config.n_steps:
+        return None
+    if held_out.intersection(state["clips"]):
+        raise DatasetError(_foreign(checkpoint))
+    weights = state["average"]
+    n_genres, n_teacher, n_timbre = (
+        len(weights[f"{name}.bias"]) if f"{name}.bias" in weights else 0
+        for name in ("genre", "teacher", "filters")
+    )
+    net = GenreNet(
+        n_genres, 0, n_teacher, n_timbre, config.widths, config.n_embedding, config.channels
+    )
+    net.load_state_dict(weights)
+    space = None
+    if "space" in state:
+        space = TargetSpace(*(tensor.numpy() for tensor in state["space"]))
+    return Trained(net.eval(), space, state["seconds"])
+
+
+def _foreign(checkpoint: Path) -> str:
+    return (
+        f"{checkpoint}: has learnt other clips than these; "
+        "name another --run-dir, or delete it to begin anew"
+    )
+
+
 class Trainer:
     """One training run; its checkpoint holds all that is needed to resume it.
 
     Parameters
     ----------
-    examples : Examples
-    train : ndarray of bool, shape (n,)
-        Examples to learn from; no other is looked at.
+    genres : sequence of str
+    pools : sequence of Pool
+        Blocks with labels and without.
+    train : ndarray of bool, shape (n_clips,)
+        Clips to learn from; no other is looked at.
     config : TrainConfig
     run_dir : Path
         Folder of the checkpoint. A checkpoint found there is resumed.
-    start : Trainer or Path, optional
-        Another run, or a model file, whose weights this one begins with.
+    start : Trainer, optional
+        Another run, whose weights and teacher directions this one begins with.
 
     Raises
     ------
@@ -66,20 +121,24 @@ class Trainer:
 
     def __init__(
         self,
-        examples: Examples,
+        genres: Sequence[str],
+        pools: Sequence[Pool],
         train: NDArray[np.bool_],
         config: TrainConfig,
         run_dir: Path,
-        start: Trainer | Path | None = None,
+        start: Trainer | None = None,
     ) -> None:
-        self.examples, self.config, self.run_dir = examples, config, run_dir
+        self.pools, self.config, self.run_dir = pools, config, run_dir
+        self.sounds: Sounds = pools[0].sounds
+        self.device = pools[0].rows.device
         torch.manual_seed(config.seed)
-        self.sampler = Sampler(examples, config, train)
-        self.clips = sorted({str(name) for name in examples.clip[train]})
-        previous = start if isinstance(start, Trainer) else None
-        self.space, self.timbre = self._target_spaces(train, previous)
+        self.clips = sorted({str(name) for name in self.sounds.clip[train]})
+        self._label = torch.from_numpy(self.sounds.label).to(self.device)
+        self._weights = [self._block_weights(pool, train, len(genres)) for pool in pools]
+        self._n_drawn = self._batch_parts()
+        self.space, self.timbre = self._target_spaces(len(genres), start)
         net = GenreNet(
-            len(examples.genres),
+            len(genres),
             0,
             self.space.components.shape[1] if self.space else 0,
             len(self.timbre.mean) if self.timbre else 0,
@@ -88,26 +147,20 @@ class Trainer:
             config.channels,
         )
         # A tenth faster; PyTorch's types do not know this use of it.
-        self.net: GenreNet = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if previous:
-            self.net.load_state_dict(previous.average.state_dict())
-        elif isinstance(start, Path):
-            rows = np.flatnonzero(train)
-            rows = rows[:: max(1, len(rows) // _FIRST_INPUTS)]
-            inputs = np.stack([examples.inputs[int(row)] for row in rows]).astype(np.float32)
-            load_weights(self.net, start, torch.from_numpy(inputs))
+        self.net: GenreNet = net.to(  # type: ignore[call-overload]
+            self.device, memory_format=torch.channels_last
+        )
+        if start:
+            self.net.load_state_dict(start.average.state_dict())
         self.average: GenreNet = copy.deepcopy(self.net).eval()
-        self.pooled = previous.pool_examples() if config.freeze_front and previous else None
-        front = ("stem", "timbre", "tempo", "context")
-        learnt = [
-            parameter
-            for name, parameter in self.net.named_parameters()
-            if self.pooled is None or not name.startswith(front)
-        ]
+        parameters = list(self.net.parameters())
         self.optimizer = torch.optim.AdamW(
             [
-                {"params": [p for p in learnt if p.ndim > 1], "weight_decay": config.weight_decay},
-                {"params": [p for p in learnt if p.ndim <= 1], "weight_decay": 0.0},
+                {
+                    "params": [p for p in parameters if p.ndim > 1],
+                    "weight_decay": config.weight_decay,
+                },
+                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
             ],
             lr=config.learning_rate,
         )
@@ -117,190 +170,191 @@ class Trainer:
         if self.checkpoint.exists():
             self._resume()
 
+    def _block_weights(self, pool: Pool, train: NDArray[np.bool_], n_genres: int) -> Tensor:
+        """Return how often each block of a pool is drawn: clips count equally, and so do genres."""
+        rows = pool.rows.cpu().numpy()
+        inside = np.flatnonzero(train[rows])
+        labelled = inside[self.sounds.label[rows[inside]] >= 0]
+        weights = np.zeros(len(rows))
+        if len(labelled):
+            chosen = rows[labelled]
+            weights[labelled] = balanced_weights(
+                self.sounds.clip[chosen], self.sounds.label[chosen],
+                self.sounds.collection[chosen], n_genres, self.config.other_weight,
+            )  # fmt: skip
+        else:
+            weights[inside] = 1
+        return torch.from_numpy(weights.astype(np.float32)).to(self.device)
+
+    def _batch_parts(self) -> list[int]:
+        """Return how many blocks of a batch come from each pool."""
+        config = self.config
+        usable = [int((weights > 0).sum()) for weights in self._weights]
+        known = [
+            n > 0 and bool((self._label[pool.rows[weights > 0]] >= 0).any())
+            for pool, weights, n in zip(self.pools, self._weights, usable, strict=True)
+        ]
+        if not any(usable):
+            raise DatasetError("there is no music to learn from")
+        n_known = sum(n for n, is_known in zip(usable, known, strict=True) if is_known)
+        n_other = sum(usable) - n_known
+        share = config.labelled_share if n_known and n_other else float(n_known > 0)
+        parts = [
+            share * n / n_known if is_known else (1 - share) * n / max(1, n_other)
+            for n, is_known in zip(usable, known, strict=True)
+        ]
+        return [round(part * config.batch_size) for part in parts]
+
     def _target_spaces(
-        self, train: NDArray[np.bool_], start: Trainer | None
-    ) -> tuple[TargetSpace | None, TargetSpace | None]:
+        self, n_genres: int, start: Trainer | None
+    ) -> tuple[_Space | None, _Space | None]:
         """Fit the targets; the directions of the genres follow this run's labels."""
-        targets, config = self.examples.targets, self.config
+        config, targets = self.config, self.pools[-1].targets
         if not targets:
             return None, None
-        # A run may begin with another one that had other teachers.
-        if start and start.space and len(start.space.mean) == len(feature_weights(targets)):
-            components = start.space.components[:, : config.n_teacher]
-            offset = start.space.offset[: config.n_teacher]
-            space = replace(start.space, components=components, offset=offset)
+        if start and start.space:
+            components = start.space.space.components[:, : config.n_teacher]
+            offset = start.space.space.offset[: config.n_teacher]
+            space = replace(start.space.space, components=components, offset=offset)
             timbre = start.timbre
         else:
-            some = np.flatnonzero(train)[:: max(1, int(train.sum()) // _PCA_BLOCKS)]
-            features = teacher_features(targets, some)
-            features = features.reshape(-1, features.shape[-1])
-            space = TargetSpace.fit(features, feature_weights(targets), config.n_teacher)
-            has_timbre = "timbre" in targets
-            timbre = standardiser(targets["timbre"][some]) if has_timbre else None
-        rows = self.sampler.labelled
-        space = space.with_genres(
-            teacher_features(targets, rows).mean(1),
-            self.examples.label[rows],
-            self.sampler.weight,
-            len(self.examples.genres),
-            config.genre_directions,
-        )
-        return space, timbre
+            some = torch.nonzero(self._weights[-1])[:, 0]
+            some = some[:: max(1, len(some) // _PCA_BLOCKS)].cpu()
+            near = {name: values[some.to(self.device)] for name, values in targets.items()}
+            features = teacher_features(near).flatten(0, 1).cpu().numpy()
+            space = TargetSpace.fit(features, feature_weights(near), config.n_teacher)
+            timbre = None
+            if "timbre" in near:
+                timbre = _Space(standardiser(near["timbre"].cpu().numpy()), self.device)
+        features = np.zeros((0, len(space.mean)), np.float32)
+        labels, weights = np.zeros(0, np.int64), np.zeros(0)
+        for pool, weight in zip(self.pools, self._weights, strict=True):
+            known = torch.nonzero((weight > 0) & (self._label[pool.rows] >= 0))[:, 0]
+            if len(known):
+                near = {name: values[known] for name, values in pool.targets.items()}
+                features = teacher_features(near).mean(1).cpu().numpy()
+                labels = self._label[pool.rows[known]].cpu().numpy()
+                weights = (weight[known] / weight[known].sum()).cpu().numpy().astype(float)
+        space = space.with_genres(features, labels, weights, n_genres, config.genre_directions)
+        return _Space(space, self.device), timbre
 
-    @torch.no_grad()
-    def pool_examples(self) -> NDArray[np.float16]:
-        """Return the pooled windows of all examples, as they are and augmented.
-
-        Computed once and kept, so that what follows the frozen front trains in seconds.
-
-        Returns
-        -------
-        ndarray of float16, shape (1 + POOLED_COPIES, n, 5, 2 m)
-        """
-        path = self.run_dir / "pooled.npy"
-        if not path.exists():
-            generator = torch.Generator().manual_seed(self.config.seed)
-            copies = []
-            for copied in range(1 + POOLED_COPIES):
-                parts = []
-                for first in range(0, len(self.examples.label), _POOLED_BATCH):
-                    rows = range(first, min(first + _POOLED_BATCH, len(self.examples.label)))
-                    inputs = np.stack([self.examples.inputs[row] for row in rows])
-                    x = torch.from_numpy(inputs.astype(np.float32))
-                    x = augment(x, self.config, generator) if copied else x
-                    x = x.contiguous(memory_format=torch.channels_last)
-                    parts.append(self.average.pool(self.average.local(x)[1]).half().numpy())
-                copies.append(np.concatenate(parts))
-            temporary = path.with_suffix(".tmp.npy")
-            np.save(temporary, np.stack(copies))
-            temporary.replace(path)
-        pooled: NDArray[np.float16] = np.load(path)
-        return pooled
-
-    def run(self) -> GenreNet:
+    def run(self) -> Trained:
         """Train to the end and return the averaged network."""
         config = self.config
         last_saved = last_logged = time.monotonic()
-        sums, summed = np.zeros(4), 0
+        sums, summed = torch.zeros(4, device=self.device), 0
         begun_at = self.step
+        began, before = time.monotonic(), self.seconds
         while self.step < config.n_steps:
-            began = time.monotonic()
             sums += self._train_step()
             summed += 1
             self.step += 1
-            now = time.monotonic()
-            self.seconds += now - began
             if self.step % 50 == 0:
-                genre, teacher, timbre, correct = sums / summed
-                sums[:], summed = 0, 0
+                genre, teacher, timbre, correct = (sums / summed).tolist()
+                sums.zero_()
+                summed = 0
+                now = time.monotonic()
                 log.info(
                     "step %d/%d  genre loss %.3f  batch accuracy %.2f  R2 of the teachers %.3f, "
                     "of timbre filters %.3f  %.0f s", self.step, config.n_steps, genre, correct,
                     1 - teacher, 1 - timbre, now - last_logged,
                 )  # fmt: skip
                 last_logged = now
-            if now - last_saved > config.checkpoint_minutes * 60:
-                self._save()
-                last_saved = now
+                self.seconds = before + now - began
+                if now - last_saved > config.checkpoint_minutes * 60:
+                    self._save()
+                    last_saved = now
+        self.seconds = before + time.monotonic() - began
         if self.step != begun_at:
             self._save()
-        return self.average
+        space = self.space.space if self.space else None
+        return Trained(copy.deepcopy(self.average).cpu(), space, self.seconds)
 
-    def _train_step(self) -> NDArray[np.float64]:
+    def _draw(self) -> Batch:
+        """Draw a batch, part of it labelled, and make some blocks anew."""
         config = self.config
-        # Seeded by the step, a resumed run draws what an uninterrupted one would.
-        seed = [config.seed, self.step]
-        torch_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
-        torch.manual_seed(torch_seed)  # for dropout
-        generator = torch.Generator().manual_seed(torch_seed)
-        rng = np.random.default_rng(seed)
+        batches = []
+        for pool, weights, n in zip(self.pools, self._weights, self._n_drawn, strict=True):
+            if n:
+                batches.append(pool.draw(weights, n, config.crop_frames))
+                if self.step % config.renew_every == 0:
+                    pool.renew()
+        return Batch(
+            torch.cat([batch.inputs for batch in batches]),
+            torch.cat([batch.rows for batch in batches]),
+            {
+                name: torch.cat([batch.targets[name] for batch in batches])
+                for name in batches[0].targets
+            },
+        )
+
+    def _train_step(self) -> Tensor:
+        config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate_at(self.step, config)
         self.net.train()
-        timbre_loss = None
-        if self.pooled is None:
-            batch = self.sampler.draw(rng)
-            rows, first_window = batch.rows, batch.first_window
-            x = augment(torch.from_numpy(batch.inputs), config, generator)
-            x = x.contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16, enabled=_BFLOAT16):
-                timbre, local = self.net.local(x)
-                embedding = self.net.embed_windows(self.net.pool(local))
-            if self.timbre:
-                timbre_loss = self._timbre_loss(batch, timbre.float())
-        else:
-            rows = self.sampler.draw_rows(rng)
-            first_window = np.zeros(len(rows), np.int64)
-            pooled = self.pooled[rng.integers(len(self.pooled), size=len(rows)), rows]
-            embedding = self.net.embed_windows(torch.from_numpy(pooled.astype(np.float32)))
+        batch = self._draw()
+        x = augment(batch.inputs, config, self.pools[0].generator)
+        x = x.contiguous(memory_format=torch.channels_last)
+        half = _BFLOAT16 or self.device.type != "cpu"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            timbre, local = self.net.local(x)
+            embedding = self.net.embed_windows(self.net.pool(local))
         embedding = embedding.float()
-        label = torch.from_numpy(self.examples.label[rows])
-        has_label = label >= 0
-        logits = self.net.genre(embedding)[has_label]
+        label = self._label[batch.rows]
+        logits = self.net.genre(embedding)
         n_windows = logits.shape[1]
-        target = label[has_label].repeat_interleave(n_windows)
-        genre_loss = functional.cross_entropy(
-            logits.flatten(0, 1), target, label_smoothing=config.label_smoothing, reduction="sum"
-        ) / max(1, len(target))
+        target = label.repeat_interleave(n_windows)
+        n_labelled = (target >= 0).sum().clamp_min(1)
+        genre_loss = (
+            functional.cross_entropy(
+                logits.flatten(0, 1), target, ignore_index=-1,
+                label_smoothing=config.label_smoothing, reduction="sum",
+            )
+            / n_labelled
+        )  # fmt: skip
         loss = config.genre_weight * genre_loss
-        errors = [1.0, 1.0]
+        one = torch.ones((), device=self.device)
+        errors = [one, one]
         if self.space:
-            teacher_loss = self._teacher_loss(rows, first_window, embedding)
-            loss = loss + teacher_loss
-            errors[0] = float(teacher_loss.detach())
-        if timbre_loss is not None:
-            loss = loss + config.timbre_weight * timbre_loss
-            errors[1] = float(timbre_loss.detach())
+            assert self.net.teacher
+            wanted = self.space.transform(teacher_features(batch.targets))
+            error = functional.mse_loss(self.net.teacher(embedding), wanted)
+            errors[0] = error / wanted.var(dim=(0, 1)).mean()
+            loss = loss + errors[0]
+        if self.timbre:
+            errors[1] = self._timbre_loss(batch.targets["timbre"], timbre.float())
+            loss = loss + config.timbre_weight * errors[1]
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimizer.step()
         self._update_average()
-        correct = (logits.detach().flatten(0, 1).argmax(1) == target).sum() / max(1, len(target))
-        return np.array([float(genre_loss.detach()), *errors, float(correct)])
+        correct = (logits.detach().flatten(0, 1).argmax(1) == target).sum() / n_labelled
+        return torch.stack([genre_loss, *errors, correct]).detach()
 
     def _update_average(self) -> None:
         decay = min(self.config.ema_decay, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
-            for mean, now in zip(
-                self.average.state_dict().values(), self.net.state_dict().values(), strict=True
-            ):
-                if mean.dtype.is_floating_point:
-                    mean.lerp_(now, 1 - decay)
-                else:
-                    mean.copy_(now)
+            means, now = list(self.average.state_dict().values()), self.net.state_dict().values()
+            floats = [(a, b) for a, b in zip(means, now, strict=True) if a.is_floating_point()]
+            torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - decay)
 
-    def _teacher_loss(
-        self, rows: NDArray[np.int64], first_window: NDArray[np.int64], embedding: Tensor
-    ) -> Tensor:
-        """Return the squared error of the teacher directions as a share of their variance."""
-        assert self.space
-        assert self.net.teacher
-        windows = first_window[:, None] + np.arange(embedding.shape[1])
-        features = teacher_features(self.examples.targets, (rows[:, None], windows))
-        wanted = torch.from_numpy(self.space.transform(features))
-        error = functional.mse_loss(self.net.teacher(embedding), wanted)
-        return error / wanted.var(dim=(0, 1)).mean()
-
-    def _timbre_loss(self, batch: Batch, timbre: Tensor) -> Tensor:
+    def _timbre_loss(self, stored: Tensor, timbre: Tensor) -> Tensor:
         """Return the squared error of the timbre filters, in units of their variance."""
         assert self.timbre
         assert self.net.filters
         pooled = functional.avg_pool1d(timbre, STEP_FRAMES // TIME_STRIDE)
-        first_step = batch.first_frame // STEP_FRAMES
-        stored = self.examples.targets["timbre"]
-        n_steps = min(pooled.shape[2], stored.shape[1] - int(first_step.max()))
-        steps = first_step[:, None] + np.arange(n_steps)
-        wanted = self.timbre.transform(stored[batch.rows[:, None], steps].astype(np.float32))
+        n_steps = min(pooled.shape[2], stored.shape[1])
+        wanted = self.timbre.transform(stored[:, :n_steps])
         answered = self.net.filters(pooled[:, :, :n_steps])
-        return functional.mse_loss(answered, torch.from_numpy(wanted).transpose(1, 2))
+        return functional.mse_loss(answered, wanted.transpose(1, 2))
 
     def _save(self) -> None:
         state: dict[str, Any] = {
             "step": self.step,
             "seconds": self.seconds,
             "config": self.config.to_dict(),
-            "genres": list(self.examples.genres),
             "clips": self.clips,
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
@@ -308,24 +362,44 @@ class Trainer:
         }
         for name, space in (("space", self.space), ("timbre", self.timbre)):
             if space:
-                state[name] = [torch.from_numpy(getattr(space, f.name)) for f in fields(space)]
+                state[name] = [
+                    torch.from_numpy(getattr(space.space, f.name)) for f in fields(space.space)
+                ]
         self.run_dir.mkdir(parents=True, exist_ok=True)
         temporary = self.checkpoint.with_suffix(".tmp")
         torch.save(state, temporary)
         temporary.replace(self.checkpoint)
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, weights_only=True)
+        state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
         if state.get("clips") != self.clips:
-            raise DatasetError(
-                f"{self.checkpoint}: has learnt other clips than these; "
-                "name another --run-dir, or delete it to begin anew"
-            )
+            raise DatasetError(_foreign(self.checkpoint))
         self.step, self.seconds = state["step"], state["seconds"]
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         for name in ("space", "timbre"):
             if name in state:
-                setattr(self, name, TargetSpace(*(tensor.numpy() for tensor in state[name])))
+                arrays = [tensor.cpu().numpy() for tensor in state[name]]
+                setattr(self, name, _Space(TargetSpace(*arrays), self.device))
         log.info("resumed %s at step %d", self.checkpoint, self.step)
+
+
+class _Space:
+    """A space of targets on a device."""
+
+    def __init__(self, space: TargetSpace, device: torch.device) -> None:
+        self.space = space
+        self.mean, self._scale, self._components, self._offset = (
+            torch.from_numpy(np.ascontiguousarray(values)).to(device)
+            for values in (space.mean, space.scale, space.components, space.offset)
+        )
+
+    @property
+    def components(self) -> NDArray[np.float32]:
+        return self.space.components
+
+    def transform(self, features: Tensor) -> Tensor:
+        """Project features of shape (..., d) to (..., n_directions)."""
+        standardised = ((features - self.mean) * self._scale).clamp(-10, 10)
+        return standardised @ self._components + self._offset
