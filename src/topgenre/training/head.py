@@ -20,7 +20,7 @@ from torch.nn import functional
 from topgenre.training.config import TrainConfig
 from topgenre.training.examples import Examples
 from topgenre.training.net import GenreNet
-from topgenre.training.sampler import balanced_weights
+from topgenre.training.pool import balanced_weights
 from topgenre.training.tags import TagScores, fit_tags
 
 MUSIC_BLOCKS = 3000  # of music without labels, about, that show what music is

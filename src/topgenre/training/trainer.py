@@ -21,8 +21,7 @@ from topgenre.errors import DatasetError
 from topgenre.training.augment import augment
 from topgenre.training.config import TrainConfig
 from topgenre.training.net import TIME_STRIDE, GenreNet
-from topgenre.training.pool import Batch, Pool
-from topgenre.training.sampler import balanced_weights
+from topgenre.training.pool import Batch, Pool, balanced_weights
 from topgenre.training.sounds import Sounds
 from topgenre.training.targets import TargetSpace, feature_weights, standardiser, teacher_features
 from topgenre.training.teacher import STEP_FRAMES
