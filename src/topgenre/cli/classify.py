@@ -163,6 +163,7 @@ def run(request: Request, results: list[Result] | None = None) -> int:
     int
         The exit code.
     """
+    gc.disable()  # until the first outcome: to load what classifies makes no garbage
     batch = _Batch(request, results)
     begin = time.monotonic()
     single = request.whole and len(request.paths) == 1
@@ -175,7 +176,6 @@ def run(request: Request, results: list[Result] | None = None) -> int:
         genres=request.genres,
         progress=progress.set if isinstance(progress, _TrackProgress) else None,
     )
-    gc.disable()  # until the first outcome: to load what classifies makes no garbage
     try:
         run_batch(outcomes, batch.show, progress)
     finally:
