@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import os
@@ -62,6 +63,13 @@ def test_version_and_help() -> None:
         result = call(*arguments)
         assert result.exit_code == 0
         assert re.search("Examples?: topgenre", result.stdout)
+
+
+@pytest.mark.parametrize("command", [("genres",), ("classify", "no such file")])
+def test_garbage_is_collected_once_a_command_has_started(command: tuple[str, ...]) -> None:
+    gc.disable()  # as at the start of the program
+    call(*command)
+    assert gc.isenabled()
 
 
 def test_an_option_is_the_same_kind_of_thing_in_every_command() -> None:

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 import re
-import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -199,7 +198,7 @@ def new_part(target: Path, mode: int = 0o666) -> Iterator[tuple[Path, BinaryIO]]
     sweep(target.parent)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY | _NO_LINK
     for _ in range(_TRIES):
-        mark = secrets.token_hex(8)
+        mark = os.urandom(8).hex()
         part = target.with_name(f".topgenre-{mark}-{_proof(mark)}.part")
         file = os.fdopen(os.open(part, flags, mode), "r+b")
         # Another process may have swept it away before it was locked.

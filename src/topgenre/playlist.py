@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from topgenre.errors import OutputError
 from topgenre.files import spare_others, write_whole
@@ -19,8 +20,7 @@ _FORMER_HEAD = b"#EXTM3U\n#PLAYLIST:topgenre\n"  # of versions before 1.0
 _HIGHEST = 2  # levels above the playlist's folder that still count as beside it
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of a playlist.
 
     Attributes
@@ -113,17 +113,26 @@ def addresses(folder: Path) -> Callable[[str], bytes]:
     highest = _HIGHEST if folder.resolve() == folder else 0
     highest = min(highest, len(folder.parents) - 1)  # never as high as the root
 
-    def relative_address(song: str) -> bytes:
-        absolute = address(song)
+    @cache
+    def way_to(parent: str) -> str | None:
+        """Return the relative path to a folder with a slash behind it, or None if it is far."""
         try:
-            parts = os.path.relpath(song, folder).split(os.sep)  # noqa: PTH206 - quick
+            parts = os.path.relpath(parent, folder).split(os.sep)  # noqa: PTH206 - quick
         except ValueError:  # on another drive (Windows)
+            return None
+        if parts.count("..") > highest:
+            return None
+        return "" if parts == [os.curdir] else "/".join([*parts, ""])
+
+    def relative_address(song: str) -> bytes:
+        parent, name = os.path.split(song)
+        absolute = address(song)
+        way = way_to(parent)
+        if way is None or absolute != os.fsencode(song):
             return absolute
-        if parts.count("..") > highest or absolute != os.fsencode(song):
-            return absolute
-        words = "/".join(parts)
+        words = way + name
         # So that it is not taken for a comment or a URL, and keeps a leading space.
-        return os.fsencode(f"./{words}" if words[0] in "# " or ":" in words else words)
+        return os.fsencode(f"./{words}" if words[:1] in ("#", " ") or ":" in words else words)
 
     return relative_address
 

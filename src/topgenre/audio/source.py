@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -71,6 +70,8 @@ def opened(source: str | os.PathLike[str] | BinaryIO, label: str) -> Iterator[Re
         else:
             file = source
         if not file.seekable():
+            import tempfile  # slow
+
             copy = cleanup.enter_context(tempfile.SpooledTemporaryFile(_SPOOL_IN_MEMORY))
             _spool(file, copy, label)
             file = copy

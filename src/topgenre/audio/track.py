@@ -12,6 +12,7 @@ from typing import NoReturn
 import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Discard, Disposition
@@ -70,6 +71,41 @@ def _open_no_other(url: str, flags: int, options: dict[str, str]) -> NoReturn:
     raise ValueError(f"sources may not refer to others, as this does to {url!r}")
 
 
+def _opened(file: Reader, **options: str) -> InputContainer:
+    file.seek(0)
+    container = av.open(
+        file,
+        mode="r",
+        container_options={
+            "format_whitelist": _DEMUXERS,
+            "protocol_whitelist": "",
+            **options,
+        },
+        # Otherwise FFmpeg decodes covers and films to probe them, which may take gigabytes.
+        options={"max_pixels": "1"},
+        metadata_errors="replace",
+        buffer_size=_READ_BYTES,
+        io_open=_open_no_other,
+    )
+    assert isinstance(container, InputContainer)
+    return container
+
+
+def metadata(file: Reader) -> dict[str, str]:
+    """Return what FFmpeg knows of a source without decoding any of it.
+
+    Raises
+    ------
+    Exception
+        One of `DECODING_ERRORS`, if the source is unreadable.
+    """
+    # Headers hold the tags; what more FFmpeg probes takes up to 50 ms.
+    with _opened(file, probesize="32") as container:
+        streams = container.streams.audio
+        # In Ogg, tags belong to the stream; in most other formats, to the file.
+        return {**container.metadata, **(_chosen(streams).metadata if streams else {})}
+
+
 class Track:
     """The first audio stream of a source, found by its time stamps.
 
@@ -81,18 +117,8 @@ class Track:
             raise DamagedAudioError(
                 f"{label}: it claims more sound than it can contain; get a fresh copy of the file."
             )
-        file.seek(0)
         try:
-            self._container = av.open(
-                file,
-                mode="r",
-                container_options={"format_whitelist": _DEMUXERS, "protocol_whitelist": ""},
-                # Otherwise FFmpeg decodes covers and films to probe them, which may take gigabytes.
-                options={"max_pixels": "1"},
-                metadata_errors="replace",
-                buffer_size=_READ_BYTES,
-                io_open=_open_no_other,
-            )
+            self._container = _opened(file)
         except DECODING_ERRORS:
             refuse(file, label)
         streams = self._container.streams

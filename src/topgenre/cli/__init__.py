@@ -6,15 +6,22 @@ functions. So every command starts fast.
 
 from __future__ import annotations
 
+import gc
+import os
+
 from topgenre.cli import interrupt
 
 
 def main() -> None:
     """Run the command named by the process's arguments."""
+    # NumPy's OpenBLAS would start threads that spin for a while, and nothing here needs them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.disable()  # imports make no garbage; `app` enables it again
     interrupt.end_at_once()
     from topgenre.cli.app import app
 
     try:
         app()
     finally:
+        gc.freeze()  # nothing is searched for garbage when the process ends
         interrupt.pass_on()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -40,6 +41,7 @@ class _Commands(TyperGroup):
             added = typer.Typer(rich_markup_mode=None)
             module.add_to(added)
             self.commands.update(typer.main.get_group(added).commands)
+        gc.enable()
         return self.commands[cmd_name]
 
     def invoke(self, ctx: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -162,6 +163,7 @@ def run(request: Request, results: list[Result] | None = None) -> int:
     int
         The exit code.
     """
+    gc.disable()  # until the first outcome: to load what classifies makes no garbage
     batch = _Batch(request, results)
     begin = time.monotonic()
     single = request.whole and len(request.paths) == 1
@@ -174,7 +176,10 @@ def run(request: Request, results: list[Result] | None = None) -> int:
         genres=request.genres,
         progress=progress.set if isinstance(progress, _TrackProgress) else None,
     )
-    run_batch(outcomes, batch.show, progress)
+    try:
+        run_batch(outcomes, batch.show, progress)
+    finally:
+        gc.enable()
     batch.finish(time.monotonic() - begin)
     return batch.code
 
@@ -222,6 +227,7 @@ class _Batch:
 
     def show(self, outcome: Outcome) -> None:
         """Print and draw one outcome."""
+        gc.enable()
         if isinstance(outcome, Failure):
             self._print(outcome)
             printing.show_details(outcome)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,9 +17,10 @@ from numpy.typing import NDArray
 
 from topgenre.errors import CatalogueError, ModelError
 from topgenre.library import fields
-from topgenre.library.database import Database, default_path, paths_inside
+from topgenre.library.corrections import Correction, Corrections
+from topgenre.library.database import default_path, paths_inside
 from topgenre.library.find import is_gone
-from topgenre.library.song import LISTED, Analysis, Array, Listed, Song, utc
+from topgenre.library.song import LISTED, Analysis, Array, Listed, Song
 from topgenre.result import Failure
 
 _ROWS_AT_ONCE = 1000
@@ -44,23 +44,36 @@ class Stamp(NamedTuple):
     missing: bool
 
 
-class Correction(NamedTuple):
-    """A genre that the user gave to a song.
+class Totals(NamedTuple):
+    """Songs that have something in common, added up.
 
     Attributes
     ----------
-    path : str
-    hash : bytes or None
-        Hash of the content at that time, which identifies the song if it is renamed.
-    genre : str
-    corrected_at : str
-        UTC time in ISO 8601.
+    missing : bool
+    error_code : str or None
+    other_model : bool
+        Whether another model classified them.
+    genre : str or None
+        Their top genre; None if they failed.
+    uncertain : bool or None
+    tenth : int or None
+        The tenth of 0 to 1 in which the probability of the top genre lies, counted from 0.
+    songs, known_lengths : int
+        How many they are, and of how many the length is known.
+    seconds, probability : float
+        Sums of the lengths, and of the probabilities of the top genre.
     """
 
-    path: str
-    hash: bytes | None
-    genre: str
-    corrected_at: str
+    missing: bool
+    error_code: str | None
+    other_model: bool
+    genre: str | None
+    uncertain: bool | None
+    tenth: int | None
+    songs: int
+    known_lengths: int
+    seconds: float
+    probability: float
 
 
 class Embeddings(NamedTuple):
@@ -98,7 +111,7 @@ def model_hash(model: str | os.PathLike[str] | None = None) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-class Catalogue(Database):
+class Catalogue(Corrections):
     """An open catalogue, for one thread at a time.
 
     Parameters
@@ -193,44 +206,6 @@ class Catalogue(Database):
         with self._explained():
             return self._run("DELETE FROM songs WHERE missing").rowcount
 
-    # Corrections.
-
-    def correct(self, path: str, genre: str) -> None:
-        """Correct the genre of a song; the correction survives rescans."""
-        name = os.fsencode(path)
-        self._all(
-            "REPLACE INTO corrections VALUES (?, (SELECT hash FROM songs WHERE path = ?), ?, ?)",
-            *(name, name, genre, utc(datetime.now(UTC))),
-        )
-
-    def corrections(self) -> list[Correction]:
-        """Return all corrections, the oldest first."""
-        if not self._all("SELECT 1 FROM sqlite_master WHERE name = 'corrections'"):
-            return []  # an older version, opened for reading only
-        rows = self._all(
-            "SELECT path, hash, genre, corrected_at FROM corrections ORDER BY corrected_at, path"
-        )
-        return [Correction(os.fsdecode(path), *rest) for path, *rest in rows]
-
-    def corrected(self) -> tuple[dict[str, str], dict[bytes, str]]:
-        """Return the genres that the user has corrected, by path and by content hash."""
-        corrections = self.corrections()
-        return (
-            {correction.path: correction.genre for correction in corrections},
-            {correction.hash: correction.genre for correction in corrections if correction.hash},
-        )
-
-    def correct_content(self, content: bytes, genre: str) -> bool:
-        """Correct the genre of all songs with this content; return whether there are any."""
-        rows = self._all("SELECT path FROM songs WHERE hash = ? AND NOT missing", content)
-        for (path,) in rows:
-            self.correct(os.fsdecode(path), genre)
-        return bool(rows)
-
-    def follow_content(self, old: bytes, new: bytes) -> None:
-        """Move corrections to the new hash of a file whose tags have changed."""
-        self._all("UPDATE corrections SET hash = ? WHERE hash = ?", new, old)
-
     # Reads of all other commands.
 
     def count(self) -> int:
@@ -248,6 +223,29 @@ class Catalogue(Database):
             f"FROM songs WHERE {_CLASSIFIED} GROUP BY genre ORDER BY songs DESC, genre",
             model,
         )
+
+    def totals(self, model: bytes, *, folder: str | None = None) -> Iterator[Totals]:
+        """Yield the totals of all songs, or of those in a folder; `model` is not another one."""
+        inside, ends = _inside(folder)
+        rows = self._all(
+            "SELECT missing, error_code, model_hash != ?, genre_1, uncertain, "
+            "CASE typeof(probability_1) WHEN 'real' "
+            "THEN min(CAST(probability_1 * 10 AS INTEGER), 9) END, "
+            "count(*), count(duration), total(duration), total(probability_1) "
+            f"FROM songs WHERE {inside} GROUP BY 1, 2, 3, 4, 5, 6",
+            *(model, *ends),
+        )
+        return map(Totals._make, rows)
+
+    def ends(self, model: bytes) -> list[str]:
+        """Return the first and the last path of what a model classified, or failed to."""
+        first = (
+            "SELECT path FROM songs WHERE NOT missing "
+            "AND (error_code IS NOT NULL OR model_hash = ?) ORDER BY path"
+        )
+        rows = [*self._all(f"{first} LIMIT 1", model), *self._all(f"{first} DESC LIMIT 1", model)]
+        with self._explained():
+            return [os.fsdecode(path) for (path,) in rows]
 
     def genres(self, model: bytes) -> tuple[str, ...]:
         """Return the genres of a model; empty if it has not classified any song here."""
@@ -269,9 +267,9 @@ class Catalogue(Database):
         pages = self._pages(_STORED, "TRUE", folder=folder)
         return (self._song(row) for rows in pages for row in rows)
 
-    def failures(self) -> Iterator[Song]:
+    def failures(self, *, folder: str | None = None) -> Iterator[Song]:
         """Yield the songs whose files exist but could not be classified."""
-        pages = self._pages(_STORED, "error_code IS NOT NULL AND NOT missing")
+        pages = self._pages(_STORED, "error_code IS NOT NULL AND NOT missing", folder=folder)
         return (self._song(row) for rows in pages for row in rows)
 
     def rows(
@@ -356,10 +354,9 @@ class Catalogue(Database):
         *values: Any,
         folder: str | None = None,
     ) -> Iterator[tuple[Any, ...]]:
-        if folder is not None:
-            condition += " AND path >= ? AND path < ?"
-            values += paths_inside(folder)
-        rows = self._select(names, f"{condition} ORDER BY {order} LIMIT {most}", *values)
+        inside, ends = _inside(folder)
+        condition += f" AND {inside} ORDER BY {order} LIMIT {most}"
+        rows = self._select(names, condition, *values, *ends)
         return self._loaded(names, rows, optional=False)
 
     def _loaded(
@@ -371,12 +368,6 @@ class Catalogue(Database):
                 for name, column in zip(names, zip(*rows, strict=True), strict=False)
             ]
         return zip(*columns, strict=True)
-
-    def listed(
-        self, model: bytes, *, threshold: float | None = 0.0, folder: str | None = None
-    ) -> Iterator[Listed]:
-        """Yield the songs of a model that are not missing, for lists; see `rows`."""
-        return map(Listed.of, self.rows(LISTED, model=model, threshold=threshold, folder=folder))
 
     def song(self, number: int) -> Song:
         """Return the song with an id from `embeddings`."""
@@ -404,13 +395,11 @@ class Catalogue(Database):
         if genre is not None:
             condition += " AND genre_1 = ?"
             values.append(genre)
-        if folder is not None:
-            condition += " AND path >= ? AND path < ?"
-            values += paths_inside(folder)
-        condition += f" ORDER BY id LIMIT {_ROWS_AT_ONCE}"
+        inside, ends = _inside(folder)
+        condition += f" AND {inside} ORDER BY id LIMIT {_ROWS_AT_ONCE}"
         load_all = fields.BY_NAME["embedding"].load_all
         last = 0
-        while rows := self._select(("id", "embedding"), condition, last, *values):
+        while rows := self._select(("id", "embedding"), condition, last, *values, *ends):
             with self._explained():
                 vectors = np.stack(load_all([blob for _, blob in rows]))
             yield Embeddings(np.array([number for number, _ in rows], np.int64), vectors)
@@ -447,3 +436,8 @@ class Catalogue(Database):
     def _song(self, row: Sequence[Any]) -> Song:
         with self._explained():
             return fields.song_of(row)
+
+
+def _inside(folder: str | None) -> tuple[str, tuple[bytes, ...]]:
+    """Return the condition that a song is in a folder, and its values."""
+    return ("TRUE", ()) if folder is None else ("path >= ? AND path < ?", paths_inside(folder))

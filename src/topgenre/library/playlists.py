@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from topgenre import playlist
 from topgenre.files import make_folder
 from topgenre.library.catalogue import Catalogue
-from topgenre.library.song import Listed
+from topgenre.library.song import song_name
 from topgenre.result import display_name
 
 _FORBIDDEN = '<>:"/\\|?*'  # in file names on some system
+
+
+class Entry(NamedTuple):
+    """A song as a playlist lists it; the attributes are fields of the catalogue."""
+
+    path: str
+    artist: str | None
+    title: str | None
+    duration: float | None
+    genre_1: str
+    probability_1: float
 
 
 class GenreList(NamedTuple):
@@ -22,14 +34,14 @@ class GenreList(NamedTuple):
     Attributes
     ----------
     genre : str
-    songs : tuple of Listed
+    songs : tuple of Entry
         The most confident first.
     fitting : int
         Number of songs without a limit.
     """
 
     genre: str
-    songs: tuple[Listed, ...]
+    songs: tuple[Entry, ...]
     fitting: int
 
 
@@ -67,14 +79,16 @@ def choose(
     """
     inside = None if folder is None else os.path.abspath(folder)  # noqa: PTH100 - follows no links
     contents: set[bytes] = set()
-    fitting: dict[str, list[Listed]] = {genre: [] for genre in catalogue.genres(model)}
-    for song in catalogue.listed(model, threshold=threshold, folder=inside):
-        if song.hash not in contents:
-            contents.add(song.hash)
-            fitting.setdefault(song.genres[0].genre, []).append(song)
+    fitting: dict[str, list[Entry]] = {genre: [] for genre in catalogue.genres(model)}
+    names = ("hash", *Entry._fields)
+    for content, *values in catalogue.rows(names, model=model, threshold=threshold, folder=inside):
+        if content not in contents:
+            contents.add(content)
+            song = Entry._make(values)
+            fitting.setdefault(song.genre_1, []).append(song)
     # Stable: songs of equal confidence stay in the order of their paths.
     for songs in fitting.values():
-        songs.sort(key=lambda song: -song.genres[0].probability)
+        songs.sort(key=attrgetter("probability_1"), reverse=True)
     return [GenreList(genre, tuple(s[:limit]), len(s)) for genre, s in sorted(fitting.items())]
 
 
@@ -109,12 +123,13 @@ def save(lists: Sequence[GenreList], folder: Path) -> Iterator[tuple[GenreList, 
     for path in wanted:
         playlist.check_owner(path)
     address = playlist.addresses(folder)
-    for path, found in wanted.items():
+    for target, found in wanted.items():
         entries = (
-            playlist.Entry(address(song.path), song.name, song.duration) for song in found.songs
+            playlist.Entry(address(path), song_name(path, artist, title), duration)
+            for path, artist, title, duration, *_ in found.songs
         )
-        playlist.save(entries, path, title=display_name(found.genre))
-        yield found, path
+        playlist.save(entries, target, title=display_name(found.genre))
+        yield found, target
 
 
 def _names(genres: Sequence[str]) -> Iterator[str]:

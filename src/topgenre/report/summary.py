@@ -1,7 +1,7 @@
 """Summarise a catalogue: counts, songs to review, failures, and a map of its sound.
 
-The catalogue is read song by song, and the lists and the map have an upper bound, so a report stays
-small however large the library is.
+SQLite adds the songs up, and the lists and the map have an upper bound, so a report stays small
+however large the library is.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from math import isfinite
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from topgenre.errors import CatalogueError
-from topgenre.library.catalogue import Catalogue
+from topgenre.library.catalogue import Catalogue, Totals
 from topgenre.library.similarity import unit
 from topgenre.library.song import LISTED, Listed
 
@@ -24,11 +25,6 @@ MOST_POINTS = 4000  # on the map: more would hide one another
 MOST_REVIEWED = 1000
 MOST_FAILURES = 200  # listed for each reason
 CONFIDENCE_BINS = 10
-
-_TALLIED = (
-    *("path", "missing", "error_code", "error", "model_hash", "model"),
-    *("genre_1", "probability_1", "uncertain", "duration"),
-)
 
 
 class GenreCount(NamedTuple):
@@ -198,11 +194,11 @@ def summarise(
         If the catalogue cannot be read, or holds nothing to report on.
     """
     inside = None if folder is None else os.path.abspath(folder)  # noqa: PTH100 - follows no links
-    tally = _Tally(model, catalogue.genres(model))
-    for values in catalogue.rows(_TALLIED, folder=inside):
+    tally = _Tally(catalogue.genres(model))
+    for totals in catalogue.totals(model, folder=inside):
         try:
-            tally.add(*values)
-        except (ValueError, TypeError, LookupError) as error:
+            tally.add(totals)
+        except (ValueError, TypeError) as error:
             raise catalogue.damaged() from error
     if not tally.songs and not tally.failed:
         other = f", but {tally.other_model} that another model judged" if tally.other_model else ""
@@ -210,98 +206,73 @@ def summarise(
             f"{inside or catalogue.path}: the catalogue holds no song here{other}; "
             "scan this music first, with the same model"
         )
-    to_review = tuple(catalogue.least_sure(model, MOST_REVIEWED, folder=inside))
-    return tally.report(inside, to_review, _song_map(catalogue, model, inside))
+    listed: dict[str, list[tuple[str, str]]] = {code: [] for code in tally.failed}
+    for song in catalogue.failures(folder=inside) if tally.failed else ():
+        rows = listed.setdefault(song.error_code or "", [])
+        if len(rows) < MOST_FAILURES:
+            rows.append((song.path, song.error or ""))
+    width = 1 / CONFIDENCE_BINS
+    return Report(
+        place=inside or _common_folder(catalogue.ends(model)),
+        model=_name_of_model(catalogue, model, inside),
+        songs=tally.songs,
+        seconds=tally.seconds,
+        unknown_length=tally.unknown_length,
+        uncertain=tally.uncertain.total(),
+        mean_confidence=tally.confidence / tally.songs if tally.songs else 0.0,
+        genres=tuple(
+            GenreCount(genre, tally.genres[genre], tally.uncertain[genre])
+            for genre in sorted(tally.genres, key=lambda genre: (-tally.genres[genre], genre))
+        ),
+        confidence=tuple(
+            ConfidenceBin(place * width, (place + 1) * width, sum(counts), counts[1])
+            for place, counts in enumerate(tally.bins)
+        ),
+        to_review=tuple(catalogue.least_sure(model, MOST_REVIEWED, folder=inside)),
+        failures=tuple(
+            Failures(code, count, tuple(listed[code])) for code, count in tally.failed.most_common()
+        ),
+        missing=tally.missing,
+        other_model=tally.other_model,
+        map=_song_map(catalogue, model, inside),
+    )
+
+
+def _name_of_model(catalogue: Catalogue, model: bytes, folder: str | None) -> str:
+    return next((name for (name,) in catalogue.sample(("model",), model, 1, folder=folder)), "")
 
 
 class _Tally:
-    """What has been gathered so far."""
+    """What has been added up so far."""
 
-    def __init__(self, model: bytes, genres: Iterable[str]) -> None:
-        self.songs = self.failed = self.other_model = 0
-        self._model = model
-        self._name = ""
-        self._missing = self._unknown_length = 0
-        self._seconds = self._confidence = 0.0
-        self._genres: Counter[str] = Counter(dict.fromkeys(genres, 0))
-        self._uncertain: Counter[str] = Counter()
-        self._bins = [[0, 0] for _ in range(CONFIDENCE_BINS)]
-        self._failures: dict[str, list[tuple[str, str]]] = {}
-        self._failed: Counter[str] = Counter()
-        self._ends: list[str] = []  # the first path and the last one
+    def __init__(self, genres: Iterable[str]) -> None:
+        self.songs = self.missing = self.other_model = self.unknown_length = 0
+        self.seconds = self.confidence = 0.0
+        self.failed: Counter[str] = Counter()
+        self.genres: Counter[str] = Counter(dict.fromkeys(genres, 0))
+        self.uncertain: Counter[str] = Counter()
+        self.bins = [[0, 0] for _ in range(CONFIDENCE_BINS)]
 
-    def add(
-        self,
-        path: str,
-        missing: bool,
-        error_code: str | None,
-        error: str | None,
-        model_hash: bytes,
-        model: str,
-        *classified: Any,
-    ) -> None:
-        """Take a song into account."""
-        if missing:
-            self._missing += 1
-            return
-        if error_code is not None:
-            self.failed += 1
-            self._failed[error_code] += 1
-            listed = self._failures.setdefault(error_code, [])
-            if len(listed) < MOST_FAILURES:
-                listed.append((path, error or ""))
-        elif model_hash != self._model:
-            self.other_model += 1
-            return
+    def add(self, totals: Totals) -> None:
+        """Take some songs into account; raises ValueError or TypeError for impossible values."""
+        if totals.missing:
+            self.missing += totals.songs
+        elif totals.error_code is not None:
+            self.failed[totals.error_code] += totals.songs
+        elif totals.other_model:
+            self.other_model += totals.songs
         else:
-            self._name = model
-            self._add_classified(*classified)
-        self._ends[1:] = [path]
-
-    def _add_classified(
-        self, genre: str, confidence: float, uncertain: bool, duration: float | None
-    ) -> None:
-        self.songs += 1
-        if duration is None:
-            self._unknown_length += 1
-        else:
-            self._seconds += duration
-        self._confidence += confidence
-        self._genres[genre] += 1
-        self._uncertain[genre] += uncertain
-        place = min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
-        self._bins[place][uncertain] += 1
-
-    def report(
-        self, folder: str | None, to_review: tuple[Listed, ...], song_map: SongMap
-    ) -> Report:
-        """Return what has been gathered."""
-        ranked = sorted(self._genres, key=lambda genre: (-self._genres[genre], genre))
-        width = 1 / CONFIDENCE_BINS
-        return Report(
-            place=folder or _common_folder(self._ends),
-            model=self._name,
-            songs=self.songs,
-            seconds=self._seconds,
-            unknown_length=self._unknown_length,
-            uncertain=self._uncertain.total(),
-            mean_confidence=self._confidence / self.songs if self.songs else 0.0,
-            genres=tuple(
-                GenreCount(genre, self._genres[genre], self._uncertain[genre]) for genre in ranked
-            ),
-            confidence=tuple(
-                ConfidenceBin(place * width, (place + 1) * width, sum(counts), counts[1])
-                for place, counts in enumerate(self._bins)
-            ),
-            to_review=to_review,
-            failures=tuple(
-                Failures(code, count, tuple(self._failures[code]))
-                for code, count in self._failed.most_common()
-            ),
-            missing=self._missing,
-            other_model=self.other_model,
-            map=song_map,
-        )
+            if totals.genre is None or totals.tenth is None or totals.uncertain not in (0, 1):
+                raise ValueError("a value is missing")
+            if totals.tenth < 0 or not isfinite(totals.seconds + totals.probability):
+                raise ValueError("a number is impossible")
+            self.songs += totals.songs
+            self.unknown_length += totals.songs - totals.known_lengths
+            self.seconds += totals.seconds
+            self.confidence += totals.probability
+            self.genres[totals.genre] += totals.songs
+            self.uncertain[totals.genre] += totals.songs * totals.uncertain
+            self.bins[totals.tenth][totals.uncertain] += totals.songs
 
 
 def _song_map(catalogue: Catalogue, model: bytes, folder: str | None) -> SongMap:
