@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from browser import CHROMIUM, Browser, Locator, expect
-from page_driver import ViewportSize, Visit, Window, chromium, visiting
+from page_driver import Visit, Window, chromium, visiting
 from song_rows import Library
 
 HOSTILE = '</script><img src=x onerror="pwned=1">\'`${pwned=1}<!--\u202eabc'
@@ -65,8 +65,9 @@ def visit(window: Window, report: Path) -> Iterator[Visit]:
 def test_no_barrier_is_found_and_nothing_overflows(
     window: Window, report: Path, scheme: Literal["light", "dark"], width: int
 ) -> None:
-    size: ViewportSize = {"width": width, "height": 800}
-    with window.visiting(report.as_uri(), color_scheme=scheme, viewport=size) as visit:
+    with window.visiting(
+        report.as_uri(), color_scheme=scheme, viewport={"width": width, "height": 800}
+    ) as visit:
         page = visit.page
         assert visit.overflow() <= 0
         page.locator("summary").first.click()
