@@ -11,6 +11,7 @@ import pytest
 from fake_deezer import FakeDeezer
 from fake_spotify import FakeSpotify
 from topgenre.recommend import registry
+from web_server import Server, serving
 
 # Each file runs in one process. The longest begin first, so that none is left over at the end.
 _LONGEST = (
@@ -23,6 +24,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files by how long they take, roughly."""
     order = {name: place for place, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for tests that need nothing special of it and leave it as it is."""
+    folder = tmp_path_factory.mktemp("server")
+    with serving(folder, "--workers", "1", max_upload_bytes=2_000_000, rate_limit=0) as running:
+        yield running
 
 
 @pytest.fixture

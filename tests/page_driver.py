@@ -9,10 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    FilePayload,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+)
 from playwright.sync_api import sync_playwright as playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -133,6 +141,45 @@ class Visit:
         ]
 
 
+class Window:
+    """A window for one visit after another; to open one for each takes longer than most tests."""
+
+    OPTIONS = frozenset(["viewport", "color_scheme", "reduced_motion"])
+
+    def __init__(self, browser: Browser) -> None:
+        self._context = browser.new_context()
+        self._context.set_default_timeout(_PATIENCE)
+        self._page = self._context.new_page()
+        self._session = self._context.new_cdp_session(self._page)
+
+    @contextmanager
+    def visiting(
+        self,
+        url: str,
+        *,
+        viewport: ViewportSize | None = None,
+        color_scheme: Literal["light", "dark"] = "light",
+        reduced_motion: Literal["reduce", "no-preference"] = "reduce",
+    ) -> Iterator[Visit]:
+        """Open the page as `visiting` does, after forgetting all about earlier visits."""
+        self._leave()  # if the last visit broke off
+        origin = {"origin": url.rstrip("/"), "storageTypes": "local_storage"}
+        self._session.send("Storage.clearDataForOrigin", origin)
+        self._page.set_viewport_size(viewport or {"width": 1280, "height": 720})
+        self._page.emulate_media(color_scheme=color_scheme, reduced_motion=reduced_motion)
+        with _watching(Visit(self._context, self._page, url)) as visit:
+            yield visit
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._page.url != "about:blank":
+            self._page.unroute_all(behavior="ignoreErrors")
+            self._context.set_offline(False)
+            self._page.evaluate("sessionStorage.clear()")
+            self._page.goto("about:blank")
+            self._page.mouse.move(0, 0)
+
+
 @contextmanager
 def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Visit]:
     """Open the page; at the end, nothing must have gone wrong in it and nothing come from afar.
@@ -141,23 +188,37 @@ def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Visit]:
     """
     context = browser.new_context(**{"reduced_motion": "reduce"} | options)
     context.set_default_timeout(_PATIENCE)
-    page = context.new_page()
-    visit = Visit(context, page, url)
+    with _watching(Visit(context, context.new_page(), url)) as visit:
+        yield visit
+    context.close()
+
+
+@contextmanager
+def _watching(visit: Visit) -> Iterator[Visit]:
+    """Open the page of a visit, and look at what is said and asked for until its end."""
 
     def hear(message: Any) -> None:
         # An answer that is no 200 is told by the browser itself, whatever the page makes of it.
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             visit.complaints.append(message.text)
 
+    def fail(error: Any) -> None:
+        visit.complaints.append(str(error))
+
     def watch(request: Any) -> None:
-        if not request.url.startswith((url, "blob:", "data:")):
+        if not request.url.startswith((visit.url, "blob:", "data:")):
             visit.complaints.append(f"asked for {request.url}")
 
+    page = visit.page
     page.on("console", hear)
-    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    page.on("pageerror", fail)
     page.on("request", watch)
-    page.goto(url)
+    page.goto(visit.url)
     expect(page.locator("#colophon-version")).not_to_be_empty()
-    yield visit
-    context.close()
+    try:
+        yield visit
+    finally:
+        page.remove_listener("console", hear)
+        page.remove_listener("pageerror", fail)
+        page.remove_listener("request", watch)
     assert not visit.complaints, visit.complaints

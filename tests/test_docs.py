@@ -21,7 +21,7 @@ from topgenre import errors
 from topgenre.cli.app import app
 from topgenre.demo import STYLES, synthesise, write_audio
 from topgenre.spectrograms import compute
-from web_server import serving
+from web_server import Server
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -178,13 +178,15 @@ def test_examples_do_what_the_page_says(
 
 
 def test_the_http_example_talks_to_a_real_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     [example] = (b for b in blocks(DOCS / "integrator-guide.md", "python") if "import httpx" in b)
     monkeypatch.chdir(tmp_path)
     write_audio("song.flac", synthesise("disco", seconds=12))
-    with serving(tmp_path / "server", "--workers", "1") as server:
-        exec(example.replace("http://127.0.0.1:8000", server.url.rstrip("/")), {})
+    exec(example.replace("http://127.0.0.1:8000", server.url.rstrip("/")), {})
     assert re.fullmatch(r"(\w+ \d+\.\d%\n){3}", capsys.readouterr().out)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 
 import bombs
@@ -24,7 +22,7 @@ from topgenre.library.watch import watch
 from topgenre.result import Failure
 from topgenre.tagging import process
 from topgenre.workers.processes import in_processes
-from web_server import serving, until
+from web_server import until
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, limits and devices of Unix")
 
@@ -191,23 +189,6 @@ def test_tags_are_whole_when_the_program_is_told_to_end(music: Path, tmp_path: P
     assert 2 <= len(written) < SONGS
     assert all(path in written or path.read_bytes() == data for path, data in before.items())
     assert len(journal.read_bytes().splitlines()) - len(written) in (0, 1)
-
-
-@posix
-def test_a_server_that_is_told_to_end_in_the_middle_of_an_upload(tmp_path: Path) -> None:
-    with serving(tmp_path, "--workers", "1", stall_limit=1) as server:
-        address = httpx.URL(server.url)
-        with socket.create_connection((address.host, address.port or 0), 10) as client:
-            client.sendall(
-                b"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n"
-                b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
-                b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nhalf'
-            )
-            until(server.uploads)
-            server.process.send_signal(signal.SIGTERM)
-            assert b"408" in client.recv(100)
-        assert server.process.wait(20) == -signal.SIGTERM
-        assert not any(server.temporary.iterdir())
 
 
 # ------------------------------------------------------------------------------ clocks

@@ -21,7 +21,7 @@ import audio_files
 import signals
 from browser import CHROMIUM, Browser, Page, Route, expect
 from fake_deezer import FakeDeezer
-from page_driver import Visit, chromium, visiting
+from page_driver import Visit, Window, chromium, visiting
 from topgenre.demo import synthesise
 from topgenre.demo.encode import encode
 from topgenre.result import spoken
@@ -47,10 +47,21 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Window:
+    return Window(browser)
+
+
 @pytest.fixture
-def opened(server: Server, browser: Browser) -> Opening:
-    """Opens the page with options of the browser's."""
-    return partial(visiting, browser, server.url)
+def opened(server: Server, browser: Browser, window: Window) -> Opening:
+    """Opens the page with options of the browser's, some of which take a window of its own."""
+
+    def opening(**options: Any) -> AbstractContextManager[Visit]:
+        if options.keys() <= Window.OPTIONS:
+            return window.visiting(server.url, **options)
+        return visiting(browser, server.url, **options)
+
+    return opening
 
 
 @pytest.fixture
@@ -584,6 +595,7 @@ def slow_network(page: Page) -> Iterator[None]:
     session.send("Network.emulateNetworkConditions", {**conditions, "uploadThroughput": 100_000})
     yield
     session.send("Network.emulateNetworkConditions", {**conditions, "uploadThroughput": -1})
+    session.detach()
 
 
 def test_a_busy_server_is_tried_again_by_itself(visit: Visit) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote_from_bytes
 
 import numpy as np
 import pytest
 
 from browser import CHROMIUM, Browser, Locator, expect
-from page_driver import Visit, chromium, visiting
+from page_driver import Visit, Window, chromium, visiting
 from song_rows import Library
 
 HOSTILE = '</script><img src=x onerror="pwned=1">\'`${pwned=1}<!--\u202eabc'
@@ -49,18 +50,24 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Window:
+    return Window(browser)
+
+
 @pytest.fixture
-def visit(browser: Browser, report: Path) -> Iterator[Visit]:
-    with visiting(browser, report.as_uri()) as visit:
+def visit(window: Window, report: Path) -> Iterator[Visit]:
+    with window.visiting(report.as_uri()) as visit:
         yield visit
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
 def test_no_barrier_is_found_and_nothing_overflows(
-    browser: Browser, report: Path, scheme: str, width: int
+    window: Window, report: Path, scheme: Literal["light", "dark"], width: int
 ) -> None:
-    size = {"width": width, "height": 800}
-    with visiting(browser, report.as_uri(), color_scheme=scheme, viewport=size) as visit:
+    with window.visiting(
+        report.as_uri(), color_scheme=scheme, viewport={"width": width, "height": 800}
+    ) as visit:
         page = visit.page
         assert visit.overflow() <= 0
         page.locator("summary").first.click()
@@ -72,7 +79,7 @@ def test_no_barrier_is_found_and_nothing_overflows(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="such names are forbidden here")
-def test_hostile_names_are_only_names(browser: Browser, tmp_path: Path) -> None:
+def test_hostile_names_are_only_names(window: Window, tmp_path: Path) -> None:
     library = Library(tmp_path / f"Music{HOSTILE.replace('/', '')}")
     name = os.fsdecode(b"\xff%41 #?&\\;\n") + HOSTILE.replace("/", "") + ".txt"
     path = Path(library.add(name, HOSTILE, 0.8, uncertain=True))
@@ -82,7 +89,7 @@ def test_hostile_names_are_only_names(browser: Browser, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     assert library.call("report", "--out", page).exit_code == 0
     library.catalogue.close()
-    with visiting(browser, page.as_uri()) as visit:
+    with window.visiting(page.as_uri()) as visit:
         shown = HOSTILE.replace("\u202e", "")  # which would turn the order of the text around
         link = visit.page.locator("#review-table a").last
         expect(link).to_contain_text("\\udcff%41 #?&\\;\\x0a<script><img")

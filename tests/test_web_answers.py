@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -25,13 +24,6 @@ LINES = {"Accept": "application/x-ndjson, application/json"}
 KEY = "correct horse battery staple"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server")
-    with serving(folder, "--workers", "1", time_limit=30, rate_limit=0) as running:
-        yield running
-
-
 def lines(answer: httpx.Response) -> list[dict[str, object]]:
     return [json.loads(line) for line in answer.text.splitlines()]
 
@@ -40,7 +32,7 @@ def lines(answer: httpx.Response) -> list[dict[str, object]]:
 
 
 def test_a_whole_track_reports_its_progress(server: Server) -> None:
-    data = wav(signals.music(200.0))
+    data = wav(signals.music(40.0))
     answer = server.classify(data, mode="whole", headers=LINES)
     assert answer.headers["content-type"].startswith("application/x-ndjson")
     *told, result = lines(answer)
@@ -65,7 +57,7 @@ def test_lines_end_in_the_problem_where_there_is_one(server: Server) -> None:
 
 
 def test_a_client_that_leaves_while_lines_come_frees_its_place(server: Server) -> None:
-    files = {"file": ("song.wav", wav(signals.music(150.0)))}
+    files = {"file": ("song.wav", wav(signals.music(40.0)))}
     with httpx.stream(
         "POST", f"{server.url}/v1/classify?mode=whole", files=files, headers=LINES, timeout=60
     ) as answer:

@@ -7,13 +7,13 @@ import json
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 import audio_files
 import bombs
 import signals
 import topgenre
-from web_server import Server, serving, until, wav
+from topgenre.cli.app import app
+from web_server import Server, running, serving, until, wav
 
 KEY = "a key that must not be in the log"
 
@@ -36,11 +38,71 @@ def song(seconds: float = 12.0) -> bytes:
     return wav(signals.music(seconds))
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server")
-    with serving(folder, "--workers", "1", max_upload_bytes=2_000_000, rate_limit=0) as running:
+# Files that are odd by their names; what is changed is changed in the workers too, which load this
+# script again.
+ODD = """
+import time
+from pathlib import Path
+
+import topgenre.web.work
+
+classify = topgenre.web.work._classify
+
+def odd(classifier, job, *rest):
+    if job.name == "broken.wav":
+        raise ZeroDivisionError("said to the log only")
+    if job.name == "endless.wav":
+        Path(__file__).with_name("taken").touch()
+        time.sleep(600)
+    return classify(classifier, job, *rest)
+
+topgenre.web.work._classify = odd
+
+if __name__ == "__main__":
+    from topgenre.cli import main
+
+    main()
+"""
+SITE = "https://music.example"
+
+
+@contextmanager
+def odd_server(folder: Path, **settings: object) -> Iterator[Server]:
+    script = folder / "odd.py"
+    script.write_text(ODD)
+    with serving(folder, "--workers", "1", script=script, **settings) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that some files are too much for, with one place to wait."""
+    folder = tmp_path_factory.mktemp("odd")
+    with odd_server(folder, queue_size=1, memory_limit_bytes=64 << 20, rate_limit=0) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server behind a proxy, for holders of a key, who may ask once a minute."""
+    folder = tmp_path_factory.mktemp("locked")
+    settings: dict[str, Any] = {"api_key": KEY, "allowed_origins": SITE, "rate_limit": 1}
+    with odd_server(folder, **settings, trusted_proxies="127.0.0.1", time_limit=2) as running:
+        yield running
+
+
+def endless(server: Server, pool: ThreadPoolExecutor, **options: Any) -> Future[httpx.Response]:
+    """Have the worker at work on a file until it is killed."""
+    taken = server.log.with_name("taken")
+    taken.unlink(missing_ok=True)
+    answer = pool.submit(server.classify, song(2.0), "endless.wav", **options)
+    until(taken.exists)
+    return answer
+
+
+def kill_worker(server: Server) -> None:
+    [worker] = server.workers()
+    worker.kill()
 
 
 def problem(response: httpx.Response, status: int, code: str) -> dict[str, object]:
@@ -273,109 +335,126 @@ def test_log_is_json_and_holds_no_names(server: Server) -> None:
     assert "private" not in server.log.read_text()
 
 
-FAULTY = """
-import topgenre.web.work
-
-classify = topgenre.web.work._classify
-
-def broken(classifier, job, *rest):
-    if job.name == "broken.wav":
-        raise ZeroDivisionError("said to the log only")
-    return classify(classifier, job, *rest)
-
-topgenre.web.work._classify = broken  # in the workers too, which load this script again
-
-if __name__ == "__main__":
-    from topgenre.cli import main
-
-    main()
-"""
+def test_a_fault_of_ours_is_told_to_the_log_only(odd: Server) -> None:
+    workers = odd.workers()
+    answer = odd.classify(song(2.0), "broken.wav")
+    body = problem(answer, 500, "internal")
+    assert "ZeroDivisionError" not in answer.text
+    lines = [json.loads(line) for line in odd.log.read_text().splitlines()]
+    [line] = [line for line in lines if line["request_id"] == body["request_id"]]
+    assert line["level"] == "error"
+    assert "said to the log only" in line["traceback"]
+    assert odd.workers() == workers
 
 
-def test_a_fault_of_ours_is_told_to_the_log_only(tmp_path: Path) -> None:
-    script = tmp_path / "faulty.py"
-    script.write_text(FAULTY)
-    with serving(tmp_path, "--workers", "1", script=script) as server:
-        workers = server.workers()
-        answer = server.classify(song(2.0), "broken.wav")
-        body = problem(answer, 500, "internal")
-        assert "ZeroDivisionError" not in answer.text
-        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
-        [line] = [line for line in lines if line["level"] == "error"]
-        assert line["request_id"] == body["request_id"]
-        assert "said to the log only" in line["traceback"]
-        assert server.workers() == workers
+def test_a_full_queue_says_when_to_come_back_and_a_killed_worker_loses_its_request_only(
+    odd: Server,
+) -> None:
+    crashed = 'topgenre_lost_workers_total{reason="crashed"}'
+    before = odd.metric(crashed)
+    with ThreadPoolExecutor() as pool:
+        lost = endless(odd, pool)
+        waiting = pool.submit(odd.classify, song(2.0))
+        until(lambda: odd.metric("topgenre_admitted_requests") == 2)
+        refused = odd.classify(song(2.0))
+        body = problem(refused, 503, "busy")
+        assert int(refused.headers["retry-after"]) == body["retry_after"]
+        assert odd.get("/healthz").status_code == 200
+        kill_worker(odd)
+        problem(lost.result(), 422, "crashed")
+        assert waiting.result().status_code == 200
+    assert odd.metric(crashed) == before + 1
+    until(lambda: odd.metric("topgenre_admitted_requests") == 0)
 
 
-def test_key_limits_and_allowed_sites(tmp_path: Path) -> None:
-    site = "https://music.example"
-    settings: dict[str, Any] = {"api_key": KEY, "allowed_origins": site, "rate_limit": 30}
-    with serving(tmp_path, "--workers", "1", **settings) as server:
-        response = server.classify(song(2.0))
-        problem(response, 401, "unauthorized")
-        assert "x-api-key" in response.headers["www-authenticate"].lower() or (
-            "X-API-Key" in response.text
-        )
-        problem(server.get("/v1/genres", headers={"X-API-Key": KEY[:-1]}), 401, "unauthorized")
-        problem(server.get("/metrics"), 401, "unauthorized")
-        for path in ("/", "/healthz", "/v1/info"):
-            assert server.get(path).status_code == 200
-        headers = {"X-API-Key": KEY, "Origin": site}
-        allowed = server.classify(song(2.0), headers=headers)
-        assert allowed.status_code == 200
-        assert allowed.headers["access-control-allow-origin"] == site
-        preflight = httpx.options(
-            f"{server.url}/v1/classify",
-            headers={
-                "Origin": site,
+def test_a_client_that_leaves_frees_its_place(odd: Server) -> None:
+    address = httpx.URL(odd.url)
+    request = httpx.Request("POST", f"{odd.url}/v1/classify", files={"file": song(2.0)})
+    lines = [f"{name}: {value}\r\n".encode() for name, value in request.headers.items()]
+    data = b"POST /v1/classify HTTP/1.1\r\n" + b"".join(lines) + b"\r\n" + request.read()
+    with ThreadPoolExecutor() as pool:
+        first = endless(odd, pool)
+        with socket.create_connection((address.host, address.port or 0), 60) as client:
+            client.sendall(data)
+            until(lambda: odd.uploads() == 2)
+        until(lambda: odd.uploads() == 1)
+        kill_worker(odd)
+        problem(first.result(), 422, "crashed")
+
+
+def test_a_file_that_takes_too_much_memory(odd: Server) -> None:
+    # Its table is unpacked as a whole: decoding runs into the limit, and its process lives on.
+    until(lambda: odd.classify(song(2.0)).status_code == 200)
+    workers = odd.workers()
+    for mode in ("middle", "whole"):
+        problem(odd.classify(bombs.repeated_chunks(), mode=mode), 422, "overrun")
+    assert odd.workers() == workers
+    assert odd.classify(song(2.0)).status_code == 200
+    assert not odd.uploads()
+
+
+_numbers = count(1)
+
+
+def visitor(**more: str) -> dict[str, str]:
+    """The headers of somebody new."""
+    return {"X-Forwarded-For": f"203.0.113.{next(_numbers)}", **more}
+
+
+def test_key_limits_and_allowed_sites(locked: Server) -> None:
+    response = locked.classify(song(2.0), headers=visitor())
+    problem(response, 401, "unauthorized")
+    assert "x-api-key" in response.headers["www-authenticate"].lower() or (
+        "X-API-Key" in response.text
+    )
+    genres = f"{locked.url}/v1/genres"
+    problem(httpx.get(genres, headers=visitor(**{"X-API-Key": KEY[:-1]})), 401, "unauthorized")
+    problem(locked.get("/metrics", headers=visitor()), 401, "unauthorized")
+    for path in ("/", "/healthz", "/v1/info"):
+        assert locked.get(path).status_code == 200
+    mine = visitor(**{"X-API-Key": KEY, "Origin": SITE})
+    allowed = httpx.get(genres, headers=mine)
+    assert allowed.status_code == 200
+    assert allowed.headers["access-control-allow-origin"] == SITE
+    limited = httpx.get(genres, headers=mine)
+    body = problem(limited, 429, "rate_limited")
+    assert int(limited.headers["retry-after"]) == body["retry_after"]
+    preflight = httpx.options(
+        f"{locked.url}/v1/classify",
+        headers=visitor(
+            **{
+                "Origin": SITE,
                 "Access-Control-Request-Method": "POST",
                 "Access-Control-Request-Headers": "X-API-Key",
-            },
-        )
-        assert preflight.status_code == 200
-        answers = [server.get("/v1/genres", headers={"X-API-Key": KEY}) for _ in range(12)]
-        limited = [answer for answer in answers if answer.status_code == 429]
-        assert 1 < len(limited) < 12
-        body = problem(limited[0], 429, "rate_limited")
-        assert int(limited[0].headers["retry-after"]) == body["retry_after"]
-        guesses = [server.get("/v1/genres", headers={"X-API-Key": f"{n}"}) for n in range(12)]
-        assert {answer.status_code for answer in guesses} <= {401, 429}
-        assert sum(answer.status_code == 429 for answer in guesses) > 1
-        log = server.log.read_text()
-        assert KEY not in log
+            }
+        ),
+    )
+    assert preflight.status_code == 200
+    guess = visitor(**{"X-API-Key": "a guess"})
+    assert [httpx.get(genres, headers=guess).status_code for _ in range(2)] == [401, 429]
+    assert KEY not in locked.log.read_text()
 
 
-def test_a_killed_worker_loses_its_request_only(tmp_path: Path) -> None:
-    with serving(tmp_path, "--workers", "2", rate_limit=0) as server, ThreadPoolExecutor() as pool:
-        long = song(150.0)
-        both = [pool.submit(server.classify, long, mode="whole") for _ in range(2)]
-        until(lambda: server.uploads() == 2)
-        time.sleep(0.3)
-        server.workers()[0].kill()
-        answers = sorted((future.result() for future in both), key=lambda a: a.status_code)
-        assert [answer.status_code for answer in answers] == [200, 422]
-        problem(answers[1], 422, "crashed")
-        until(lambda: len(server.workers()) == 2)
-        assert [server.classify(song(2.0)).status_code for _ in range(4)] == [200] * 4
-        assert 'topgenre_lost_workers_total{reason="crashed"} 1.0' in server.get("/metrics").text
+def test_a_file_that_takes_too_long(locked: Server) -> None:
+    def classify(name: str) -> httpx.Response:
+        return locked.classify(song(2.0), name, headers=visitor(**{"X-API-Key": KEY}))
+
+    slow = problem(classify("endless.wav"), 422, "overrun")
+    assert "2 s" in str(slow["detail"])
+    until(lambda: classify("song.wav").status_code == 200)
 
 
 def test_a_worker_that_dies_while_idle_is_nobodys_fault(tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     shutil.copy(Path(topgenre.__file__).parent / "model" / "topgenre.onnx", model)
-
-    def end_worker(server: Server) -> None:
-        [worker] = server.workers()
-        worker.kill()
-
     flags = ("--workers", "1", "--model", str(model))
     with serving(tmp_path, *flags, rate_limit=0) as server, ThreadPoolExecutor() as pool:
-        end_worker(server)
+        kill_worker(server)
         assert server.classify(song(2.0)).status_code == 200
-        assert 'topgenre_lost_workers_total{reason="died"} 1.0' in server.get("/metrics").text
+        assert server.metric('topgenre_lost_workers_total{reason="died"}') == 1
         # The next one cannot start at first: who waits for it must not wait for ever.
         model.rename(tmp_path / "elsewhere")
-        end_worker(server)
+        kill_worker(server)
         waiting = pool.submit(server.classify, song(2.0))
         until(lambda: "no new worker process" in server.log.read_text())
         problem(server.get("/readyz"), 503, "busy")
@@ -385,119 +464,45 @@ def test_a_worker_that_dies_while_idle_is_nobodys_fault(tmp_path: Path) -> None:
         assert server.get("/readyz").status_code == 200
 
 
-def test_a_file_that_takes_too_long(tmp_path: Path) -> None:
-    with serving(tmp_path, "--workers", "1", time_limit=0.7) as server:
-        slow = problem(server.classify(song(300.0), mode="whole"), 422, "overrun")
-        assert "0.7 s" in str(slow["detail"])
-        until(lambda: server.get("/readyz").status_code == 200)
-        assert server.classify(song(2.0)).status_code == 200
-
-
-def test_a_file_that_takes_too_much_memory(tmp_path: Path) -> None:
-    with serving(tmp_path, "--workers", "1", memory_limit_bytes=64 << 20) as server:
-        # Its table is unpacked as a whole: decoding runs into the limit, and its process lives on.
-        workers = server.workers()
-        for mode in ("middle", "whole"):
-            problem(server.classify(bombs.repeated_chunks(), mode=mode), 422, "overrun")
-        assert server.workers() == workers
-        assert server.classify(song(2.0)).status_code == 200
-        assert not server.uploads()
-
-
-def test_a_full_queue_says_when_to_come_back(tmp_path: Path) -> None:
+def test_ends_gracefully(tmp_path: Path) -> None:
+    """Whose file is there gets an answer, and whose file is not is told so."""
     with (
-        serving(tmp_path, "--workers", "1", queue_size=0) as server,
+        serving(tmp_path, "--workers", "1", stall_limit=2) as server,
         ThreadPoolExecutor() as pool,
     ):
-        first = pool.submit(server.classify, song(150.0), mode="whole")
-        until(lambda: server.uploads())
-        assert "topgenre_admitted_requests 1.0" in server.get("/metrics").text
-        refused = server.classify(song())
-        body = problem(refused, 503, "busy")
-        assert int(refused.headers["retry-after"]) == body["retry_after"]
-        assert server.get("/healthz").status_code == 200
-        assert first.result().status_code == 200
-        assert "topgenre_admitted_requests 0.0" in server.get("/metrics").text
-        assert server.classify(song(2.0)).status_code == 200
-
-
-def test_uploads_that_stall_or_break_off(tmp_path: Path) -> None:
-    with serving(tmp_path, "--workers", "1", queue_size=0, stall_limit=0.5) as server:
+        workers = server.workers()
         address = httpx.URL(server.url)
-        head = (
-            b"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n"
-            b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
-            b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nhalf'
-        )
-        with socket.create_connection((address.host, address.port or 0), 10) as stalled:
-            stalled.sendall(head)
-            assert b"408" in stalled.recv(100)
-        with socket.create_connection((address.host, address.port or 0), 10) as gone:
-            gone.sendall(head)
-        until(lambda: not server.uploads())
-        # Its place is free again.
-        until(lambda: server.classify(song(2.0)).status_code == 200)
-
-
-def test_a_client_that_leaves_frees_its_place(tmp_path: Path) -> None:
-    with serving(tmp_path, "--workers", "1", queue_size=1) as server, ThreadPoolExecutor() as pool:
-        first = pool.submit(server.classify, song(150.0), mode="whole")
-        until(lambda: server.uploads())
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{server.url}/v1/classify", files={"file": song()}, timeout=0.2)
-        until(lambda: server.uploads() == 1)
-        assert first.result().status_code == 200
-
-
-def test_ends_gracefully(tmp_path: Path) -> None:
-    with serving(tmp_path, "--workers", "1") as server, ThreadPoolExecutor() as pool:
-        workers = server.workers()
-        request = pool.submit(server.classify, song(60.0), mode="whole")
-        until(lambda: server.uploads())
-        server.process.send_signal(signal.SIGTERM)
+        with socket.create_connection((address.host, address.port or 0), 60) as client:
+            client.sendall(
+                b"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n"
+                b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+                b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nhalf'
+            )
+            until(server.uploads)
+            request = pool.submit(server.classify, song(), mode="whole")
+            until(lambda: server.uploads() == 2 or request.done())
+            server.process.send_signal(signal.SIGTERM)
+            assert b"408" in client.recv(100)
         assert request.result().status_code == 200
-        assert server.process.wait(20) in (0, -signal.SIGTERM)
+        assert server.process.wait(60) == -signal.SIGTERM
         assert not any(server.temporary.iterdir())
-        assert not any(worker.is_running() for worker in workers)
-
-
-def test_killed_without_warning_it_leaves_no_process(tmp_path: Path) -> None:
-    with serving(tmp_path, "--workers", "2") as server:
-        workers = server.workers()
-        assert len(workers) == 2
-        server.process.kill()
-        _, alive = psutil.wait_procs(workers, 10)
-        assert not alive
-
-
-def run_serve(*flags: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    import os
-
-    environment = os.environ | {f"TOPGENRE_{name.upper()}": v for name, v in settings.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "topgenre", "serve", *flags],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment,
-    )
+        assert not any(running(worker) for worker in workers)
 
 
 def test_servers_that_cannot_be(server: Server, tmp_path: Path) -> None:
     port = str(httpx.URL(server.url).port)
-    for finished, word in (
-        (run_serve("--port", port), "cannot listen"),
-        (run_serve(rate_limit="many"), "TOPGENRE_RATE_LIMIT"),
-        (run_serve("--model", str(tmp_path / "none.onnx")), "no such model file"),
+    for flags, word in (
+        (["--port", port], "cannot listen"),
+        (["--model", str(tmp_path / "none.onnx")], "no such model file"),
     ):
-        assert finished.returncode == 1
-        assert word in finished.stderr
-        assert len(finished.stderr.splitlines()) == 1
+        refused = CliRunner().invoke(app, ["serve", *flags])
+        assert refused.exit_code == 1
+        assert word in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
 
 
-@pytest.mark.alone
 def test_load(tmp_path: Path) -> None:
-    """64 clients, 500 uploads, some damaged or too large: each gets its answer."""
+    """64 clients, 150 uploads, some damaged or too large: each gets its answer."""
     kinds = [
         (song(2.0), {200, 503}),
         (song(12.0), {200, 503}),
@@ -505,7 +510,7 @@ def test_load(tmp_path: Path) -> None:
         (song(12.0)[:60_000], {200, 503}),
         (b"\0" * 1_500_000, {413, 503}),
     ]
-    slowest = 0.0
+    health: list[int] = []
     done = threading.Event()
 
     with serving(
@@ -513,22 +518,17 @@ def test_load(tmp_path: Path) -> None:
     ) as server:
 
         def watch() -> None:
-            nonlocal slowest
-            while not done.is_set():
-                begin = time.monotonic()
-                assert server.get("/healthz").status_code == 200
-                slowest = max(slowest, time.monotonic() - begin)
-                time.sleep(0.05)
+            while not done.wait(0.05):
+                health.append(server.get("/healthz").status_code)
 
         def upload(number: int) -> int:
             data, expected = kinds[number % len(kinds)]
-            for _ in range(100):
+            while True:
                 response = client.post(f"{server.url}/v1/classify", files={"file": data})
                 assert response.status_code in expected, response.text
                 if response.status_code != 503:
-                    break
+                    return response.status_code
                 time.sleep(min(0.5, float(response.headers["retry-after"])))
-            return response.status_code
 
         def resident() -> int:
             processes = [psutil.Process(server.process.pid), *server.workers()]
@@ -541,10 +541,10 @@ def test_load(tmp_path: Path) -> None:
             watcher = threading.Thread(target=watch)
             watcher.start()
             with ThreadPoolExecutor(64) as pool:
-                statuses = list(pool.map(upload, range(500)))
+                statuses = list(pool.map(upload, range(150)))
             done.set()
             watcher.join()
         assert set(statuses) == {200, 413, 415}
-        assert slowest < 1
+        assert set(health) <= {200}
         assert resident() - before < 100 << 20
         assert not server.uploads()

@@ -46,17 +46,16 @@ def similar(server: Server, data: bytes) -> httpx.Response:
     return httpx.post(f"{server.url}/v1/similar", files=files, timeout=60)
 
 
-def test_without_a_catalogue_the_server_knows_no_songs(tmp_path: Path) -> None:
+def test_without_a_catalogue_the_server_knows_no_songs(server: Server) -> None:
     # The owner has one where programs look for it, but did not show it to anybody.
-    with serving(tmp_path, "--workers", "1") as server:
-        info = server.get("/v1/info").json()
-        assert info["library"] is False
-        assert "library" not in {p["name"] for p in info["recommendation_providers"]}
-        for query in ("provider=library", "provider=search-links&provider=library"):
-            found = server.get(f"/v1/recommendations?genre=jazz&{query}")
-            assert found.status_code == 400
-        assert similar(server, wav(signals.music(2.0))).status_code == 404
-        assert server.get(f"/v1/library/{'a' * 32}/audio").status_code == 404
+    info = server.get("/v1/info").json()
+    assert info["library"] is False
+    assert "library" not in {p["name"] for p in info["recommendation_providers"]}
+    for query in ("provider=library", "provider=search-links&provider=library"):
+        found = server.get(f"/v1/recommendations?genre=jazz&{query}")
+        assert found.status_code == 400
+    assert similar(server, wav(signals.music(2.0))).status_code == 404
+    assert server.get(f"/v1/library/{'a' * 32}/audio").status_code == 404
 
 
 def test_similar_songs_have_scores_and_reasons_but_no_path(player: Server, catalogue: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -97,7 +98,12 @@ def test_origins(origin: str, status: int) -> None:
     assert run(get(app, Origin=origin)).status_code == status
 
 
-def test_rates_are_those_of_a_client_and_spare_what_is_open() -> None:
+def test_rates_are_those_of_a_client_and_spare_what_is_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 0.0)
+    monkeypatch.setattr("topgenre.web.middleware.rate_limit.time", clock)
+
     async def ask() -> list[int]:
         app = RateLimitMiddleware(works, 60)
         return [(await get(app)).status_code for _ in range(12)] + [

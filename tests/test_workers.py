@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,54 +19,11 @@ from topgenre.result import Failure
 from topgenre.workers.asyncio_pool import AsyncPool
 from topgenre.workers.processes import in_processes
 from topgenre.workers.single import Single
-from topgenre.workers.worker import Channel, Do, JobError, Spec, Worker
+from topgenre.workers.worker import Do, JobError, Spec, Worker
+from worker_jobs import STEPS, cannot_start, ends_at_start, setup, work
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
 MEMORY = 1 << 28
-
-
-def setup() -> Do:
-    return do
-
-
-def do(job: Any, channel: Channel) -> Any:
-    """Do what a job asks for, most of it bad."""
-    match job:
-        case "sleep":
-            time.sleep(60)
-        case "memory":
-            return len(bytes(8 << 30))
-        case "fault":
-            return 1 // 0
-        case "refuse":
-            raise TagError("song.mp3: refused")
-        case "exit":
-            os._exit(3)
-        case "segfault":
-            os.kill(os.getpid(), signal.SIGSEGV)
-        case "progress":
-            for step in range(30):
-                channel.progress(step / 30)
-                time.sleep(0.01)
-        case "ask":
-            return channel.ask("whether")
-        case "read":
-            assert channel.file is not None
-            os.lseek(channel.file, 0, os.SEEK_SET)
-            return os.read(channel.file, 100)
-        case "files":
-            return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-        case "pid":
-            return os.getpid()
-    return job
-
-
-def cannot_start() -> Do:
-    raise TopgenreError("no model")
-
-
-def ends_at_start() -> Do:
-    os._exit(4)
 
 
 Run = Callable[..., Any]
@@ -159,7 +115,7 @@ def test_a_process_that_cannot_start_is_not_the_fault_of_the_job(
 def test_reports_progress(run: Run) -> None:
     told: list[float] = []
     assert run(Spec(setup, MEMORY), "progress", 30.0, progress=told.append) == "progress"
-    assert 1 <= len(told) < 30
+    assert 1 <= len(told) < STEPS
     assert told == sorted(told)
     assert all(0 <= fraction < 1 for fraction in told)
 
@@ -258,15 +214,16 @@ def test_an_idle_worker_that_is_killed_costs_no_job_and_is_replaced() -> None:
     assert lost == ["died"] * 3
 
 
-def test_a_caller_that_gives_up_keeps_no_worker() -> None:
+def test_a_caller_that_gives_up_keeps_no_worker(tmp_path: Path) -> None:
     async def run() -> None:
         pool = AsyncPool(Spec(setup, MEMORY), 1, 30.0)
         await pool.open()
-        working = asyncio.create_task(pool.run("progress"))
+        working = asyncio.create_task(pool.run(["wait", str(tmp_path / "end")]))
         waiting = asyncio.create_task(pool.run("sleep"))
         await asyncio.sleep(0.05)
         waiting.cancel()
         working.cancel()
+        (tmp_path / "end").touch()
         await asyncio.wait({working, waiting})
         assert await pool.run("pid")
         await pool.close()
@@ -275,20 +232,6 @@ def test_a_caller_that_gives_up_keeps_no_worker() -> None:
 
 
 # ------------------------------------------------------------------------------ many files
-
-
-def work(_: object, path: str, progress: Callable[[float], None] | None = None) -> str:
-    if path == "exit":
-        os._exit(3)
-    if path == "sleep":
-        time.sleep(60)
-    if path == "fault":
-        raise ValueError("no\nlines")
-    if path == "refuse":
-        raise TagError("refuse: on purpose")
-    if progress:
-        progress(0.5)
-    return path.upper()
 
 
 def test_many_files_each_outcome_and_each_blame() -> None:

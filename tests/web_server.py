@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -45,6 +46,11 @@ class Server:
     def get(self, path: str, **options: Any) -> httpx.Response:
         return httpx.get(self.url + path, timeout=60, **options)
 
+    def metric(self, name: str) -> float:
+        """Return a number of the metrics page, 0 if there is none."""
+        [*found] = re.findall(rf"^{re.escape(name)} (\S+)$", self.get("/metrics").text, re.M)
+        return float(found[0]) if found else 0.0
+
     def workers(self) -> list[psutil.Process]:
         """Return the processes that classify."""
         children = psutil.Process(self.process.pid).children()
@@ -58,6 +64,14 @@ class Server:
                 target = str(link.readlink())
                 found += target.startswith(str(self.temporary)) and target.endswith("(deleted)")
         return found
+
+
+def running(process: psutil.Process) -> bool:
+    """Whether a process still runs; one that nobody has waited for does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -10,9 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from topgenre.workers.worker import JobError, Spec, Worker
+from topgenre.workers.worker import START_SECONDS, JobError, Spec, Worker
 
-_START_SECONDS = 60.0  # for a process to load the model; far more than it takes
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to start a process
 
 log = logging.getLogger("topgenre.server")
@@ -159,7 +158,7 @@ class AsyncPool:
         worker = Worker(self._spec)
         self._workers.add(worker)  # before it is up, so that `close` ends it
         try:
-            await asyncio.get_running_loop().run_in_executor(None, worker.load, _START_SECONDS)
+            await asyncio.get_running_loop().run_in_executor(None, worker.load, START_SECONDS)
         except Exception:
             self._workers.discard(worker)
             worker.stop()

@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 from topgenre.errors import TopgenreError
 
+START_SECONDS = 60.0  # for a process to load the model; far more than it takes
 _ENDING = 5.0  # s for a process to end after its pipe is closed
 _BETWEEN = 0.1  # s between two reports of progress
 
@@ -157,7 +158,7 @@ class Worker:
         job : object
             Fit for `pickle`.
         seconds : float, optional
-            Time limit.
+            Time limit, which begins when the process has started.
         file : int, optional
             Descriptor of an open file to pass to the job; the process must be ready.
 
@@ -181,7 +182,8 @@ class Worker:
         """Return the remaining seconds of the current job, or None without a limit."""
         if self._seconds is None:
             return None
-        return max(0.0, self._since + self._seconds - time.monotonic())
+        limit = self._seconds if self.ready else max(self._seconds, START_SECONDS)
+        return max(0.0, self._since + limit - time.monotonic())
 
     def step(self) -> tuple[str, Any]:
         """Read the next message, which must be available.
