@@ -16,20 +16,28 @@ HELD := $(if $(LOCKED),--no-compile --no-index --no-build-isolation -c $(VENV)/l
 # The time that packages say they are of: that of the last change.
 EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 1735689600)
 
+# Without compiled files, every process of every test would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
-.PHONY: demo test coverage test-all test-page pages lint bench docs docs-pictures fuzz dist sbom audit lock clean
+.PHONY: demo test style types suite coverage test-all test-page pages lint bench docs docs-pictures fuzz dist sbom audit lock clean
 
 demo: $(RUN)  ## classify synthetic music and draw the charts
 	$(BIN)/python -m topgenre.demo demo
 	$(BIN)/topgenre classify demo/*.* --top 3 --charts demo/charts
 	@echo "The demo sound is synthetic. Charts: demo/charts"
 
-test: $(DEV)  ## style, types and tests
+test: style types suite  ## style, types and tests; side by side with make -j2
+
+style: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(DEV)
 	$(BIN)/mypy
-	$(BIN)/pytest -n 3 --dist loadfile -m "not alone"
-	$(BIN)/pytest -m alone
+
+suite: $(DEV)
+	$(BIN)/pytest -n 3 --dist loadfile
 
 coverage: $(DEV)  ## how much of the code the tests run; takes half as long again as they do
 	$(BIN)/pytest --cov --cov-report=term:skip-covered

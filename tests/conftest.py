@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+# Several tests run side by side: more threads of one would only wait for each other. This must come
+# before the first import of NumPy or PyTorch, and holds for the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from fake_deezer import FakeDeezer
 from fake_spotify import FakeSpotify
 from topgenre.recommend import registry

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ import signals
 from topgenre.cli.app import app
 from topgenre.cluster.pipeline import Partition, scan_on_ray
 from topgenre.demo import write_audio
+from topgenre.errors import TopgenreError
+from topgenre.result import Failure
 
 N_SONGS = 12
 
@@ -26,6 +30,13 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning:ray",
     "ignore::pytest.PytestUnraisableExceptionWarning",
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collected() -> Iterator[None]:
+    """Collect what Ray leaves behind while its warnings are still ignored."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +51,21 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+LATE = "timed out during startup"  # Ray's 30 seconds for that, too few for a very busy machine
+
+
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["scan", *map(str, arguments)])
+    result = CliRunner().invoke(app, ["scan", *map(str, arguments)])
+    return run(*arguments) if LATE in " ".join(result.stderr.split()) else result
+
+
+def scan(*arguments: Any, **options: Any) -> list[Partition | Failure]:
+    try:
+        return list(scan_on_ray(*arguments, **options))
+    except TopgenreError as error:
+        if LATE not in str(error):
+            raise
+    return scan(*arguments, **options)
 
 
 def rows(table: Path) -> dict[str, dict[str, Any]]:
@@ -76,7 +100,7 @@ def test_rows_of_a_local_scan_though_an_actor_is_killed(music: Path, tmp_path: P
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        found = list(scan_on_ray([str(music)], str(out), jobs=2))
+        found = scan([str(music)], str(out), jobs=2)
     finally:
         over.set()
         killer.join()
@@ -85,7 +109,8 @@ def test_rows_of_a_local_scan_though_an_actor_is_killed(music: Path, tmp_path: P
     assert rows(out) == rows(table)
     assert len(rows(out)) == N_SONGS + 1
 
-    # Nothing is done twice: neither what is unchanged, nor the neighbours of what has changed.
+    # Nothing is done twice: neither what is unchanged, nor the neighbours of what has changed or
+    # is new. Places may be URLs.
     kept = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     again = run(music, "--engine", "ray", "--out", out)
     assert again.exit_code == 0
@@ -95,22 +120,15 @@ def test_rows_of_a_local_scan_though_an_actor_is_killed(music: Path, tmp_path: P
     song = music / "artist 0" / "0.wav"
     status = song.stat()
     os.utime(song, ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
-    try:
-        changed = run(music, "--engine", "ray", "--out", out, "--jobs", 1)
-    finally:
-        os.utime(song, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert "1 classified" in changed.stdout
-    assert len(list(out.iterdir())) == len(kept)
-    assert len(rows(out)) == N_SONGS + 1
-
-
-def test_places_behind_urls(music: Path, tmp_path: Path) -> None:
-    place, out = f"file://{music}/artist 1", f"file://{tmp_path}/tables"
-    result = run(place, "--engine", "ray", "--out", out, "--jobs", 1)
-    assert result.exit_code == 0, result.stderr
-    found = rows(tmp_path / "tables")
-    assert sorted(found) == sorted(f"file://{song}" for song in (music / "artist 1").iterdir())
-    assert all(row["genre_1"] and row["error"] is None for row in found.values())
+    place = f"file://{music}/artist 1"
+    changed = run(music, place, "--engine", "ray", "--out", f"file://{out}", "--jobs", 1)
+    assert changed.exit_code == 0, changed.stderr
+    assert f"{1 + N_SONGS // 3} classified" in changed.stdout
+    after = rows(out)
+    assert len(after) == pyarrow.parquet.read_table(out).num_rows == 1 + N_SONGS + N_SONGS // 3
+    new = after.keys() - rows(table).keys()
+    assert new == {f"file://{song}" for song in (music / "artist 1").iterdir()}
+    assert all(after[path]["genre_1"] and after[path]["error"] is None for path in new)
 
 
 def test_what_is_refused(music: Path, tmp_path: Path) -> None:
