@@ -36,7 +36,7 @@ COMMANDS = (
     "topgenre classify demo/hip-hop.ogg",
     "topgenre classify demo/",
     "topgenre scan demo/",
-    "topgenre similar demo/hip-hop.ogg --why --limit 3",
+    "topgenre similar demo/disco.m4a --why --limit 3",
 )
 COLUMNS = 88
 _USER = "/home/you"  # shown in place of the temporary folder

@@ -35,7 +35,7 @@ needs_bytes = pytest.mark.skipif(os.name != "posix", reason="names are character
 def analysis(seed: int = 0, **tags: str) -> Analysis:
     rng = np.random.default_rng(seed)
     genres = dict(zip(("jazz", "pop", "rock", "disco"), rng.dirichlet(np.ones(4)), strict=True))
-    result = Result("song", rank(genres), bool(seed % 2), 1.5, 11.5, "topgenre 7", ("short",), 13.0)
+    result = Result("song", rank(genres), bool(seed % 2), 1.5, 11.5, "topgenre 8", ("short",), 13.0)
     embedding = rng.standard_normal(16).astype(np.float32)
     return Analysis(hashlib.sha256(bytes([seed])).digest(), result, embedding, Tags(**tags))
 

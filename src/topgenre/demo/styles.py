@@ -234,8 +234,8 @@ def hip_hop(rate: int, seconds: float, seed: int) -> Stereo:
 
 def metal(rate: int, seconds: float, seed: int) -> Stereo:
     """Palm-muted and tremolo-picked distorted guitars, double bass drums and a growl."""
-    song = Song(rate, seconds, seed, tempo=184)
-    roots = (40, 40, 43, 41, 40, 40, 46, 45)  # from the low E of the guitar
+    song = Song(rate, seconds, seed, tempo=200)
+    roots = (36, 36, 39, 37, 36, 36, 42, 41)  # guitars tuned down to C
     for number, section, at in song.bars():
         root = roots[number % 8]
         for side in (-1.0, 1.0):  # each side plays for itself, so they differ
@@ -285,7 +285,7 @@ def metal(rate: int, seconds: float, seed: int) -> Stereo:
     song.amplify("guitars", 30.0)
     desk = {
         "drums": (2.4, 0.1), "bass": (0.3, 0.0), "guitars": (0.5, 0.02),
-        "growl": (0.4, 0.1),
+        "growl": (0.8, 0.1),
     }  # fmt: skip
     return song.mix(0.8, desk, headroom=4.0, treble=9.0)
 

@@ -22,7 +22,7 @@ from topgenre.evaluation.metrics import Figure, area_under_curve, confusion, fig
 from topgenre.training.config import TrainConfig
 from topgenre.training.examples import Examples
 from topgenre.training.head import HeldOut
-from topgenre.training.tags import SOURCES, STYLES, THRESHOLD, TagScores
+from topgenre.training.tags import LEAST_THRESHOLD, SOURCES, STYLES, TagScores
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def reliable_tags(
             if keep:
                 confirmed = area_under_curve(tags[named | known, number], named[named | known])
                 limit = float(np.quantile(tags[known, number], 1 - MAX_OUTSIDE_SHARE))
-                thresholds[source.name] = round(max(limit, THRESHOLD), 3)
+                thresholds[source.name] = round(max(limit, LEAST_THRESHOLD), 3)
                 keep = confirmed >= MIN_LABEL_AREA and limit < _HIGHEST_THRESHOLD
                 log.info("    %d labels: %.3f, threshold %.3f", named.sum(), confirmed, limit)
         if keep:

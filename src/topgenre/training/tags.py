@@ -1,8 +1,8 @@
 """Tags beside the genres: styles, instruments, voices and moods, distilled from both teachers.
 
 A teacher's score of a tag is the mean of its standardised logits. The tag layer regresses it from
-the embedding. A tag is given where the teachers' score would be among the highest `TOP_SHARE` of
-music; a style outside the ten genres has a threshold of its own, chosen by labels.
+the embedding. A tag is given where the teachers' score is very likely among the highest `TOP_SHARE`
+of music; a style outside the ten genres has a threshold of its own, chosen by labels.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from topgenre.training.teacher import TAGS as MUSICNN_TAGS
 from topgenre.training.yamnet import N_FEATURES
 
 TOP_SHARE = 0.1
-THRESHOLD = 0.5  # of the probability that the teachers' score is among the highest
+THRESHOLD = 0.8  # of the probability that the teachers' score is among the highest
+LEAST_THRESHOLD = 0.5  # of a style outside the genres, which labels confirm
 _RIDGE = 3e-3  # of the mean square of an embedding's standardised columns
 
 Array = NDArray[np.float32]
