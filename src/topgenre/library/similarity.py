@@ -23,8 +23,8 @@ from topgenre.library.song import Analysis, Array, Song, song_name
 SHARED_FROM = 0.1  # least probability of a shared genre, in both songs
 
 # Of all pairs of GTZAN's clips that the network has not learnt, 28 % are at least as similar as the
-# first. Of pairs as similar as the second, four of five are of one genre. Between the two, neighbours
-# without a shared genre sound wrong to listeners.
+# first. Of pairs as similar as the second, four of five are of one genre. Between the two,
+# neighbours without a shared genre sound wrong to listeners.
 LEAST_SIMILAR = 0.5
 SURELY_SIMILAR = 0.8
 
