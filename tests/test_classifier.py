@@ -145,7 +145,7 @@ def test_a_single_wrong_bit_in_the_weights_is_noticed(
         damaged = bytearray(content)
         damaged[place] ^= 1
         path.write_bytes(damaged)
-        with pytest.raises(ModelError, match=r"model\.onnx: it is damaged") as caught:
+        with pytest.raises(ModelError, match=r"model\.onnx: damaged") as caught:
             topgenre.load(path)
         assert str(caught.value).isprintable()
 
