@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -97,45 +95,19 @@ def test_it_holds_the_metadata_of_the_model(
     assert built.with_suffix(".json").read_text("utf-8") == text
 
 
-def _example(language: str) -> str:
-    page = (ROOT / "docs" / "pages.md").read_text("utf-8")
-    found = re.search(rf"^```{language}\n(.*?)^```", page, re.M | re.S)
-    assert found
-    return found[1]
-
-
-def _lay_out(folder: Path, built: Path) -> None:
-    engine = folder / "dist" / "pages" / "engine"
-    engine.mkdir(parents=True)
-    (engine / "topgenre-audio.onnx.gz").write_bytes(gzip.compress(built.read_bytes(), 1))
-    shutil.copy(built.with_suffix(".json"), engine)
-
-
 def test_the_example_in_python(
     built: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _lay_out(tmp_path, built)
+    engine = tmp_path / "dist" / "pages" / "engine"
+    engine.mkdir(parents=True)
+    (engine / "topgenre-audio.onnx.gz").write_bytes(gzip.compress(built.read_bytes(), 1))
+    shutil.copy(built.with_suffix(".json"), engine)
+    page = (ROOT / "docs" / "pages.md").read_text("utf-8")
+    example = re.search(r"^```python\n(.*?)^```", page, re.M | re.S)
+    assert example
     monkeypatch.chdir(tmp_path)
-    exec(_example("python"), {})
+    exec(example[1], {})
     assert capsys.readouterr().out.startswith("{'blues': ")
-
-
-@pytest.mark.skipif(
-    shutil.which("node") is None or not (ROOT / "pages" / "node_modules").exists(),
-    reason="there is no Node, or ONNX Runtime is not installed for it",
-)
-def test_the_example_in_javascript(session: Any, built: Path, tmp_path: Path) -> None:
-    _lay_out(tmp_path, built)
-    (tmp_path / "node_modules").symlink_to(ROOT / "pages" / "node_modules")
-    (tmp_path / "example.mjs").write_text(
-        _example("javascript").replace("console.log(", "console.log(JSON.stringify(")[:-3] + "));\n"
-    )
-    done = subprocess.run(
-        ["node", "example.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    found = json.loads(done.stdout)
-    expected = run(session, np.zeros(220_500, np.float32))["probabilities"]
-    assert list(found.values()) == pytest.approx(expected.tolist(), abs=1e-3)

@@ -10,6 +10,7 @@ import gzip
 import http.server
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple
 
 import av
 import numpy as np
+import onnxruntime
 import pytest
 from playwright.sync_api import Playwright, sync_playwright
 
@@ -315,6 +317,24 @@ def test_it_is_small(site: Site) -> None:
     first = [size for name, size in sizes.items() if not name.startswith("engine/")]
     assert sum(first) < 200_000
     assert sum(sizes.values()) < 5_000_000
+
+
+def test_the_example_in_javascript(site: Site, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "pages.md").read_text("utf-8")
+    example = re.search(r"^```javascript\n(.*?)^```", page, re.M | re.S)
+    assert example
+    script = example[1].replace("console.log(", "console.log(JSON.stringify(")[:-3] + "));\n"
+    (tmp_path / "example.mjs").write_text(script)
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "pages").symlink_to(site.folder)
+    (tmp_path / "node_modules").symlink_to(PAGES / "node_modules")
+    done = subprocess.run(
+        ["node", "example.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    model = gzip.decompress((site.folder / "engine" / "topgenre-audio.onnx.gz").read_bytes())
+    session = onnxruntime.InferenceSession(model)
+    [expected] = session.run(["probabilities"], {"samples": np.zeros(220_500, np.float32)})
+    assert list(json.loads(done.stdout).values()) == pytest.approx(expected.tolist(), abs=1e-3)
 
 
 def test_a_visitor_drops_a_song_and_reads_the_answer(
