@@ -135,6 +135,10 @@ def test_the_policy_lets_nothing_in(browser: Browser, report: Path) -> None:
     page.close()
 
 
+# The cursor is put in its place when the map is drawn, which is in the next frame.
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 def name(link: Locator) -> str:
     return link.get_attribute("aria-label") or ""
 
@@ -190,6 +194,7 @@ def test_pointing_at_a_song_shows_and_links_it(visit: Visit) -> None:
     frame = page.locator("#map-frame")
     frame.scroll_into_view_if_needed()
     page.locator("#map-find").fill("title 42")
+    page.evaluate(DRAWN)
     cursor = page.locator("#map-cursor")
     box = cursor.bounding_box()
     assert box
