@@ -217,7 +217,7 @@ def test_any_sample_rate_is_resampled_alike(
     page: Page, tmp_path: Path, classifier: topgenre.Classifier, rate: int
 ) -> None:
     path = write_wav(tmp_path / "it.wav", signals.music(6), rate)
-    assert_alike(analyse(page, path), classifier.classify(path), 0.001)
+    assert_alike(analyse(page, path), classifier.classify(path), 0.002)
 
 
 def test_the_network_gets_the_same_input(page: Page) -> None:

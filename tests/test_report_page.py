@@ -11,7 +11,7 @@ from urllib.parse import quote_from_bytes
 import numpy as np
 import pytest
 
-from browser import CHROMIUM, Browser, Locator, expect
+from browser import CHROMIUM, Browser, Locator, Page, expect
 from page_driver import Visit, Window, chromium, visiting
 from song_rows import Library
 
@@ -135,10 +135,6 @@ def test_the_policy_lets_nothing_in(browser: Browser, report: Path) -> None:
     page.close()
 
 
-# The cursor is put in its place when the map is drawn, which is in the next frame.
-DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
 def name(link: Locator) -> str:
     return link.get_attribute("aria-label") or ""
 
@@ -194,15 +190,17 @@ def test_pointing_at_a_song_shows_and_links_it(visit: Visit) -> None:
     frame = page.locator("#map-frame")
     frame.scroll_into_view_if_needed()
     page.locator("#map-find").fill("title 42")
-    page.evaluate(DRAWN)
     cursor = page.locator("#map-cursor")
+    cursor.element_handle().wait_for_element_state("stable")
     box = cursor.bounding_box()
     assert box
     page.locator("#map-find").fill("")
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(page.locator("#map-name")).to_have_text("Artist 2 - Title 42")
     assert href(cursor).endswith("/Music/Album%200/042.mp3")
-    with page.context.expect_page():
+    opened: list[Page] = []
+    page.on("popup", lambda popup: opened.append(popup))
+    with page.expect_popup():
         page.mouse.down()
         page.mouse.up()
     # A drag of the zoomed map is no click.
@@ -213,7 +211,7 @@ def test_pointing_at_a_song_shows_and_links_it(visit: Visit) -> None:
     expect(frame).to_have_class("map-frame zoomed dragging")
     page.mouse.up()
     expect(frame).to_have_class("map-frame zoomed")
-    assert len(page.context.pages) == 2
+    assert len(opened) == 1
 
 
 def test_the_list_is_sorted_and_filtered_by_keyboard(visit: Visit) -> None:

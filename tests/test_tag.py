@@ -312,7 +312,7 @@ def start(*arguments: str | Path, limit: int | None = None) -> subprocess.Popen[
 @needs_posix
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, catalog: Path, journal: Path) -> None:
     small, large = write_song(tmp_path / "m" / "small.mp3"), tmp_path / "m" / "big.wav"
-    write_audio(large, signals.music(10.0), signals.SAMPLE_RATE)
+    write_audio(large, signals.music(6.0), signals.SAMPLE_RATE)
     for path in (small, large):
         judge(catalog, path)
     before = large.read_bytes()
