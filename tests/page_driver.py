@@ -172,6 +172,9 @@ class Window:
         self._leave()
 
     def _leave(self) -> None:
+        for other in self._context.pages:
+            if other is not self._page:
+                other.close()
         if self._page.url != "about:blank":
             self._page.unroute_all(behavior="ignoreErrors")
             self._context.set_offline(False)
