@@ -107,10 +107,10 @@ def test_channels_that_do_not_cancel_are_averaged(right: float | str) -> None:
 @pytest.mark.parametrize(
     ("before", "silence", "after", "begin"),
     [
-        (15.0, 60.0, 30.0, 75.0),  # the next sound is nearer than the last
+        (11.0, 24.0, 14.0, 35.0),  # the next sound is nearer than the last
         (40.0, 60.0, 15.0, 30.0),
-        (12.0, 70.0, 0.0, 2.0),
-        (0.0, 70.0, 12.0, 70.0),
+        (12.0, 30.0, 0.0, 2.0),
+        (0.0, 30.0, 12.0, 30.0),
         (0.0, 40.0, 4.0, 34.0),  # under 10 s of sound, at the end
     ],
 )
@@ -118,9 +118,10 @@ def test_silence_in_the_middle(
     name: str, before: float, silence: float, after: float, begin: float
 ) -> None:
     form = FORMATS[name]
-    parts = [noise(before, form.rate, 2) if before else np.zeros((2, 0), np.float32)]
-    parts.append(np.zeros((2, round(silence * form.rate)), np.float32))
-    parts.append(noise(after, form.rate, 2, 1) if after else np.zeros((2, 0), np.float32))
+    channels = 2 if name == "vorbis" else 1  # its encoder takes nothing else
+    parts = [noise(before, form.rate, channels) if before else np.zeros((channels, 0), np.float32)]
+    parts.append(np.zeros((channels, round(silence * form.rate)), np.float32))
+    parts.append(noise(after, form.rate, channels, 1) if after else parts[0][:, :0])
     sound = np.concatenate(parts, axis=1)
     segment = load(encode(sound, form.rate, form.container, form.codec, form.bit_rate))
     assert segment.notices == ("the middle is silent: the nearest 10 s with sound were analysed",)
@@ -149,7 +150,7 @@ def test_silence_everywhere(seconds: float) -> None:
 @pytest.mark.parametrize("container", ["matroska", "mp4"])
 @pytest.mark.parametrize("default", [0, 1, 2])
 def test_default_audio_track(container: str, default: int) -> None:
-    sounds = [noise(15.0, 44_100, seed=seed) for seed in range(3)]
+    sounds = [noise(11.0, 44_100, seed=seed) for seed in range(3)]
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
         streams = []
@@ -175,7 +176,6 @@ def test_default_audio_track(container: str, default: int) -> None:
 # ---------------------------------------------------------------------------------------- clocks
 
 
-@pytest.mark.parametrize("seconds", [12.0, 40.0])
 @pytest.mark.parametrize(
     ("container", "codec"),
     [
@@ -188,7 +188,7 @@ def test_default_audio_track(container: str, default: int) -> None:
         ("asf", "wmav2"),
     ],
 )
-@pytest.mark.parametrize("begin", [7, 5_000])
+@pytest.mark.parametrize(("begin", "seconds"), [(7, 30.0), (5_000, 12.0)])
 def test_clock_that_does_not_begin_at_zero(
     container: str, codec: str, begin: int, seconds: float
 ) -> None:
