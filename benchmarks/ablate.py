@@ -68,6 +68,9 @@ def run(
     varied = copy.copy(nets)
     varied.config, varied.pools = config, [copy.copy(pool) for pool in nets.pools]
     for pool in varied.pools:
+        # Blocks that are made anew must not replace those of the other variants.
+        pool.inputs = pool.inputs.clone()
+        pool.targets = {name: values.clone() for name, values in pool.targets.items()}
         variant.change(pool)
     folds = []
     for number, split in enumerate(fold_splits(examples, config.n_folds)):

@@ -240,7 +240,7 @@ def test_card_states_split_size_and_intervals(trained: Path) -> None:
 
 def test_an_interrupted_run_goes_on_and_is_then_read(dataset: Path, tmp_path: Path) -> None:
     genres = ("buzz", "hum", "tick")
-    sounds = read_sounds(hold_out(read_dataset(dataset)), genres, "cpu")
+    sounds = read_sounds(hold_out(read_dataset(dataset)), genres, tmp_path / "sounds.raw", "cpu")
     rows = np.arange(len(sounds.label))
     generator = torch.Generator().manual_seed(0)
     pools = [Pool(sounds, rows, [], generator, mixed=0.0, repeated=0.3)]
@@ -430,6 +430,19 @@ def test_blocks_hold_the_middle_ten_seconds() -> None:
     assert [is_middle for _, is_middle in cut_blocks(samples[:1000], 5.0)] == [True]
 
 
+@pytest.mark.parametrize("device", ["cuda:77", "abacus"])
+def test_a_device_that_is_not_there(dataset: Path, tmp_path: Path, device: str) -> None:
+    with pytest.raises(DatasetError, match=f"{device}: PyTorch cannot compute there"):
+        train_model(Sources(dataset), tmp_path, TINY, "none 1", device)
+
+
+def test_a_checkpoint_of_another_version_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"config": {"freeze_front": True}, "step": 1}, path)
+    with pytest.raises(DatasetError, match=r"checkpoint\.pt: unknown setting 'freeze_front'"):
+        read_trained(tmp_path, set())
+
+
 def test_settings_come_from_toml(tmp_path: Path) -> None:
     path = tmp_path / "small.toml"
     path.write_text("n_steps = 7\nwidths = [4, 4, 4, 4]\n", encoding="utf-8")
@@ -514,8 +527,9 @@ def test_resampling_keeps_what_both_rates_hold() -> None:
     assert resample(tone(9000, 22_050), 16_000).abs().max() < 1e-4
 
 
-def test_blocks_of_a_pool_are_cut_from_their_clips(dataset: Path) -> None:
-    sounds = read_sounds(read_dataset(dataset), ("buzz", "hum", "tick"), "cpu")
+def test_blocks_of_a_pool_are_cut_from_their_clips(dataset: Path, tmp_path: Path) -> None:
+    genres = ("buzz", "hum", "tick")
+    sounds = read_sounds(read_dataset(dataset), genres, tmp_path / "sounds.raw", "cpu")
     generator = torch.Generator().manual_seed(0)
     rows = np.repeat(np.arange(12), 2)
     pool = Pool(sounds, rows, [StubYamnet(Path())], generator, mixed=0.0, repeated=0.5)

@@ -47,7 +47,7 @@ class Server:
         return httpx.get(self.url + path, timeout=60, **options)
 
     def metric(self, name: str) -> float:
-        """Return a number of the metrics page, 0 if there is none."""
+        """Return a value from the metrics page, or 0 if it is absent."""
         [*found] = re.findall(rf"^{re.escape(name)} (\S+)$", self.get("/metrics").text, re.M)
         return float(found[0]) if found else 0.0
 

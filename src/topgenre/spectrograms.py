@@ -78,6 +78,14 @@ def mel_edges(n_mels: int, highest: float) -> NDArray[np.float64]:
     return np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
 
 
+def mel_filters(n_mels: int, n_fft: int, sample_rate: float) -> NDArray[np.float64]:
+    """Return mel triangles with Slaney's area normalisation, shape (n_mels, 1 + n_fft // 2)."""
+    edges = mel_edges(n_mels, sample_rate / 2)[:, None]
+    bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)
+    ramps = (bins - edges[:-1]) / np.diff(edges, axis=0)
+    return np.maximum(0, np.minimum(ramps[:-1], 1 - ramps[1:])) * 2 / (edges[2:] - edges[:-2])
+
+
 @cache
 def _mel_bank() -> list[tuple[slice, slice, Array]]:
     """Lay out the mel triangles as a few small matrices: their matrix is nearly all zeros.
@@ -85,13 +93,9 @@ def _mel_bank() -> list[tuple[slice, slice, Array]]:
     Returns
     -------
     list of (slice, slice, ndarray)
-        Neighbouring bands, the bins that they cover, and their weights with Slaney's area
-        normalisation.
+        Neighbouring bands, the bins that they cover, and their weights.
     """
-    edges = mel_edges(N_MELS, SAMPLE_RATE / 2)[:, None]
-    bins = np.linspace(0, SAMPLE_RATE / 2, N_BINS)
-    ramps = (bins - edges[:-1]) / np.diff(edges, axis=0)
-    weights = np.maximum(0, np.minimum(ramps[:-1], 1 - ramps[1:])) * 2 / (edges[2:] - edges[:-2])
+    weights = mel_filters(N_MELS, N_FFT, SAMPLE_RATE)
     bank = []
     for first in range(0, N_MELS, _BANDS_AT_ONCE):
         bands = slice(first, first + _BANDS_AT_ONCE)

@@ -100,6 +100,7 @@ def _topgenre(
     """
     if context.invoked_subcommand is not None:
         return
+    gc.enable()
     if sys.stdin.isatty() and sys.stdout.isatty():
         from topgenre.cli import guided
 

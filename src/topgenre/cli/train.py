@@ -48,7 +48,7 @@ def train(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Settings as TOML; see docs/model.md.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where PyTorch computes: cpu, cuda or mps.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where PyTorch computes: cpu or cuda.")] = "cpu",
     name: Annotated[str, typer.Option(help="Name and version of the model.")] = "custom 1",
 ) -> None:
     """Train a model on your own genres.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from topgenre.evaluation.calibration import (
@@ -128,7 +126,11 @@ def reliable_tags(
 
 
 def model_card(
-    held_out: Sequence[HeldOut], examples: Examples, config: TrainConfig, seconds: float
+    held_out: Sequence[HeldOut],
+    examples: Examples,
+    config: TrainConfig,
+    seconds: float,
+    machine: str,
 ) -> dict[str, Any]:
     """Describe data, figures and settings; the temperature of each fold is fitted to the others."""
     found, rows = [], []
@@ -156,7 +158,7 @@ def model_card(
         ),
         "config": config.to_dict(),
         "minutes": round(seconds / 60, 1),
-        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
+        "machine": machine,
     }  # fmt: skip
     if not from_dataset.all():
         card["measured_elsewhere"] = _measured(

@@ -40,11 +40,13 @@ class TrainConfig:
     label_smoothing: float = 0.1
     labelled_share: float = 0.5  # of each batch; the rest is unlabelled music
 
-    clip_blocks: int = 10  # of each labelled clip in the pool at any time
-    music_blocks: int = 14_000  # of music without labels
+    clip_blocks: int = 10  # of each labelled clip in the pool at any time, if there is room
+    labelled_blocks: int = 8000  # at most; a block takes half a megabyte of memory
+    music_blocks: int = 4000  # of music without labels
     renew_every: int = 4  # steps between batches of new blocks
     mixed: float = 0.4  # share of blocks of unlabelled music that are mixed with another piece
-    repeated: float = 0.3  # of labelled blocks in which a short piece repeats, as short clips do
+    repeated: float = 0.3  # of labelled blocks, and a third as many of others, in which a short
+    # piece repeats, as short clips do
 
     eq_db: float = 8.0  # random smooth equaliser: recordings differ in timbre, genres do not
     floor_chance: float = 0.3  # random noise floor: old, noisy or heavily coded sound
@@ -68,18 +70,24 @@ class TrainConfig:
             values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DatasetError(f"{path}: cannot be read as TOML ({error})") from error
-        unknown = values.keys() - {field.name for field in fields(cls)}
-        if unknown:
-            raise DatasetError(f"{path}: unknown setting {sorted(unknown)[0]!r}")
-        config = cls.from_dict(values)
+        config = cls.from_dict(values, path)
         strange = set(config.channels) - set(CHANNELS)
         if strange or not config.channels:
             raise DatasetError(f"{path}: channels must be some of {', '.join(CHANNELS)}")
         return config
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
-        """Return settings that `to_dict` wrote."""
+    def from_dict(cls, values: dict[str, Any], path: Path) -> TrainConfig:
+        """Return the settings of a file.
+
+        Raises
+        ------
+        DatasetError
+            If one of them is unknown.
+        """
+        unknown = values.keys() - {field.name for field in fields(cls)}
+        if unknown:
+            raise DatasetError(f"{path}: unknown setting {sorted(unknown)[0]!r}")
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         return cls(**{**values, **lists})
 

@@ -24,6 +24,8 @@ from topgenre.training.sound import for_teachers, network_inputs, resample
 from topgenre.training.sounds import Sounds
 from topgenre.training.teacher import N_WINDOWS, STEP_FRAMES
 
+REPEATED_BELOW = round(1.2 * BLOCK_SAMPLES)  # of a clip: it leaves a block no choice of place
+
 _FASTEST = 1.09  # and the slowest is as much slower
 _SHORTEST, _LONGEST_PIECE = 2.0, 4.0  # seconds of a piece that repeats
 _QUIETEST = 15.0  # dB, of a second piece of music against the first
@@ -79,7 +81,7 @@ class Pool:
         self.rows = torch.from_numpy(clips).to(device)
         self._first = sounds.length.cumsum(0) - sounds.length
         chosen = torch.rand(len(clips), generator=generator, device=device) < repeated
-        repeats = chosen | (sounds.length[self.rows] < BLOCK_SAMPLES * 1.2)
+        repeats = chosen | (sounds.length[self.rows] < REPEATED_BELOW)
         order = torch.randperm(len(clips), generator=generator, device=device)
         self._kinds = [order[~repeats[order]], order[repeats[order]]]
         self._next = [0, 0]
@@ -90,7 +92,7 @@ class Pool:
                 self._renew(kind)
 
     def renew(self) -> None:
-        """Make some blocks anew; the kinds take turns by their number."""
+        """Make a few blocks anew, whole or repeated ones, each kind as often as it has blocks."""
         share = len(self._kinds[1]) / len(self.rows)
         pick = torch.rand(1, generator=self.generator, device=self.rows.device)
         self._renew(int(pick.item() < share))

@@ -25,7 +25,6 @@ from topgenre.training.card import Calibration, calibrate, model_card, reliable_
 from topgenre.training.config import TrainConfig
 from topgenre.training.examples import (
     BLOCK_FRAMES,
-    BLOCK_SAMPLES,
     Examples,
     Teacher,
     build_cache,
@@ -36,7 +35,7 @@ from topgenre.training.export import export
 from topgenre.training.head import HeldOut, fit_last_layers, predict
 from topgenre.training.net import GenreNet
 from topgenre.training.not_music import not_music
-from topgenre.training.pool import Pool
+from topgenre.training.pool import REPEATED_BELOW, Pool
 from topgenre.training.sounds import Sounds, read_sounds
 from topgenre.training.tags import TagScores, keep_tags, tag_infos, teacher_scores
 from topgenre.training.targets import teacher_features
@@ -110,6 +109,7 @@ class Fold(NamedTuple):
     net: GenreNet
     held_out: HeldOut
     teacher_accuracy: float | None
+    seconds: float
 
 
 class Nets:
@@ -135,23 +135,31 @@ class Nets:
     ) -> None:
         self.sources, self.run_dir, self.config = sources, run_dir, config
         self.device, self.progress = device, progress
-        self.seconds = 0.0
+
+    @cached_property
+    def clips(self) -> tuple[list[Clip], list[Clip], list[Clip]]:
+        """Return `Sources.clips`."""
+        return self.sources.clips()
+
+    @cached_property
+    def genres(self) -> tuple[str, ...]:
+        """Return the genres of the data set, in alphabetical order."""
+        return genres_of(self.clips[0])
 
     @cached_property
     def pools(self) -> list[Pool]:
         """Decode everything and make the pools: with labels, of other styles, of other music."""
-        dataset, collections, music = self.sources.clips()
-        genres = genres_of(dataset)
-        clips = [*dataset, *collections, *music]
-        sounds = read_sounds(clips, genres, self.device, self.progress)
+        clips = [clip for kind in self.clips for clip in kind]
+        path = self.run_dir / "sounds.raw"
+        sounds = read_sounds(clips, self.genres, path, self.device, self.progress)
         generator = torch.Generator(self.device).manual_seed(self.config.seed)
         teachers = make_teachers(self.sources, self.device)
         labelled = sounds.label >= 0
         other = ~labelled & (sounds.collection != "")
         config = self.config
         kinds = (
-            (blocks_per_clip(sounds, labelled, config.clip_blocks), 0.0, config.repeated),
-            (blocks_per_clip(sounds, other, config.clip_blocks), 0.0, config.repeated),
+            (blocks_per_clip(sounds, labelled, config), 0.0, config.repeated),
+            (blocks_per_clip(sounds, other, config), 0.0, config.repeated),
             (
                 blocks_by_length(sounds, ~labelled & ~other, config.music_blocks),
                 config.mixed, config.repeated / 3,
@@ -181,13 +189,8 @@ class Nets:
         trainer = Trainer(
             self.genres, self.pools[-1:], music, first_phase, self.run_dir / "pretrained"
         )
-        self.seconds += trainer.run().seconds
+        trainer.run()
         return trainer
-
-    @cached_property
-    def genres(self) -> tuple[str, ...]:
-        """Return the genres of the data set, in alphabetical order."""
-        return genres_of(self.sources.clips()[0])
 
     def train(self, name: str, held_out: set[str]) -> Trained:
         """Train the network of this name, or read it, without the clips that are held out."""
@@ -198,14 +201,16 @@ class Nets:
             folder = self.run_dir / name
             start = self.pretrained
             trained = Trainer(self.genres, self.pools, learnt, self.config, folder, start).run()
-        self.seconds += trained.seconds
         return trained
 
 
-def blocks_per_clip(sounds: Sounds, chosen: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
-    """Return the row of each of `n` blocks of every chosen clip; short clips have fewer."""
-    short = sounds.length.cpu().numpy() < 1.2 * BLOCK_SAMPLES
-    return np.repeat(np.arange(len(chosen)), np.where(chosen, np.where(short, -(-n // 2), n), 0))
+def blocks_per_clip(
+    sounds: Sounds, chosen: NDArray[np.bool_], config: TrainConfig
+) -> NDArray[np.int64]:
+    """Return the row of each block of the chosen clips; clips that repeat have half as many."""
+    n = min(config.clip_blocks, max(1, config.labelled_blocks // max(1, int(chosen.sum()))))
+    fewer = sounds.length.cpu().numpy() < REPEATED_BELOW
+    return np.repeat(np.arange(len(chosen)), np.where(chosen, np.where(fewer, -(-n // 2), n), 0))
 
 
 def blocks_by_length(sounds: Sounds, chosen: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
@@ -255,8 +260,15 @@ def train_model(
     Raises
     ------
     DatasetError
-        If the data set cannot be used.
+        If the data set or the device cannot be used.
     """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise DatasetError(
+            f"{device}: PyTorch cannot compute there ({reason}); name another device"
+        ) from error
     examples, tag_scores = prepare(sources, run_dir, progress)
     other_sounds = non_music_inputs(config.n_not_music, sources.not_music, run_dir)
     nets = Nets(sources, run_dir, config, device, progress)
@@ -276,18 +288,20 @@ def train_model(
             fold.net, run_dir / f"fold-{number}.onnx", f"{name}, fold {number}", examples,
             calibrate(others, examples), kept, thresholds, {HELD_OUT: names},
         )  # fmt: skip
-    net = nets.train("final", set()).net
+    final = nets.train("final", set())
     everything = np.ones(len(examples.label), bool)
-    fit_last_layers(net, examples, everything, config, other_sounds, tag_scores)
+    fit_last_layers(final.net, examples, everything, config, other_sounds, tag_scores)
+    first = read_trained(run_dir / "pretrained", set())
+    seconds = final.seconds + sum(fold.seconds for fold in folds) + (first.seconds if first else 0)
     card = {
         "dataset": sources.dataset.name,
         "teachers": list(sources.teachers),
         "teacher_accuracy": [fold.teacher_accuracy for fold in folds],
         "tag_areas": areas,
-        **model_card(held_out, examples, config, nets.seconds),
+        **model_card(held_out, examples, final.config, seconds, final.machine),
     }
     path = run_dir / "model.onnx"
-    write_model(net, path, name, examples, calibration, kept, thresholds, card)
+    write_model(final.net, path, name, examples, calibration, kept, thresholds, card)
     (run_dir / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return path
 
@@ -352,7 +366,8 @@ def make_fold(
     middle = examples.middle[rows] & (examples.label[rows] >= 0)
     hits = top_k_hits(held_out.logits[middle], examples.label[rows[middle]], 1)
     log.info("fold %d: accuracy %.3f of %d clips", number, hits.mean(), len(hits))
-    return Fold(net, held_out, teacher_accuracy(trained, examples, rows[middle]))
+    accuracy = teacher_accuracy(trained, examples, rows[middle])
+    return Fold(net, held_out, accuracy, trained.seconds)
 
 
 def teacher_accuracy(trained: Trained, examples: Examples, rows: NDArray[np.int64]) -> float | None:
@@ -360,8 +375,8 @@ def teacher_accuracy(trained: Trained, examples: Examples, rows: NDArray[np.int6
     if trained.space is None:
         return None
     near = {name: torch.from_numpy(stored[rows]) for name, stored in examples.targets.items()}
-    directions = trained.space.transform(teacher_features(near).mean(1).numpy())
-    found = directions[:, -len(examples.genres) :].argmax(1)
+    directions = trained.space.transform(teacher_features(near).mean(1))
+    found = directions[:, -len(examples.genres) :].argmax(1).numpy()
     return float((found == examples.label[rows]).mean())
 
 

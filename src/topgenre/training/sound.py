@@ -26,15 +26,14 @@ from topgenre.spectrograms import (
     ONSET_DELAY,
     ONSET_UNIT_DB,
     TOP_DB,
-    mel_edges,
+    mel_filters,
 )
 
-_TINY = float(hpss.TINY)
-
 TEACHER_RATE = 16_000  # Hz, of both teachers
-_PASSBAND = 0.913  # of the lower Nyquist frequency
-
 TEACHER_RMS = 0.12  # the network cannot hear the volume, so its targets must not show it
+
+_PASSBAND = 0.913  # of the lower Nyquist frequency
+_TINY = float(hpss.TINY)
 
 
 def network_inputs(samples: Tensor) -> Tensor:
@@ -46,7 +45,7 @@ def network_inputs(samples: Tensor) -> Tensor:
     full = full.real.square() + full.imag.square()
     harmonic, percussive = running_median(full, 2) + _TINY, running_median(full, 1) + _TINY
     total = harmonic + percussive
-    bank = _mel_bank(samples.device)
+    bank = mel_bank(N_MELS, N_FFT, SAMPLE_RATE, samples.device)
     mel = bank @ full
     levels = torch.stack(
         [mel, *(bank @ (full * (part / total).square()) for part in (harmonic, percussive))], 1
@@ -113,18 +112,9 @@ def _onset_strength(mel: Tensor) -> Tensor:
 
 
 @cache
-def _mel_bank(device: torch.device) -> Tensor:
-    """Return the mel triangles as a matrix (128, 1025)."""
-    return mel_filters(N_MELS, N_FFT, SAMPLE_RATE).to(device)
-
-
-def mel_filters(n_mels: int, n_fft: int, sample_rate: float) -> Tensor:
-    """Return Slaney-style mel filters (n_mels, 1 + n_fft / 2) up to the Nyquist frequency."""
-    edges = mel_edges(n_mels, sample_rate / 2)[:, None]
-    bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)
-    ramps = (bins - edges[:-1]) / np.diff(edges, axis=0)
-    bank = np.maximum(0, np.minimum(ramps[:-1], 1 - ramps[1:])) * 2 / (edges[2:] - edges[:-2])
-    return torch.from_numpy(bank.astype(np.float32))
+def mel_bank(n_mels: int, n_fft: int, sample_rate: int, device: torch.device) -> Tensor:
+    """Return `topgenre.spectrograms.mel_filters` on a device."""
+    return torch.from_numpy(mel_filters(n_mels, n_fft, sample_rate)).float().to(device)
 
 
 def resample(samples: Tensor, length: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Decoded recordings in memory, for blocks to be cut from anywhere."""
+"""Decoded recordings, for blocks to be cut from anywhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ _SILENT = 1e-3  # peak of a clip that is of none
 
 @dataclass(frozen=True, slots=True)
 class Sounds:
-    """Recordings in memory, one clip per row.
+    """Decoded recordings, one clip per row.
 
     Attributes
     ----------
@@ -49,39 +50,63 @@ class Sounds:
 def read_sounds(
     clips: Sequence[Clip],
     genres: Sequence[str],
+    path: Path,
     device: str,
     progress: Callable[[int, int], object] = lambda done, of: None,
 ) -> Sounds:
-    """Decode clips into the memory of a device.
+    """Decode clips into a file, which is mapped into memory or copied to a device.
 
-    Clips that cannot be decoded, and silent ones, are left out with a warning in the log.
+    An hour of music takes 160 MB. Clips that cannot be decoded, and silent ones, are left out with
+    a warning in the log.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+    genres : sequence of str
+        Order of the labels.
+    path : Path
+        File of samples to write.
+    device : str
+    progress : callable
+        Called with the numbers of decoded and of all clips.
+
+    Returns
+    -------
+    topgenre.training.sounds.Sounds
     """
     number = {genre: index for index, genre in enumerate(genres)}
-
-    def decode(clip: Clip) -> NDArray[np.int16]:
-        try:
-            samples = load_segment(clip.path, seconds=LONGEST_CLIP).samples
-        except AudioError as error:
-            log.warning("left out: %s", error)
-            return np.zeros(0, np.int16)
-        if len(samples) < _SHORTEST or np.abs(samples).max() < _SILENT:
-            log.warning("left out: %s: too short or silent", clip.path)
-            return np.zeros(0, np.int16)
-        return (np.clip(samples, -1, 1) * (2**15 - 1)).astype(np.int16)
-
-    kept, waves = [], []
-    with ThreadPoolExecutor(_THREADS) as executor:
-        for done, (clip, wave) in enumerate(
-            zip(clips, executor.map(decode, clips), strict=True), start=1
-        ):
-            progress(done, len(clips))
-            if len(wave):
-                kept.append(clip)
-                waves.append(wave)
+    kept, lengths = [], []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(_THREADS) as executor, path.open("wb") as file:
+        # A few at a time: what is decoded waits in memory until it is written.
+        for first in range(0, len(clips), 2 * _THREADS):
+            some = clips[first : first + 2 * _THREADS]
+            for clip, samples in zip(some, executor.map(_decode, some), strict=True):
+                if len(samples):
+                    kept.append(clip)
+                    lengths.append(len(samples))
+                    file.write(samples.tobytes())
+            progress(first + len(some), len(clips))
+    every = torch.zeros(0, dtype=torch.int16)
+    if kept:
+        every = torch.from_file(str(path), shared=True, size=sum(lengths), dtype=torch.int16)
     return Sounds(
-        samples=torch.from_numpy(np.concatenate(waves or [np.zeros(0, np.int16)])).to(device),
-        length=torch.tensor([len(wave) for wave in waves], dtype=torch.long, device=device),
+        samples=every.to(device),
+        length=torch.tensor(lengths, dtype=torch.long, device=device),
         clip=np.array([clip.name for clip in kept]),
         collection=np.array([clip.collection for clip in kept]),
         label=np.array([number.get(clip.genre, -1) for clip in kept], np.int64),
     )
+
+
+def _decode(clip: Clip) -> NDArray[np.int16]:
+    """Return the samples of a clip; none if it is of no use."""
+    try:
+        samples = load_segment(clip.path, seconds=LONGEST_CLIP).samples
+    except AudioError as error:
+        log.warning("left out: %s", error)
+        return np.zeros(0, np.int16)
+    if len(samples) < _SHORTEST or np.abs(samples).max() < _SILENT:
+        log.warning("left out: %s: too short or silent", clip.path)
+        return np.zeros(0, np.int16)
+    return (np.clip(samples, -1, 1) * (2**15 - 1)).astype(np.int16)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -49,26 +47,27 @@ class TargetSpace:
     are labels, are the logits of a linear classifier of the genres.
     """
 
-    mean: Array
-    scale: Array
-    components: Array
-    offset: Array  # shape (n_directions,); zero but for the logits
+    mean: Tensor
+    scale: Tensor
+    components: Tensor
+    offset: Tensor  # shape (n_directions,); zero but for the logits
 
     @classmethod
-    def fit(cls, features: Array, weights: Array, n_components: int) -> TargetSpace:
+    def fit(cls, features: Tensor, weights: Array, n_components: int) -> TargetSpace:
         """Fit on features of shape (n, d), with weights of shape (d,) for their columns."""
-        mean, scale = features.mean(0), weights / (features.std(0) + 1e-3)
+        mean = features.mean(0)
+        scale = torch.from_numpy(weights).to(mean) / (features.std(0, unbiased=False) + 1e-3)
         standardised = _standardise(features, mean, scale)
-        covariance = torch.from_numpy(standardised.T @ standardised / len(features))
+        covariance = standardised.T @ standardised / len(features)
         # Randomised: a full decomposition of thousands of columns takes minutes on a busy machine.
         vectors, values, _ = torch.svd_lowrank(covariance, min(n_components + 16, len(mean)), 3)
         values = values[:n_components].clamp_min(1e-8)
-        components = (vectors[:, :n_components] / values**0.25).numpy()
-        return cls(mean, scale, components, np.zeros(n_components, np.float32))
+        components = vectors[:, :n_components] / values**0.25
+        return cls(mean, scale, components, mean.new_zeros(n_components))
 
     def with_genres(
         self,
-        features: Array,
+        features: Tensor,
         labels: NDArray[np.int64],
         weights: NDArray[np.float64],
         n_genres: int,
@@ -78,47 +77,55 @@ class TargetSpace:
 
         Parameters
         ----------
-        features : ndarray of float32, shape (n, d)
+        features : Tensor, shape (n, d)
         labels : ndarray of int64, shape (n,)
         weights : ndarray of float64, shape (n,)
         n_genres : int
         share : float
             Variance of these directions, relative to the others'. Without labels they are zero.
         """
-        if not len(labels):
-            directions, bias = np.zeros((len(self.mean), n_genres), np.float32), np.zeros(n_genres)
-        else:
-            standardised = self.standardise(features)
+        directions = self.mean.new_zeros(len(self.mean), n_genres)
+        bias = self.mean.new_zeros(n_genres)
+        if len(labels):
+            standardised = _standardise(features, self.mean, self.scale)
             layer = nn.Linear(standardised.shape[1], n_genres)
-            regress(layer, standardised, labels, weights, GENRE_L2)
-            directions, bias = layer.weight.detach().numpy().T, layer.bias.detach().numpy()
-            variance = (standardised @ directions).var(0).sum()
+            regress(layer, standardised.cpu().numpy(), labels, weights, GENRE_L2)
+            directions, bias = (p.detach().to(self.mean) for p in (layer.weight.T, layer.bias))
+            variance = (standardised @ directions).var(0).sum().clamp_min(1e-12)
             wanted = share * (standardised @ self.components).var(0).sum()
-            factor = np.float32(math.sqrt(wanted / max(variance, 1e-12)))
+            factor = torch.sqrt(wanted / variance)
             directions, bias = factor * directions, factor * bias
         return replace(
             self,
-            components=np.concatenate([self.components, directions], 1),
-            offset=np.concatenate([self.offset, bias]).astype(np.float32),
+            components=torch.cat([self.components, directions], 1),
+            offset=torch.cat([self.offset, bias]),
         )
 
-    def standardise(self, features: Array) -> Array:
-        """Centre, scale and clip features of shape (..., d)."""
-        return _standardise(features, self.mean, self.scale)
+    def without_genres(self, n_components: int) -> TargetSpace:
+        """Return the space of the first directions."""
+        return replace(
+            self,
+            components=self.components[:, :n_components],
+            offset=self.offset[:n_components],
+        )
 
-    def transform(self, features: Array) -> Array:
+    def transform(self, features: Tensor) -> Tensor:
         """Project features of shape (..., d) to (..., n_directions)."""
-        return np.asarray(self.standardise(features) @ self.components + self.offset)
+        return _standardise(features, self.mean, self.scale) @ self.components + self.offset
+
+    def tensors(self) -> list[Tensor]:
+        """Return what makes the space again."""
+        return [self.mean, self.scale, self.components, self.offset]
 
 
-def standardiser(values: NDArray[np.floating[Any]]) -> TargetSpace:
+def standardiser(values: Tensor) -> TargetSpace:
     """Return a space whose targets are the columns themselves, standardised."""
-    flat = values.reshape(-1, values.shape[-1]).astype(np.float32)
-    scale = 1 / (flat.std(0) + np.float32(1e-3))
+    flat = values.flatten(0, -2).float()
+    scale = 1 / (flat.std(0, unbiased=False) + 1e-3)
     width = flat.shape[1]
-    identity = np.eye(width, dtype=np.float32)
-    return TargetSpace(flat.mean(0), scale, identity, np.zeros(width, np.float32))
+    identity = torch.eye(width, device=flat.device)
+    return TargetSpace(flat.mean(0), scale, identity, flat.new_zeros(width))
 
 
-def _standardise(features: Array, mean: Array, scale: Array) -> Array:
-    return np.asarray(np.clip((features - mean) * scale, -_CLIP, _CLIP))
+def _standardise(features: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    return ((features - mean) * scale).clamp(-_CLIP, _CLIP)

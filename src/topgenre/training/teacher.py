@@ -21,7 +21,7 @@ from torch.nn import functional
 from topgenre.audio import SAMPLE_RATE
 from topgenre.errors import DatasetError
 from topgenre.spectrograms import HOP_LENGTH as INPUT_HOP_LENGTH
-from topgenre.training.sound import TEACHER_RATE, mel_filters
+from topgenre.training.sound import TEACHER_RATE, mel_bank
 
 N_FFT, HOP_LENGTH, N_MELS = 512, 256, 96
 WINDOW_FRAMES = 187  # 3 s, the length that the teacher was trained on
@@ -116,7 +116,7 @@ class MusicnnTeacher:
         except (OSError, ValueError) as error:
             raise DatasetError(f"{weights}: not a file of teacher weights ({error})") from error
         self._weights = {name: values.to(device) for name, values in stored.items()}
-        self._mel = mel_filters(N_MELS, N_FFT, TEACHER_RATE).to(device)
+        self._mel = mel_bank(N_MELS, N_FFT, TEACHER_RATE, torch.device(device))
         live = [self._weights[f"batch_normalization_{i + 1}.gamma"] > _LIVE for i in range(5)]
         self._filters = [self._live_filters(i, which) for i, which in enumerate(live)]
         n_front = 2 * _N_TIMBRE_FILTERS + 3 * _N_TEMPO_FILTERS

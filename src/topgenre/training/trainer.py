@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import platform
 import time
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,11 +47,13 @@ class Trained(NamedTuple):
 
     net: GenreNet
     space: TargetSpace | None
+    config: TrainConfig
     seconds: float
+    machine: str
 
 
 def read_trained(folder: Path, held_out: set[str]) -> Trained | None:
-    """Read the averaged network of a finished run; None if there is none.
+    """Return the averaged network of a run, or None if the run has not finished.
 
     Parameters
     ----------
@@ -63,13 +65,13 @@ def read_trained(folder: Path, held_out: set[str]) -> Trained | None:
     Raises
     ------
     DatasetError
-        If it has learnt one of the clips that are held out.
+        If it has learnt one of the clips that are held out, or if another version made it.
     """
     checkpoint = folder / "checkpoint.pt"
     if not checkpoint.exists():
         return None
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    config = TrainConfig.from_dict(state["config"])
+    config = TrainConfig.from_dict(state["config"], checkpoint)
     if state["step"] < config.n_steps:
         return None
     if held_out.intersection(state["clips"]):
@@ -83,10 +85,8 @@ def read_trained(folder: Path, held_out: set[str]) -> Trained | None:
         n_genres, 0, n_teacher, n_timbre, config.widths, config.n_embedding, config.channels
     )
     net.load_state_dict(weights)
-    space = None
-    if "space" in state:
-        space = TargetSpace(*(tensor.numpy() for tensor in state["space"]))
-    return Trained(net.eval(), space, state["seconds"])
+    space = TargetSpace(*state["space"]) if "space" in state else None
+    return Trained(net.eval(), space, config, state["seconds"], state["machine"])
 
 
 def _foreign(checkpoint: Path) -> str:
@@ -130,6 +130,11 @@ class Trainer:
         self.pools, self.config, self.run_dir = pools, config, run_dir
         self.sounds: Sounds = pools[0].sounds
         self.device = pools[0].rows.device
+        self.machine = (
+            torch.cuda.get_device_name(self.device)
+            if self.device.type == "cuda"
+            else f"{torch.get_num_threads()} threads, {platform.machine()}"
+        )
         torch.manual_seed(config.seed)
         self.clips = sorted({str(name) for name in self.sounds.clip[train]})
         self._label = torch.from_numpy(self.sounds.label).to(self.device)
@@ -206,36 +211,31 @@ class Trainer:
 
     def _target_spaces(
         self, n_genres: int, start: Trainer | None
-    ) -> tuple[_Space | None, _Space | None]:
+    ) -> tuple[TargetSpace | None, TargetSpace | None]:
         """Fit the targets; the directions of the genres follow this run's labels."""
         config, targets = self.config, self.pools[-1].targets
         if not targets:
             return None, None
         if start and start.space:
-            components = start.space.space.components[:, : config.n_teacher]
-            offset = start.space.space.offset[: config.n_teacher]
-            space = replace(start.space.space, components=components, offset=offset)
-            timbre = start.timbre
+            space, timbre = start.space.without_genres(config.n_teacher), start.timbre
         else:
             some = torch.nonzero(self._weights[-1])[:, 0]
-            some = some[:: max(1, len(some) // _PCA_BLOCKS)].cpu()
-            near = {name: values[some.to(self.device)] for name, values in targets.items()}
-            features = teacher_features(near).flatten(0, 1).cpu().numpy()
+            some = some[:: max(1, len(some) // _PCA_BLOCKS)]
+            near = {name: values[some] for name, values in targets.items()}
+            features = teacher_features(near).flatten(0, 1)
             space = TargetSpace.fit(features, feature_weights(near), config.n_teacher)
-            timbre = None
-            if "timbre" in near:
-                timbre = _Space(standardiser(near["timbre"].cpu().numpy()), self.device)
-        features = np.zeros((0, len(space.mean)), np.float32)
+            timbre = standardiser(near["timbre"]) if "timbre" in near else None
+        features = space.mean.new_zeros(0, len(space.mean))
         labels, weights = np.zeros(0, np.int64), np.zeros(0)
         for pool, weight in zip(self.pools, self._weights, strict=True):
             known = torch.nonzero((weight > 0) & (self._label[pool.rows] >= 0))[:, 0]
             if len(known):
                 near = {name: values[known] for name, values in pool.targets.items()}
-                features = teacher_features(near).mean(1).cpu().numpy()
+                features = teacher_features(near).mean(1)
                 labels = self._label[pool.rows[known]].cpu().numpy()
                 weights = (weight[known] / weight[known].sum()).cpu().numpy().astype(float)
         space = space.with_genres(features, labels, weights, n_genres, config.genre_directions)
-        return _Space(space, self.device), timbre
+        return space, timbre
 
     def run(self) -> Trained:
         """Train to the end and return the averaged network."""
@@ -266,8 +266,9 @@ class Trainer:
         self.seconds = before + time.monotonic() - began
         if self.step != begun_at:
             self._save()
-        space = self.space.space if self.space else None
-        return Trained(copy.deepcopy(self.average).cpu(), space, self.seconds)
+        return Trained(
+            copy.deepcopy(self.average).cpu(), self.space, config, self.seconds, self.machine
+        )
 
     def _draw(self) -> Batch:
         """Draw a batch, part of it labelled, and make some blocks anew."""
@@ -353,6 +354,7 @@ class Trainer:
         state: dict[str, Any] = {
             "step": self.step,
             "seconds": self.seconds,
+            "machine": self.machine,
             "config": self.config.to_dict(),
             "clips": self.clips,
             "net": self.net.state_dict(),
@@ -361,9 +363,7 @@ class Trainer:
         }
         for name, space in (("space", self.space), ("timbre", self.timbre)):
             if space:
-                state[name] = [
-                    torch.from_numpy(getattr(space.space, f.name)) for f in fields(space.space)
-                ]
+                state[name] = space.tensors()
         self.run_dir.mkdir(parents=True, exist_ok=True)
         temporary = self.checkpoint.with_suffix(".tmp")
         torch.save(state, temporary)
@@ -379,26 +379,5 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         for name in ("space", "timbre"):
             if name in state:
-                arrays = [tensor.cpu().numpy() for tensor in state[name]]
-                setattr(self, name, _Space(TargetSpace(*arrays), self.device))
+                setattr(self, name, TargetSpace(*state[name]))
         log.info("resumed %s at step %d", self.checkpoint, self.step)
-
-
-class _Space:
-    """A space of targets on a device."""
-
-    def __init__(self, space: TargetSpace, device: torch.device) -> None:
-        self.space = space
-        self.mean, self._scale, self._components, self._offset = (
-            torch.from_numpy(np.ascontiguousarray(values)).to(device)
-            for values in (space.mean, space.scale, space.components, space.offset)
-        )
-
-    @property
-    def components(self) -> NDArray[np.float32]:
-        return self.space.components
-
-    def transform(self, features: Tensor) -> Tensor:
-        """Project features of shape (..., d) to (..., n_directions)."""
-        standardised = ((features - self.mean) * self._scale).clamp(-10, 10)
-        return standardised @ self._components + self._offset

@@ -109,10 +109,13 @@ function drawNames(taken) {
   groups.sort((a, b) => b.songs.length - a.songs.length);
   for (const { genre, songs: members } of groups) {
     if (members.length < least) continue;
-    const x = median(members.map((song) => /** @type {number} */ (place(song)[0])));
+    const middle = median(members.map((song) => /** @type {number} */ (place(song)[0])));
     let y = median(members.map((song) => /** @type {number} */ (place(song)[1])));
     context.font = font("display", size, 700);
     const half = context.measureText(genre.name).width / 2 + 4;
+    // Inside the map, unless its songs lie outside.
+    const seen = middle >= 0 && middle <= width;
+    const x = seen ? Math.min(Math.max(middle, half), width - half) : middle;
     /** @type {(at: number) => boolean} */
     const free = (at) => taken.every((other) =>
       Math.abs(other.y - at) > size + 3 || other.right < x - half || other.left > x + half);
