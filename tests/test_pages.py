@@ -530,6 +530,15 @@ def test_live_answers_from_the_microphone(driver: Playwright, site: Site, tmp_pa
         # A file right afterwards has the worker for itself.
         page.locator("#file").set_input_files(sound)
         expect(page.locator(".song-file .file-name")).to_have_text("loop.wav", timeout=120_000)
+        # Where there is no loudspeaker, Firefox's sound never starts, and no error says so.
+        page.evaluate("""() => {
+          AudioContext.prototype.resume = () => new Promise(() => {});
+          Object.defineProperty(AudioContext.prototype, "state", { get: () => "suspended" });
+        }""")
+        page.get_by_role("button", name="Listen live").click()
+        expect(page.locator("#intake-note")).to_contain_text("no loudspeaker", timeout=120_000)
+        expect(page.get_by_role("button", name="Listen live")).to_be_enabled()
+        expect(page.locator("#live-stop")).to_be_hidden()
 
 
 def test_a_microphone_that_is_not_allowed_is_said(page: Page) -> None:

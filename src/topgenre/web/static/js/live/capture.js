@@ -2,9 +2,14 @@
 
 const MICROPHONE = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
+const PATIENCE = 5000; // milliseconds
+
 /** @returns {boolean} whether the browser can hand over the sound of a tab or of the system */
 export function canShareSound() {
-  return window.isSecureContext && Boolean(navigator.mediaDevices?.getDisplayMedia);
+  const { mediaDevices } = navigator;
+  if (!window.isSecureContext || !mediaDevices?.getDisplayMedia) return false;
+  // Browsers that share pictures alone do not know this constraint.
+  return "suppressLocalAudioPlayback" in mediaDevices.getSupportedConstraints();
 }
 
 export class Capture {
@@ -28,12 +33,17 @@ export class Capture {
     try {
       const context = new AudioContext();
       await context.audioWorklet.addModule(new URL("tap.js", import.meta.url).href);
-      await context.resume();
-      return new Capture(stream, context);
+      // Without a loudspeaker, Firefox neither starts nor refuses.
+      await Promise.race([context.resume(), pause(PATIENCE)]);
+      if (context.state === "running") return new Capture(stream, context);
+      await context.close();
     } catch (error) {
       for (const track of stream.getTracks()) track.stop();
       throw new Error("This browser cannot listen live. Choose a file instead.", { cause: error });
     }
+    for (const track of stream.getTracks()) track.stop();
+    throw new Error("The browser found no loudspeaker, and does not listen without one. Connect " +
+      "one, or choose a file instead.");
   }
 
   /**
@@ -51,6 +61,14 @@ export class Capture {
     for (const track of this.stream.getTracks()) track.stop();
     if (this.context.state !== "closed") await this.context.close();
   }
+}
+
+/**
+ * @param {number} milliseconds
+ * @returns {Promise<void>}
+ */
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** @returns {Promise<MediaStream>} */
