@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench_audio import repeat
 from topgenre.audio import SAMPLE_RATE, load_segment
 from topgenre.classifier import load
 from topgenre.demo import STYLES, synthesise, write_audio
@@ -78,7 +79,7 @@ def write_songs(folder: Path) -> None:
     """Write what is to be classified."""
     song = synthesise(STYLES[0], seconds=60.0)
     write_audio(folder / "song.mp3", np.tile(song, 4))
-    write_audio(folder / "long.mp3", np.tile(song, 120))
+    repeat(folder / "song.mp3", folder / "long.mp3", 30)
     write_audio(folder / "excerpt.wav", song[:, : 10 * 44_100])
 
 
