@@ -15,7 +15,7 @@ from topgenre.cli import interrupt
 def main() -> None:
     """Run the command named by the process's arguments."""
     # NumPy's OpenBLAS would start threads that spin for a while. Only teaching from a very large
-    # library gains by them: 27 s for 100,000 songs, instead of 22 s on two cores.
+    # library gains by them: 27 s for 100,000 songs, 22 s on two cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()  # imports make no garbage; `topgenre.cli.app` enables it again
     interrupt.end_at_once()

@@ -12,7 +12,7 @@ import { color } from "../ui/theme.js";
 import { Motion } from "./motion.js";
 import { SoundString, drawString } from "./sound-string.js";
 
-const LIVE_PACE = 60; // milliseconds; drawing all the time should not take more than hearing
+const LIVE_PACE = 110; // milliseconds; drawing all the time should not take more than hearing
 
 export class Strings {
   /** @type {SoundString[]} */
