@@ -38,7 +38,7 @@ from topgenre.result import Result, rank
 from topgenre.spectrograms import compute, mel_project, network_input, onset_strength, stft_power
 from topgenre.workers.processes import in_processes
 
-N_SONGS = 48
+N_SONGS = 200
 N_LIBROSA = 8  # it takes seconds a song
 MINUTES = 4
 N_CATALOGUE = 100_000
