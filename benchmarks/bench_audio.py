@@ -66,7 +66,7 @@ def make(path: Path, container: str, codec: str, rate: int, bit_rate: int | None
 
 
 def repeat(source: Path, target: Path, times: int) -> None:
-    """Write the packets of a file again and again, which is much faster than to encode them."""
+    """Repeat the packets of a file, which is much faster than encoding them."""
     with av.open(str(source), "r") as read, av.open(str(target), "w") as written:
         stream = read.streams.audio[0]
         copied = written.add_stream_from_template(stream)

@@ -5,10 +5,10 @@ Run by ``make pages``, which installs ONNX Runtime's WebAssembly from npm first.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import deflate
@@ -34,7 +34,9 @@ HEAD = f"""<meta charset="utf-8">
 
 
 def build(target: Path) -> None:
-    """Write the page into a folder, which is emptied first if it is there."""
+    """Write the page into a new or empty folder, or in place of an earlier page."""
+    if target.exists() and any(target.iterdir()) and not (target / "engine/info.json").exists():
+        raise SystemExit(f"{target}: holds something other than a page; name another folder")
     shutil.rmtree(target, ignore_errors=True)
     engine = target / "engine"
     shutil.copytree(PAGE, target / "static", ignore=shutil.ignore_patterns("index.html"))
@@ -89,4 +91,6 @@ def _write_service_worker(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    build(parser.parse_args().folder)

@@ -514,6 +514,16 @@ def test_an_engine_that_cannot_be_loaded_is_said_and_tried_again(
     context.close()
 
 
+def test_a_folder_of_something_else_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "song.mp3").write_bytes(b"music")
+    done = subprocess.run(
+        [sys.executable, PAGES / "build.py", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"{tmp_path}: holds something other than a page; name another folder\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["song.mp3"]
+
+
 def test_live_answers_from_the_microphone(driver: Playwright, site: Site, tmp_path: Path) -> None:
     sound = write_wav(tmp_path / "loop.wav", signals.music(20), 44_100)
     options = (
@@ -530,7 +540,7 @@ def test_live_answers_from_the_microphone(driver: Playwright, site: Site, tmp_pa
         # A file right afterwards has the worker for itself.
         page.locator("#file").set_input_files(sound)
         expect(page.locator(".song-file .file-name")).to_have_text("loop.wav", timeout=120_000)
-        # Where there is no loudspeaker, Firefox's sound never starts, and no error says so.
+        # Without a loudspeaker, Firefox never starts the sound, and reports no error.
         page.evaluate("""() => {
           AudioContext.prototype.resume = () => new Promise(() => {});
           Object.defineProperty(AudioContext.prototype, "state", { get: () => "suspended" });

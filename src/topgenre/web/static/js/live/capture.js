@@ -33,7 +33,7 @@ export class Capture {
     try {
       const context = new AudioContext();
       await context.audioWorklet.addModule(new URL("tap.js", import.meta.url).href);
-      // Without a loudspeaker, Firefox neither starts nor refuses.
+      // Without a loudspeaker, Firefox never settles this promise.
       await Promise.race([context.resume(), pause(PATIENCE)]);
       if (context.state === "running") return new Capture(stream, context);
       await context.close();

@@ -82,7 +82,7 @@ function mixed(channels, length) {
 }
 
 /**
- * Say that the model is there, and run it once on silence, as the first run takes twice as long.
+ * Report the model as loaded, then run it once on silence: the first run takes twice as long.
  *
  * @param {Model} loaded
  */
