@@ -482,7 +482,7 @@ def test_many_files_come_one_after_the_other(page: Page, tmp_path: Path, songs: 
     [
         ("jitless", "This browser is too old"),  # no WebAssembly
         ("no-enable-sse4-1", "This browser is too old"),  # no SIMD
-        ("wasm-max-mem-pages=300", "Not enough memory"),
+        ("wasm-max-mem-pages=258", "Not enough memory"),
     ],
 )
 def test_a_browser_that_cannot_is_told(

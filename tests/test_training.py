@@ -43,7 +43,8 @@ from topgenre.training.examples import (
 )
 from topgenre.training.export import export
 from topgenre.training.head import fit_last_layers
-from topgenre.training.net import GenreNet
+from topgenre.training.net import GenreNet, MaxFilter, MaxFilters
+from topgenre.training.pitch_transform import PitchTransform
 from topgenre.training.pool import Pool
 from topgenre.training.recipe import Sources, train_model
 from topgenre.training.sound import for_teachers, network_inputs, resample, running_median
@@ -330,7 +331,20 @@ def test_the_file_computes_what_the_network_does(tmp_path: Path) -> None:
     info = ModelInfo(
         "random 1", ("a", "b", "c"), 1.0, 0.4, n_frames=431, card={}, temperature_whole=1.0
     )
-    assert export(net, info, tmp_path / "model.onnx") < 1e-5
+    path = tmp_path / "model.onnx"
+    assert export(net, info, path) < 1e-5
+    assert b"net.py" not in path.read_bytes()  # PyTorch notes the lines and where they lie
+
+
+@pytest.mark.parametrize("n_steps", [216, 75])
+def test_filters_answer_alike_by_convolution_and_by_spectra(n_steps: int) -> None:
+    torch.manual_seed(0)
+    filters = MaxFilters(MaxFilter(8, 16, (height, 3), 2) for height in (23, 40)).eval()
+    x = torch.randn(2, 8, 64, n_steps)
+    with torch.no_grad():
+        slid, multiplied = filters(x), PitchTransform(filters)(x)
+    assert multiplied.shape == (2, 32, -(-n_steps // 2))
+    torch.testing.assert_close(multiplied, slid, atol=1e-5, rtol=0)
 
 
 def test_cache_is_not_computed_twice(dataset: Path, tmp_path: Path) -> None:

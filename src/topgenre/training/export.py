@@ -19,7 +19,8 @@ from topgenre.classifier import Classifier
 from topgenre.errors import ModelError
 from topgenre.model_info import METADATA_KEY, ModelInfo
 from topgenre.spectrograms import CHANNELS, N_MELS
-from topgenre.training.net import GenreNet
+from topgenre.training.net import GenreNet, MaxFilters
+from topgenre.training.pitch_transform import PitchTransform
 
 OPSET = 18
 TOLERANCE = 1e-4  # between PyTorch and the exported file
@@ -56,7 +57,8 @@ def export(net: GenreNet, info: ModelInfo, path: Path) -> float:
         If that difference is above `TOLERANCE`.
     """
     net = _folded(net)
-    example = torch.randn(1, len(CHANNELS), N_MELS, info.n_frames)
+    # Two, because PyTorch would take a size of one for a constant.
+    example = torch.randn(2, len(CHANNELS), N_MELS, info.n_frames)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it lists operators we do not use
     program = torch.onnx.export(
         net,
@@ -71,6 +73,7 @@ def export(net: GenreNet, info: ModelInfo, path: Path) -> float:
     if program is None:
         raise ModelError(f"{path}: PyTorch could not export the network")
     model = program.model_proto
+    _drop_traces(model)
     _store_weights_small(model)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, info.to_json()
@@ -105,6 +108,8 @@ def _folded(net: GenreNet) -> GenreNet:
                 tensor.copy_(torch.from_numpy(whole * scale))
             elif tensor.numel() >= _HALF_FROM:
                 tensor.data = tensor.half().float().contiguous()
+    if isinstance(net.timbre, MaxFilters):
+        net.timbre = PitchTransform(net.timbre)
     return net
 
 
@@ -115,6 +120,15 @@ def _as_bytes(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
     return np.rint(values / scale).astype(np.int8), scale
 
 
+def _drop_traces(model: onnx.ModelProto) -> None:
+    """Remove what PyTorch notes about its own source: a tenth of the file, with paths."""
+    del model.graph.value_info[:]
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+
+
 def _store_weights_small(model: onnx.ModelProto) -> None:
     """Store large weights in fewer bits, with the nodes that widen them."""
     added, nodes = [], []
@@ -123,7 +137,10 @@ def _store_weights_small(model: onnx.ModelProto) -> None:
         if tensor.data_type != TensorProto.FLOAT or values.size < _HALF_FROM:
             continue
         if values.size < _BYTES_FROM:
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            half = values.astype(np.float16)
+            if not np.array_equal(half, values):
+                continue  # not weights, which have been rounded, but the matrices of a transform
+            tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
             nodes.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
             continue
         whole, scale = _as_bytes(values)

@@ -46,6 +46,14 @@ class MaxFilter(nn.Module):
         return functional.relu(self.norm(highest))
 
 
+class MaxFilters(nn.ModuleList):
+    """Filters of several sizes, side by side."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, n_in, f, t) to (batch, all n_out, t / FILTER_STRIDE)."""
+        return torch.cat([filters(x) for filters in self], 1)
+
+
 class Context(nn.Module):
     """A convolution along time over all local features."""
 
@@ -104,10 +112,10 @@ class GenreNet(nn.Module):
             nn.Conv2d(2 * stem, stem, 3, 1, 1, bias=False),
             nn.BatchNorm2d(stem),
         )
-        self.timbre = nn.ModuleList(
+        self.timbre: nn.Module = MaxFilters(
             MaxFilter(stem, tall, (h, 3), FILTER_STRIDE) for h in TIMBRE_HEIGHTS
         )
-        self.tempo = nn.ModuleList(MaxFilter(stem, long, (1, n), 1) for n in TEMPO_LENGTHS)
+        self.tempo = MaxFilters(MaxFilter(stem, long, (1, n), 1) for n in TEMPO_LENGTHS)
         n_front = tall * len(TIMBRE_HEIGHTS) + long * len(TEMPO_LENGTHS)
         self.context = nn.ModuleList(Context(n, wide) for n in (n_front, wide, wide))
         n_local = n_front + wide * len(self.context)
@@ -130,9 +138,9 @@ class GenreNet(nn.Module):
             x = x.clone()
             x[:, list(self.blind)] = 0
         spectrum = self.stem(x)
-        timbre = torch.cat([layer(spectrum) for layer in self.timbre], 1)
+        timbre = self.timbre(spectrum)
         bands = functional.avg_pool2d(spectrum, (2, 1))
-        features = torch.cat([timbre, *(layer(bands) for layer in self.tempo)], 1)
+        features = torch.cat([timbre, self.tempo(bands)], 1)
         found = [features]
         context = self.context[0](features)
         found.append(context)
