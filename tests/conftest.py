@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     with serving(folder, "--workers", "1", max_upload_bytes=2_000_000, rate_limit=0) as running:
         yield running
+
+
+@pytest.fixture
+def no_children() -> None:
+    """End the processes that earlier tests left idle, so that all children are the test's own."""
+    for process in multiprocessing.active_children():
+        process.kill()
+        process.join()
 
 
 @pytest.fixture

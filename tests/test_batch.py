@@ -31,10 +31,9 @@ needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named 
 
 
 @pytest.fixture(autouse=True)
-def no_process_is_left() -> Iterator[None]:
-    before = set(multiprocessing.active_children())
+def no_process_is_left(no_children: None) -> Iterator[None]:
     yield
-    assert set(multiprocessing.active_children()) <= before
+    assert multiprocessing.active_children() == []
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from topgenre.workers.single import Single
 from topgenre.workers.worker import Do, JobError, Spec, Worker
 from worker_jobs import STEPS, cannot_start, ends_at_start, setup, work
 
+pytestmark = pytest.mark.usefixtures("no_children")
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
 MEMORY = 1 << 28
 
