@@ -68,7 +68,7 @@ TINY = TrainConfig(
     n_folds=2,
     clip_blocks=1,
     music_blocks=6,
-    renew_every=20,
+    renew_every=40,
 )
 
 
