@@ -168,7 +168,7 @@ def test_a_dry_run_shows_and_changes_nothing(music: Path, call: Any, journal: Pa
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines() == [
         f"{music / 'bare.flac'}: (none) → Rock 80.0%",
-        f"{music / 'vague.ogg'}: not sure (Pop 30.0%)",
+        f"{music / 'vague.ogg'}: Not sure: closest are pop and jazz",
     ]
     assert result.stderr.splitlines() == [
         "3 files: 1 to write, 1 left with their genre, 1 not sure",

@@ -315,11 +315,13 @@ def _printer(policy: Policy | None) -> Callable[[Outcome], None]:
                 for genre in outcome.new
             )
             _change(line, listed(outcome.old), new)
-        elif outcome.what in ("not sure", "unlikely"):
+        elif outcome.what == "not sure":
+            line.append(shown(outcome.verdict), style="dim")
+        elif outcome.what == "unlikely":
             assert policy is not None
             best = outcome.ranked[: policy.count]
             guess = ", ".join(f"{shown(genre)} {percent(share)}" for genre, share in best)
-            why = "not sure" if outcome.what == "not sure" else f"below {percent(policy.least)}"
+            why = f"below {percent(policy.least)}"
             line.append(f"{why} ({guess})" if guess else why, style="dim")
         else:
             return  # unchanged files are not listed: there may be thousands

@@ -41,6 +41,8 @@ class Tagging:
         The ranking by the names to write; empty if the file was not classified.
     uncertain : bool
         Whether the result is uncertain.
+    verdict : str
+        That of the result; "" if the file was not classified.
     """
 
     path: str
@@ -49,6 +51,7 @@ class Tagging:
     new: tuple[str, ...]
     ranked: tuple[GenreProbability, ...] = ()
     uncertain: bool = False
+    verdict: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented JSON object."""
@@ -311,7 +314,9 @@ def _decide(path: str, tag: GenreTag, result: Result, policy: Policy) -> Tagging
         new = tuple(names)
     if what == "to write" and new == old and (tag.agreed or policy.existing == "append"):
         what = "unchanged"
-    return Tagging(path, what, old, new if what == "to write" else old, ranked, result.uncertain)
+    if what != "to write":
+        new = old
+    return Tagging(path, what, old, new, ranked, result.uncertain, result.verdict)
 
 
 def _values(tag: GenreTag) -> list[str]:
