@@ -1,9 +1,9 @@
 """Measure the page that needs no server: loading it, and a song from drop to answer.
 
-Needs Chromium, the page as `make pages` builds it, and `PYTHONPATH=tests`. This process, its server
-and the browser share one core. Beside the wall clock stands the processor time of all of Chromium's
-processes, which other programs on the machine disturb less. Each round also runs the Python path, in
-turn.
+Needs Chromium, the page as `make pages` builds it, and `PYTHONPATH=tests`. This process, its
+server and the browser share one core. Beside the wall clock stands the processor time of all of
+Chromium's processes, which other programs on the machine disturb less. Each round also runs the
+Python path, in turn.
 """
 
 from __future__ import annotations

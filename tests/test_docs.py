@@ -146,6 +146,19 @@ def test_the_command_lines_are_found() -> None:
     assert used == set(commands().commands)  # and no command is without an example
 
 
+def test_scripts_that_pages_name_take_what_is_said() -> None:
+    named = re.compile(r"(PYTHONPATH=tests )?python3? ((?:benchmarks|docs|fuzz|pages)/\w+\.py)(.*)")
+    lines = [line for page in PAGES for line in named.findall(text_of(page))]
+    assert len(lines) > 8
+    for finds_tests, path, rest in lines:
+        source = (ROOT / path).read_text("utf-8")
+        imported = re.findall(r"^(?:from|import) (\w+)", source, re.MULTILINE)
+        needs_tests = any((ROOT / "tests" / f"{name}.py").exists() for name in imported)
+        assert needs_tests == bool(finds_tests), path
+        for option in re.findall(r"--[a-z-]+", rest.partition("`")[0]):
+            assert f'"{option}"' in source, f"{path} {option}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_option_in_the_prose_exists(page: Path) -> None:
     group = commands()
