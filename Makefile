@@ -37,7 +37,7 @@ types: $(DEV)
 	$(BIN)/mypy
 
 suite: $(DEV)
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 coverage: $(DEV)  ## how much of the code the tests run; takes half as long again as they do
 	$(BIN)/pytest --cov --cov-report=term:skip-covered

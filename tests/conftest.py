@@ -21,8 +21,8 @@ from web_server import Server, serving
 
 # Each file runs in one process. The longest begin first, so that none is left over at the end.
 _LONGEST = (
-    *("test_pages", "test_page", "test_readme", "test_web_api", "test_training", "test_cli"),
-    *("test_cluster", "test_report_page", "test_charts", "test_demo", "test_scan"),
+    *("test_training", "test_page", "test_pages", "test_audio", "test_readme", "test_web_attacks"),
+    *("test_audible_sound", "test_web_api", "test_scan", "test_cluster", "test_cli", "test_docs"),
 )
 
 
