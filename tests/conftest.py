@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,10 @@ from fake_deezer import FakeDeezer
 from fake_spotify import FakeSpotify
 from topgenre.recommend import registry
 from web_server import Server, serving
+from worker_jobs import stop_all
 
-# Each file runs in one process. The longest begin first, so that none is left over at the end.
+# Each file runs in one process. The longest begin first, so that none is left over at the end;
+# `--no-loadscope-reorder` keeps pytest-xdist from an order of its own.
 _LONGEST = (
     *("test_training", "test_page", "test_pages", "test_audio", "test_readme", "test_web_attacks"),
     *("test_audible_sound", "test_web_api", "test_scan", "test_cluster", "test_cli", "test_docs"),
@@ -43,9 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def no_children() -> None:
     """End the processes that earlier tests left idle, so that all children are the test's own."""
-    for process in multiprocessing.active_children():
-        process.kill()
-        process.join()
+    stop_all()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from topgenre.workers.asyncio_pool import AsyncPool
 from topgenre.workers.processes import in_processes
 from topgenre.workers.single import Single
 from topgenre.workers.worker import Do, JobError, Spec, Worker
-from worker_jobs import STEPS, cannot_start, ends_at_start, setup, work
+from worker_jobs import STEPS, cannot_start, ends_at_start, setup, stop_all, work
 
 pytestmark = pytest.mark.usefixtures("no_children")
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
@@ -56,12 +56,6 @@ def in_asyncio(spec: Spec, job: object, seconds: float, **more: Any) -> Any:
             await pool.close()
 
     return asyncio.run(run())
-
-
-def stop_all() -> None:
-    for process in multiprocessing.active_children():
-        process.kill()
-        process.join()
 
 
 drivers = pytest.mark.parametrize("run", [in_worker, in_single, in_asyncio])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -73,3 +74,10 @@ def work(_: object, path: str, progress: Callable[[float], None] | None = None) 
     if progress:
         progress(0.5)
     return path.upper()
+
+
+def stop_all() -> None:
+    """Kill the children of this process."""
+    for process in multiprocessing.active_children():
+        process.kill()
+        process.join()

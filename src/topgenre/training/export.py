@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def export(net: GenreNet, info: ModelInfo, path: Path) -> float:
         raise ModelError(f"{path}: PyTorch could not export the network")
     model = program.model_proto
     _drop_traces(model)
-    _store_weights_small(model)
+    _store_weights_small(model, set(net.state_dict()))
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, info.to_json()
     onnx.checker.check_model(model)
@@ -129,18 +130,18 @@ def _drop_traces(model: onnx.ModelProto) -> None:
         part.doc_string = ""
 
 
-def _store_weights_small(model: onnx.ModelProto) -> None:
-    """Store large weights in fewer bits, with the nodes that widen them."""
+def _store_weights_small(model: onnx.ModelProto, weights: Collection[str]) -> None:
+    """Store large weights in fewer bits, with the nodes that widen them.
+
+    Other constants, which `_folded` has not rounded, stay as they are.
+    """
     added, nodes = [], []
     for tensor in model.graph.initializer:
         values, name = numpy_helper.to_array(tensor), tensor.name
-        if tensor.data_type != TensorProto.FLOAT or values.size < _HALF_FROM:
+        if name not in weights or values.size < _HALF_FROM:
             continue
         if values.size < _BYTES_FROM:
-            half = values.astype(np.float16)
-            if not np.array_equal(half, values):
-                continue  # not weights, which have been rounded, but the matrices of a transform
-            tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
             nodes.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
             continue
         whole, scale = _as_bytes(values)

@@ -42,7 +42,7 @@ class PitchTransform(nn.Module):
         super().__init__()
         self.filters = filters
         for name, matrix in zip(("of_map", "of_filter", "inverse"), transforms(), strict=True):
-            self.register_buffer(name, torch.from_numpy(matrix))
+            self.register_buffer(name, torch.from_numpy(matrix), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, n_in, 64, t) to (batch, n_out, t / FILTER_STRIDE), as the filters do."""
